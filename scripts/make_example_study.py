@@ -22,7 +22,7 @@ from immunescape.profile.biomarkers.expression import reference_build
 from immunescape.profile.biomarkers.expression.signatures import GENES, signatures
 from immunescape.profile.biomarkers.pathways import GENES as PATHWAY_GENES
 from immunescape.profile.genes import gene_table
-from immunescape.profile.panels import known_panels
+from immunescape.profile.panels import available_panels
 from immunescape.profile.study import Study, empty_table
 
 SEED = 20261127
@@ -209,7 +209,7 @@ def clinical() -> None:
 
 def _panel() -> list[str]:
     extra = {*PATHWAY_GENES, *ddr_genes(), "MDM2", "CD274"}
-    return sorted(known_panels()["IMPACT468"].genes | extra)
+    return sorted(available_panels()["IMPACT468"].genes | extra)
 
 
 def genome() -> None:
@@ -221,7 +221,7 @@ def genome() -> None:
     for p in PATIENTS:
         if p in NO_TUMOUR:
             continue
-        genes = panel if p not in SMALL_PANEL else sorted(known_panels()["IMPACT468"].genes)
+        genes = panel if p not in SMALL_PANEL else sorted(available_panels()["IMPACT468"].genes)
         for name in STORY[p]:
             gene = name.split()[0]
             if gene not in genes:

@@ -259,7 +259,7 @@ def page(record: dict[str, Any], notes: str) -> str:
         "",
         "## Errors",
         "",
-        "Medians over figures. The rivals predict hazard ratios and are learnt on the published ratios of the",
+        "Medians over figures. The baselines predict hazard ratios from the published ratios of the",
         "calibration trials alone: one constant, and the mean of the regimen class. The interval score punishes width",
         "and misses alike; smaller is better.",
         "",

@@ -129,14 +129,15 @@ def main() -> int:
         if shown and chosen.app is None:
             views.mkdir()
             make_views(views)
-        window = browser()
-        try:
-            for name, page in pages.items():
-                for width, (height, _) in SIZES.items():
-                    target = chosen.out / f"report-{name}-{width}.png"
-                    keep(photographed(window, page, width, height), target, width)
-        finally:
-            window.quit()
+        if pages:
+            window = browser()
+            try:
+                for name, page in pages.items():
+                    for width, (height, _) in SIZES.items():
+                        target = chosen.out / f"report-{name}-{width}.png"
+                        keep(photographed(window, page, width, height), target, width)
+            finally:
+                window.quit()
         for name in shown:
             for width in SIZES:
                 keep(Image.open(views / f"{name}-{width}.png"), chosen.out / f"app-{name}-{width}.png", width)

@@ -98,7 +98,7 @@ def test_a_folder_in_the_place_of_a_file_is_refused(command: str, tmp_path: Path
 
 
 def test_hostile_options_of_a_ranking_are_refused_by_name(tmp_path: Path) -> None:
-    from immunescape.twins.options import own_options, setting_of
+    from immunescape.twins.options import options_from_file, setting_of
     from immunescape.twins.records import PatientRecord
 
     setting = setting_of(PatientRecord("P1", 0.0, ()))
@@ -106,7 +106,7 @@ def test_hostile_options_of_a_ranking_are_refused_by_name(tmp_path: Path) -> Non
         file = tmp_path / f"{kind}.yaml"
         file.write_bytes(content)
         with pytest.raises(ImmunescapeError) as refused:
-            own_options(file, setting)
+            options_from_file(file, setting)
         assert file.name in str(refused.value), kind
 
 

@@ -622,7 +622,7 @@ def test_a_reader_that_ends_in_another_error_breaks_the_contract(tmp_path: Path)
     file.write_text("patient;analyte;value\nP1;ldh;200\n")
     with pytest.raises(AssertionError, match="ends in EmptyDataError for a file empty"):
         testing.check_reader(Reader("careless", "careless", ("labs",), {}, careless), file)
-    with pytest.raises(AssertionError, match="gives 'labs', which it does not say"):
+    with pytest.raises(AssertionError, match="gives 'labs', which it does not declare"):
         testing.check_reader(Reader("careless", "careless", ("tcr",), {}, careless), file)
 
 

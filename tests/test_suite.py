@@ -17,7 +17,7 @@ def test_files_of_tests_have_names_of_their_own() -> None:
 
 
 def test_tests_that_run_at_night_are_slow_too() -> None:
-    """``-m "not slow"`` on the command line takes the place of the default choice, which leaves them out."""
+    """``-m "not slow"`` on the command line takes the place of the default choice, which leaves both out."""
     wrong = []
     for file in SUITE.rglob("test_*.py"):
         lines = file.read_text(encoding="utf-8").splitlines()

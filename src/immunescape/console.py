@@ -65,14 +65,14 @@ def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
     console.print(table)
 
 
-def _column_widths(longest: list[int], widest: list[int], room: int) -> list[int]:
-    """Widths of columns: at least their longest word, at most their widest text, together `room` where that is enough.
+def _column_widths(longest: list[int], widest: list[int], available: int) -> list[int]:
+    """Widths of columns: at least their longest word, at most their widest text, together `available` if enough.
 
     What is left after the longest words goes, character by character, to the column that would otherwise need the most
     lines.
     """
     widths = list(longest)
-    while sum(widths) < room:
+    while sum(widths) < available:
         lines = [wide / width if width < wide else 0.0 for wide, width in zip(widest, widths, strict=True)]
         if max(lines) <= 0:
             break

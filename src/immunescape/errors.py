@@ -12,6 +12,7 @@ __all__ = [
     "ImmunescapeError",
     "InputError",
     "ModelError",
+    "PluginError",
     "nearest",
     "refuse_call",
     "several",
@@ -58,20 +59,24 @@ class ModelError(ImmunescapeError):
     """A mechanism, drug or parameter table that does not make a valid model."""
 
 
+class PluginError(ImmunescapeError):
+    """Code of another package that fails, or returns what it may not."""
+
+
 class EngineError(ImmunescapeError):
     """A model that an engine cannot compile or integrate."""
 
 
-def nearest(word: object, candidates: Iterable[str], n: int = 3) -> list[str]:
-    """Return up to `n` candidates that look most like `word`, best first; nothing looks like what is no text.
+def nearest(name: object, candidates: Iterable[str], n: int = 3) -> list[str]:
+    """Return up to `n` candidates that look most like `name`, best first; nothing looks like what is no text.
 
-    Slips of one or two letters come first, then longer names that begin with the word (``CD8`` for ``CD8_density_T``),
+    Slips of one or two letters come first, then longer names that begin with the name (``CD8`` for ``CD8_density_T``),
     then what resembles it less.
     """
-    if not isinstance(word, str):
+    if not isinstance(name, str):
         return []
     pool = {c.casefold(): c for c in candidates}
-    short = word.casefold()
+    short = name.casefold()
     alike = difflib.get_close_matches(short, list(pool), n=n, cutoff=0.5)
     slips = [m for m in alike if difflib.SequenceMatcher(None, short, m).ratio() >= 0.8]
     longer = sorted((c for c in pool if len(short) >= 3 and c.startswith(short)), key=lambda c: (len(c), c))
@@ -85,7 +90,7 @@ def several(names: str | Iterable[str]) -> list[str]:
 
 def unknown_word(
     kind: str,
-    word: object,
+    name: object,
     candidates: Iterable[str],
     *,
     where: str | None = None,
@@ -93,12 +98,12 @@ def unknown_word(
 ) -> ImmunescapeError:
     """Build the error for a misspelt word: names the nearest valid words, or lists them all where none is near."""
     valid = sorted(candidates)
-    close = nearest(word, valid)
+    close = nearest(name, valid)
     if close:
         hint = "Did you mean " + " or ".join(f"'{c}'" for c in close) + "?"
     else:
         hint = f"Known: {', '.join(valid[:40])}{' …' if len(valid) > 40 else ''}."
-    return error(f"unknown {kind} '{word}'", where=where, hint=hint)
+    return error(f"unknown {kind} '{name}'", where=where, hint=hint)
 
 
 def refuse_call(package: str, function: str) -> None:

@@ -129,8 +129,8 @@ def check_file(path: Path | None, option: str) -> None:
     check_folder(path.parent, option)
 
 
-def _forget(part: Path) -> None:
+def _forget(unfinished: Path) -> None:
     try:
-        part.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
     except OSError:  # the folder is none, or may not be changed: the error on its way says so
         pass

@@ -18,13 +18,13 @@ class Library:
 
     Attributes
     ----------
-    word : what a file is called in errors: ``trial``.
+    noun : what a file is called in errors: ``trial``.
     kind : folder of a plug-in that holds such files: ``trials`` (:data:`immunescape.plugins.LIBRARIES`).
     package : package whose folder ``library`` holds those that ship.
     start : what to do where a path names no file, for the error.
     """
 
-    word: str
+    noun: str
     kind: str
     package: str
     start: str
@@ -61,7 +61,7 @@ class Library:
             raise InputError(f"this is {what}, not a YAML file", where=name, hint="Name the file itself.")
         if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
             raise InputError("no such file", where=name, hint=self.start)
-        raise unknown_word(self.word, name, self.names())
+        raise unknown_word(self.noun, name, self.names())
 
 
 def _text(path: Path) -> str:

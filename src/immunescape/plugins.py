@@ -24,12 +24,12 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, TypeVar
 
-from immunescape.errors import ImmunescapeError, InputError, ModelError, unknown_word
+from immunescape.errors import ImmunescapeError, InputError, ModelError, PluginError, unknown_word
 
 __all__ = [
     "DATA_GROUP",
@@ -39,6 +39,8 @@ __all__ = [
     "cached",
     "contributions",
     "data_folders",
+    "failure",
+    "foreign_package",
     "library",
     "refresh",
     "table_files",
@@ -113,6 +115,36 @@ def _broken(point: EntryPoint, error: BaseException) -> ImmunescapeError:
         f"the plug-in cannot be loaded: {type(error).__name__}: {error}",
         where=_where(point),
         hint=f"Mend the package, or remove it: pip uninstall {name}",
+    )
+
+
+def foreign_package(function: object) -> str | None:
+    """Top-level package of a function that is not of immunescape; None for one of ours."""
+    while isinstance(function, partial):
+        function = function.func
+    module = getattr(function, "__module__", None) or type(function).__module__
+    package = module.partition(".")[0]
+    return None if package == "immunescape" else package
+
+
+def failure(what: str, package: str, error: BaseException, where: str) -> PluginError:
+    """Return the error for code of another package that ended in an exception of its own.
+
+    Parameters
+    ----------
+    what
+        The object: ``the reader 'lab_export'``.
+    package
+        The package that it comes from.
+    error
+        What it raised.
+    where
+        File or patient it was working on.
+    """
+    return PluginError(
+        f"{what} of the package '{package}' failed: {type(error).__name__}: {error}",
+        where=where,
+        hint=f"This is a fault of '{package}', not of your file: report it to its authors, or remove the package.",
     )
 
 

@@ -43,7 +43,7 @@ class Registry(Generic[T]):
 
     Parameters
     ----------
-    word
+    noun
         What the objects are called in errors: ``reader``.
     kind
         Their class.
@@ -71,7 +71,7 @@ class Registry(Generic[T]):
 
     def __init__(
         self,
-        word: str,
+        noun: str,
         kind: type[T],
         *,
         modules: str = "",
@@ -83,7 +83,7 @@ class Registry(Generic[T]):
         tags: Callable[[T], Mapping[str, Any]] | None = None,
         error: type[ImmunescapeError] = ModelError,
     ) -> None:
-        self.word, self.kind = word, kind
+        self.noun, self.kind = noun, kind
         self._modules, self._constants, self._group = modules, constants, group
         self._adopt, self._check, self._identity, self._tags = adopt, check, identity, tags
         self._error = error
@@ -134,7 +134,7 @@ class Registry(Generic[T]):
         """
         entries = self._entries()
         if name not in entries:
-            raise unknown_word(self.word, name, entries, where=where)
+            raise unknown_word(self.noun, name, entries, where=where)
         return entries[name].item
 
     def table(self, **tags: Any) -> list[dict[str, Any]]:
@@ -148,7 +148,7 @@ class Registry(Generic[T]):
         ]
         for tag in tags:
             if rows and tag not in rows[0]:
-                raise unknown_word(f"tag of a {self.word}", tag, rows[0])
+                raise unknown_word(f"tag of a {self.noun}", tag, rows[0])
         return [row for row in rows if all(_holds(row[tag], value) for tag, value in tags.items())]
 
     def holds(self, condition: Callable[[T], bool]) -> bool:
@@ -193,14 +193,14 @@ class Registry(Generic[T]):
         held = entries.get(item.name)
         if held is not None and not self._same(held.item, item):
             raise self._error(
-                f"{self.word} '{item.name}' is already registered by {held.where}",
+                f"{self.noun} '{item.name}' is already registered by {held.where}",
                 where=where,
                 hint="Give one of them another name.",
             )
         entries[item.name] = Entry(item, where)
 
-    def _same(self, one: T, other: T) -> bool:
-        return one is other or (self._identity is not None and self._identity(one) == self._identity(other))
+    def _same(self, first: T, second: T) -> bool:
+        return first is second or (self._identity is not None and self._identity(first) == self._identity(second))
 
     def _place(self, item: T) -> str:
         """Where an object that its module adds comes from: the function that it holds, else its class."""
@@ -210,5 +210,5 @@ class Registry(Generic[T]):
         return f"{function.__module__}.{function.__qualname__}"
 
 
-def _holds(value: Any, wanted: Any) -> bool:
-    return wanted in value if isinstance(value, tuple) else bool(value == wanted)
+def _holds(value: Any, required: Any) -> bool:
+    return required in value if isinstance(value, tuple) else bool(value == required)

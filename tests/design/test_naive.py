@@ -44,8 +44,8 @@ def test_fit_has_the_curves_of_the_pool() -> None:
     fit = piecewise_fit(virtual, [Endpoint("os")])
     for arm in ("new", "control"):
         months = np.concatenate([virtual.rows[arm, s]["os_months"] for s in virtual.strata])
-        part = fit.part(arm, "high", "os")
-        assert part is fit.part(arm, "low", "os")
+        part = fit.outcome_model(arm, "high", "os")
+        assert part is fit.outcome_model(arm, "low", "os")
         for month in (3.0, 10.0, 25.0, 50.0):
             assert float(part.survival(month)) == pytest.approx(float((months > month).mean()), abs=0.012)  # type: ignore[union-attr]
 

@@ -98,7 +98,7 @@ def written(folder) -> list:
         sources.append(folder / file)
 
     text = sbml({"x": (1.0, "-k * sin(x) ^ 1.3"), "y": (0.5, "exp(-x) - y / (y + tanh(x))")}, {"k": 0.7})
-    generate(analyse(read_sbml(text)), method="rodas5p", wanted=None, emit=emit)
+    generate(analyse(read_sbml(text)), method="rodas5p", derivatives=None, emit=emit)
     return sources
 
 

@@ -88,7 +88,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     runs: list[tuple[str, int]] = []
 
     def simulate(trial, *, patients, seed, workers, engine, fit, paired):
-        off = next((n.removeprefix("switch_") for n in fit.values), "")
+        off = "+".join(n.removeprefix("switch_") for n in fit.values)
         if off == "arginine":
             raise EngineError("the tumour never reaches its diameter")
         runs.append((off, seed))
@@ -96,7 +96,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
     def of(result, arm, names, scores, fit, *, kinetics):
         assert names == ["k_kill"]
-        return patients(result.trial.name, arm.name, fit, result.seed, 1.0 if result.off == "glycolysis" else 4.0)
+        return patients(result.trial.name, arm.name, fit, result.seed, 1.0 if "glycolysis" in result.off else 4.0)
 
     monkeypatch.setattr(ablation.Sample, "of", of)
     monkeypatch.setattr(ablation, "data_targets", lambda data, trials: [odds_target(4.0)] if data else [])
@@ -167,6 +167,27 @@ def test_what_only_one_mechanism_explains_tests_that_mechanism(stand_in, tmp_pat
     path = tmp_path / "out" / "lipids.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"move"', '"moved"'), encoding="utf-8")
     assert run_ablation(["lipids"], **options).rows[0].row() == rows["lipids"].row()  # a damaged file is made anew
+
+
+def test_mechanisms_joined_by_a_plus_are_switched_off_together(stand_in, tmp_path: Path) -> None:
+    trials = [load_trial("oak"), load_trial("checkmate-057")]
+    options = {"trials": trials, "data": tmp_path, "patients": 8, "seeds": 3, "rounds": 2, "out": tmp_path / "out"}
+    together, many = "glycolysis+lipids", "glycolysis+lipids+mdsc+pge2+tgf_beta"
+    result = run_ablation([together, "lipids", many], **options)
+    off = {name for name, _ in stand_in}
+    assert {"", "glycolysis+lipids", "lipids"} < off
+    rows = {r.mechanism: r for r in result.rows}
+    assert rows[together].differences["odds"].mean > 2.0 > rows["lipids"].differences["odds"].mean
+    assert rows[together].claims >= rows["lipids"].claims
+    assert len(list((tmp_path / "out").glob("5-together-*.json"))) == 1
+    before = len(stand_in)
+    run_ablation([many], **options)
+    assert len(stand_in) == before  # stored
+    path = tmp_path / "labels.csv"
+    assert record_labels(result, "2026-01-02", path) == ["lipids"]  # a set has no label of its own
+    assert sorted(mechanism_labels(path)) == ["lipids"]
+    with pytest.raises(InputError, match="lipid"):
+        run_ablation(["glycolysis+lipid"], **options)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from immunescape.evaluation.harness.checks import NOT_FOUND, checks, only_checked
+from immunescape.evaluation.harness.checks import UNVERIFIED, checks, only_checked
 from immunescape.evaluation.harness.class_effects import evidence
 from immunescape.evaluation.harness.protocols import Protocol
 from immunescape.evaluation.harness.scoring import comparisons
@@ -78,8 +78,8 @@ def test_the_harness_takes_the_interval_that_was_found_and_no_class_learns_from_
     ratio = made["keynote-598"]["", "pfs_hr"]
     assert (ratio.published_low, ratio.published_high) == pytest.approx((0.86, 1.30))
     assert not ratio.guessed
-    assert made["keynote-598"]["both", "orr_pct"].checked == NOT_FOUND
-    assert made["skyscraper-01"]["", "pfs_hr"].checked == NOT_FOUND
+    assert made["keynote-598"]["both", "orr_pct"].checked == UNVERIFIED
+    assert made["skyscraper-01"]["", "pfs_hr"].checked == UNVERIFIED
 
 
 def test_the_table_knows_every_figure_of_the_combinations_at_hand(shared_data):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from immunescape.evaluation.curve_files import CURVES
-from immunescape.evaluation.harness.protocols import curve_trials, own_protocol
+from immunescape.evaluation.harness.protocols import curve_trials, protocol_file
 from immunescape.evaluation.harness.real import curve_references
 from immunescape.evaluation.outcome_targets import curve_crossings
 from immunescape.evaluation.published_curves import curves_at_hand
@@ -20,7 +20,7 @@ TRIALS = {row["trial"]: row for row in curve_trials()}
 
 
 def loaded(name: str):
-    return load_trial(str(own_protocol(name)) if name in TRIALS else name)
+    return load_trial(str(protocol_file(name)) if name in TRIALS else name)
 
 
 def write_curve(path, **arms):

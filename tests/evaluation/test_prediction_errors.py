@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,8 +100,10 @@ def test_the_tables_are_written_from_a_finished_run_and_read_by_predictions(tmp_
     assert "--from" in str(refused.exception)
 
 
-def test_the_same_run_gives_the_same_tables_and_names_its_model(tmp_path):
+def test_the_same_run_gives_the_same_tables_and_names_its_numbers(tmp_path):
     run = read_run(run_file(tmp_path, 0.8), None)
     assert tables(run, fitted_trials()) == tables(run, fitted_trials())
-    assert "model dddddddddddd" in tables(run, ())["class_evidence.csv"]
+    assert "harness run, " in tables(run, ())["class_evidence.csv"]  # an older run does not state its numbers
+    stated = replace(run, numbers="d" * 64)
+    assert "run of numbers dddddddddddd" in tables(stated, ())["class_evidence.csv"]
     assert {"keynote-024", "oak"} <= fitted_trials()

@@ -35,7 +35,7 @@ def generated(system: System) -> list[tuple[str, str]]:
     files: list[tuple[str, str]] = []
     plan = analyse(system)
     assert not isinstance(plan, str)
-    generate(plan, method="rodas5p", wanted=None, emit=lambda name, content: files.append((name, content)))
+    generate(plan, method="rodas5p", derivatives=None, emit=lambda name, content: files.append((name, content)))
     return files
 
 

@@ -233,7 +233,7 @@ mechanisms:
     def attempt(**change) -> str:
         file.write_text(body.format(**({"key": "rizvi2015", "test": "below: 1", "grade": "assumed"} | change)))
         with pytest.raises(InputError) as error:
-            load_rules(file, known=["tmb", "nlr"])
+            load_rules(file, allowed=["tmb", "nlr"])
         return str(error.value)
 
     assert "'tmb'" in attempt()

@@ -122,7 +122,7 @@ def test_the_file_is_what_to_json_returns(small, tmp_path):
 def test_a_page_without_any_assessable_mechanism_draws_no_empty_chart(tmp_path):
     study = Study(name="none", patients=table("patients", [{"patient": "a"}, {"patient": "b"}]), given={"patients"})
     page = ProfiledStudy(assemble(study)).report(tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "No mechanism could be assessed in anybody" in page
+    assert "No mechanism could be assessed in any patient" in page
     assert "Plotly.newPlot" not in page.split("plotly.js v")[-1].rpartition("<body>")[2]
     assert 'class="legend"' not in page.rpartition("<body>")[2]
 

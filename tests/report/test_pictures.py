@@ -88,7 +88,7 @@ def test_each_picture_says_in_words_what_it_shows(name):
 
 
 def test_words_name_the_first_and_the_last_value():
-    words = PICTURES["survival"].words()
+    words = PICTURES["survival"].description()
     assert words[0].startswith("Overall survival")
     assert "A & <b>, predicted: 0: 100; 1: 50; 4.5: 25." in words
 

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from immunescape.cli.program import app
 from immunescape.trial.recorded_lines import LineOutcome
+from immunescape.twins import earlier_lines
 from immunescape.twins import twin as module
 from immunescape.twins.conditioning import TwinPopulation
 from immunescape.twins.courses import Courses
@@ -43,26 +44,43 @@ FILES = {
 }  # fmt: skip
 
 
+class Grown:
+    """Candidates of whom every second is a lasting one; growing more costs nothing."""
+
+    def __init__(self, patient: str, facts: tuple, seed: int) -> None:
+        self.patient, self.facts, self.seed, self.grown, self.effective = patient, facts, seed, 0, 0.0
+
+    def grow_until(self, effective: float, most: int = 6144) -> bool:
+        self.grown = min(max(self.grown, int(effective), N), most)
+        self.effective = float(self.grown)
+        return self.effective >= effective
+
+    def drawn(self, twins: int) -> TwinPopulation:
+        n = min(twins, self.grown)
+        table = pd.DataFrame({"lasting": np.arange(n) % 2 == 0}, index=pd.RangeIndex(n, name="id"))
+        return TwinPopulation(
+            patient=self.patient,
+            table=table,
+            weights=np.full(n, 1 / n),
+            facts=self.facts,
+            effective=float(n),
+            candidates=self.grown,
+            surprise={},
+            seed=self.seed,
+        )
+
+
 class World:
     """Twins of two kinds: lasting ones respond long to every line, the others progress at the first scan."""
 
     def __init__(self) -> None:
         self.courses: list[object] = []
         self.tasks: list[object] = []
+        self.given: list[tuple[bool, ...]] = []  # twins that were followed on a regimen: lasting or not
 
-    def condition(self, patient, facts, *, twins, seed, course, **_) -> TwinPopulation:
+    def candidates(self, patient, facts, *, first, seed, course, **_):
         self.courses.append(course)
-        table = pd.DataFrame({"lasting": np.arange(N) % 2 == 0}, index=pd.RangeIndex(N, name="id"))
-        return TwinPopulation(
-            patient=patient,
-            table=table,
-            weights=np.full(N, 1 / N),
-            facts=tuple(facts),
-            effective=float(N),
-            candidates=N,
-            surprise={},
-            seed=seed,
-        )
+        return Grown(patient, tuple(facts), seed)
 
     def follow(self, task, table, **_) -> Courses:
         self.tasks.append(task)
@@ -75,6 +93,7 @@ class World:
             }
             for _ in task.history
         )  # fmt: skip
+        self.given.append(() if task.to_entry else tuple(lasting.values()))
         arm = task.arms[0][0]
         rows = [
             {
@@ -95,7 +114,7 @@ class World:
 @pytest.fixture
 def world(monkeypatch) -> World:
     made = World()
-    monkeypatch.setattr(module, "condition", made.condition)
+    monkeypatch.setattr(module, "Candidates", made.candidates)
     monkeypatch.setattr(module, "follow", made.follow)
     return made
 
@@ -210,6 +229,93 @@ def test_a_course_that_no_twin_has_is_refused_with_the_reason(world, tmp_path, m
                        patients=made.patients.head(0).assign(id=[], arm=[]))  # fmt: skip
 
     monkeypatch.setattr(module, "follow", dead)
+    monkeypatch.setattr(earlier_lines, "_MOST_GROWN", 1600)
     result = twin(written(tmp_path / "s"), tmp_path)
     assert result.exit_code != 0
     assert "twins" in str(result.exception)
+
+
+def test_only_twins_that_agree_with_the_earlier_lines_are_followed_on_the_regimen(world, tmp_path):
+    found = shown(written(tmp_path / "s"), tmp_path, "-n", "250")
+    assert found["effective_twins"] >= 200
+    assert sum(task.to_entry for task in world.tasks) >= 1
+    on_the_regimen = [lasting for given in world.given for lasting in given]
+    assert all(on_the_regimen)
+    assert len(on_the_regimen) <= 250
+
+
+def test_where_few_candidates_come_through_the_earlier_lines_more_are_taken(world, tmp_path, monkeypatch):
+    follow = world.follow
+
+    def most_die(task, table, **settings):
+        made = follow(task, table, **settings)
+        if not task.to_entry:
+            return made
+        alive = made.patients[made.patients["id"] % 16 == 0]
+        return replace(made, patients=alive, excluded={"died in an earlier line": len(table) - len(alive)})
+
+    monkeypatch.setattr(module, "follow", most_die)
+    counted = {**FILES, "treatments": [FILES["treatments"][0], FILES["treatments"][2]]}
+    found = shown(written(tmp_path / "s", counted, lines=2), tmp_path, "-n", "250")
+    assert found["unknown_lines"] == 2
+    assert found["effective_twins"] >= 200
+    assert found["candidates"] > 16 * 200
+
+
+def refused(folder, tmp_path) -> str:
+    result = twin(folder, tmp_path)
+    assert result.exit_code != 0
+    error = result.exception
+    return f"{error} {getattr(error, 'hint', '')} {result.output}"
+
+
+def drawn_wide(made: Courses) -> Courses:
+    """Courses of which no two are alike: sizes and scans of twins differ by their own numbers."""
+    z = {i: float(np.random.default_rng(i).standard_normal()) for i in made.patients["id"].tolist()}
+    sizes = [80.0 * np.exp(0.4 * z[i]) for i in made.patients["id"].tolist()]
+    lines = tuple({i: replace(o, changes={60.0: np.exp(0.3 * z[i])}) for i, o in h.items()} for h in made.history)
+    return replace(made, patients=made.patients.assign(sld_mm_baseline=sizes), history=lines)
+
+
+@pytest.fixture
+def wide(world, monkeypatch) -> World:
+    follow = world.follow
+    monkeypatch.setattr(module, "follow", lambda task, table, **settings: drawn_wide(follow(task, table, **settings)))
+    monkeypatch.setattr(earlier_lines, "_MOST_GROWN", 1600)
+    return world
+
+
+def test_a_size_that_no_twin_has_after_the_earlier_lines_is_named_with_what_to_do(wide, tmp_path):
+    counted = {**FILES, "treatments": [FILES["treatments"][0], FILES["treatments"][2]],
+               "responses": ["patient,day,recist,sld_mm", "P1,-2,,600"]}  # fmt: skip
+    said = refused(written(tmp_path / "s", counted, lines=2), tmp_path)
+    assert "the sum of diameters before this line (600 mm)" in said
+    assert "the twins are not conditioned on it" in said
+
+
+def test_a_size_that_few_twins_have_after_the_earlier_lines_is_said_to_be_unlikely(wide, tmp_path):
+    counted = {**FILES, "treatments": [FILES["treatments"][0], FILES["treatments"][2]],
+               "responses": ["patient,day,recist,sld_mm", "P1,-2,,190"]}  # fmt: skip
+    found = shown(written(tmp_path / "s", counted, lines=2), tmp_path)
+    assert found["least_likely"]["biomarker"] == "sum of diameters before this line"
+    assert found["least_likely"]["probability"] == pytest.approx(0.067, abs=0.02)  # |z| of ln(190/80) over 0.47
+
+
+def test_lines_without_names_that_nobody_survives_are_named_with_what_to_do(world, tmp_path, monkeypatch):
+    follow = world.follow
+
+    def dead(task, table, **settings):
+        made = follow(task, table, **settings)
+        return replace(made, patients=made.patients.head(0), excluded={"died in an earlier line": len(table)})
+
+    monkeypatch.setattr(module, "follow", dead)
+    monkeypatch.setattr(earlier_lines, "_MOST_GROWN", 1600)
+    counted = {**FILES, "treatments": [FILES["treatments"][0], FILES["treatments"][2]]}
+    said = refused(written(tmp_path / "s", counted, lines=2), tmp_path)
+    assert "died in an earlier line" in said
+    assert "Name the drugs and days of the earlier lines" in said
+
+
+def test_a_recorded_line_that_no_twin_has_is_named(wide, tmp_path):
+    odd = {**FILES, "responses": [FILES["responses"][0], "P1,-505,,90", "P1,-440,PR,12", "P1,-80,PD,"]}
+    assert "the course on pembrolizumab from day -500" in refused(written(tmp_path / "s", odd), tmp_path)

@@ -18,7 +18,7 @@ from immunescape.trial.loading import list_trials, load_trial
 from immunescape.twins.conditioning import TwinPopulation
 from immunescape.twins.courses import Courses, regimen_of, usual_regimen
 from immunescape.twins.facts import Fact
-from immunescape.twins.options import kind_of, options_for, own_options, setting_of, standard_of
+from immunescape.twins.options import kind_of, options_for, options_from_file, setting_of, standard_of
 from immunescape.twins.ranking import WEIGHTS, ranked, read_weights
 from immunescape.twins.records import LineRecord, PatientRecord
 from immunescape.twins.twin import MONTH, Followed
@@ -120,13 +120,13 @@ def test_own_regimens_are_read_with_their_class_and_a_reason_where_one_is_due(tm
     file.write_text("- name: again\n  regimen: pembrolizumab 200 mg every 3 weeks\n")
     setting = setting_of(record(80.0, lines=(line("pembrolizumab"),)))
     with pytest.raises(InputError, match="progressed on pembrolizumab") as error:
-        own_options(file, setting)
+        options_from_file(file, setting)
     assert "option 1" in str(error.value)
     file.write_text("- name: again\n  regimen: pembrolizumab 200 mg every 3 weeks\n  reason: stopped early\n")
-    assert own_options(file, setting)[0].reason == "stopped early"
+    assert options_from_file(file, setting)[0].reason == "stopped early"
     file.write_text("- name: x\n  regimen: pembrolizumap 200 mg every 3 weeks\n")
     with pytest.raises(InputError, match="pembrolizumab"):
-        own_options(file, setting)
+        options_from_file(file, setting)
     assert kind_of(("nivolumab", "ipilimumab")) == "ici and CTLA-4 antibody"
     assert kind_of(("pembrolizumab", "olaparib")) == "ici and PARP inhibitor"
     assert kind_of(("pembrolizumab", "carboplatin", "celecoxib")) == "ici and chemotherapy and COX-2 inhibitor"
@@ -151,7 +151,7 @@ def test_an_options_file_with_a_fault_names_it(tmp_path, text: str, message: str
     file = tmp_path / "own.yaml"
     file.write_text(text)
     with pytest.raises(InputError) as error:
-        own_options(file, setting_of(record(80.0)), ["pembrolizumab"])
+        options_from_file(file, setting_of(record(80.0)), ["pembrolizumab"])
     assert message in str(error.value)
     assert "own.yaml" in str(error.value)
 
@@ -241,7 +241,7 @@ def test_what_acts_only_through_what_nothing_tests_is_not_ranked_whatever_its_sc
     path.write_text("".join(f"- name: own {k}\n  regimen: {r}\n" for k, r in enumerate(regimens)), encoding="utf-8")
     patient = record(80.0)
     standard = options_for(patient)[0][0]
-    untested, other = own_options(path, setting_of(patient))
+    untested, other = options_from_file(path, setting_of(patient))
     assert untested.level == "not ranked"
     assert other.level == "extrapolated"
     assert f"{drug} acts only through what is tested by nothing" in untested.reason
@@ -256,7 +256,7 @@ def test_what_acts_only_through_what_nothing_tests_is_not_ranked_whatever_its_sc
 def test_a_drug_that_only_spares_another_keeps_no_regimen_from_its_rank(tmp_path):
     path = tmp_path / "own.yaml"
     path.write_text("- regimen: decitabine 6 mg + tetrahydrouridine 250 mg on day 1 weekly\n", encoding="utf-8")
-    assert own_options(path, setting_of(record(80.0)))[0].level == "extrapolated"
+    assert options_from_file(path, setting_of(record(80.0)))[0].level == "extrapolated"
 
 
 def test_weights_are_the_users():

@@ -14,6 +14,7 @@ import pytest
 from immunescape.errors import InputError
 from immunescape.evaluation.posterior import Posterior
 from immunescape.population.fit import FitTerm, PopulationFit
+from immunescape.trial.runner import numbers_digest
 from immunescape.twins import ranking_uncertainty as module
 from immunescape.twins.assumed import assumed_strengths, regimens_of_classes, time_stretch
 from immunescape.twins.conditioning import TwinPopulation
@@ -191,6 +192,27 @@ def test_the_errors_and_shares_of_the_last_run_of_the_harness_are_used():
     for effect in shipped_effects("os_hr"):
         assert errors.share("os_hr", effect.drug_class) == (effect.mean, effect.sd)
     assert len(errors.model) == 12
+    assert numbers_digest().startswith(errors.model)  # learnt with the numbers that ship; else run the harness again
+
+
+def test_the_digest_of_the_numbers_follows_values_and_neither_sources_nor_what_runs_wrote(tmp_path, monkeypatch):
+    from immunescape.trial import runner
+
+    for package in ("model", "population", "trial", "knowledge/data"):
+        (tmp_path / package).mkdir(parents=True)
+    table = tmp_path / "model" / "cells.csv"
+    monkeypatch.setattr(runner, "files", lambda _: tmp_path)
+
+    def with_rows(text: str) -> str:
+        table.write_text(text, encoding="utf-8")
+        return runner.numbers_digest()
+
+    first = with_rows("name,value,source,note\nk_kill,1.0,smith2001,\n")
+    assert with_rows("name,value,source,note\nk_kill,1.0,jones2002,read again\n") == first
+    assert with_rows("name,value,source,note\nk_kill,1.1,smith2001,\n") != first
+    with_rows("name,value,source,note\nk_kill,1.0,smith2001,\n")
+    (tmp_path / "knowledge" / "data" / "prediction_errors.csv").write_text("sd\n0.3\n", encoding="utf-8")
+    assert runner.numbers_digest() == first
 
 
 def test_times_are_stretched_to_the_restricted_mean():

@@ -15,7 +15,7 @@ from immunescape.twins.ranking import HORIZON, paired_scores, ranked
 from immunescape.twins.records import PatientRecord
 from immunescape.twins.results import PossibleResults, in_words, possible_results
 from immunescape.twins.twin import MONTH, Followed
-from immunescape.twins.value import measure_next, one_in, value_of_information
+from immunescape.twins.value import frequency_text, measure_next, value_of_information
 
 N = 320
 
@@ -142,7 +142,7 @@ def test_the_only_option_of_its_level_cannot_change():
 
 
 def test_shares_are_said_as_a_reader_would():
-    assert [one_in(s) for s in (0.0, 0.02, 0.25, 0.34, 0.6, 1.0)] == [
+    assert [frequency_text(s) for s in (0.0, 0.02, 0.25, 0.34, 0.6, 1.0)] == [
         "none",
         "1 of 50",
         "1 of 4",

@@ -180,11 +180,11 @@ def rank_cohort(
     """
     from immunescape.api.profiles import profile_study
     from immunescape.report.files import check_folder, make_folder
-    from immunescape.twins.options import Setting, own_options
+    from immunescape.twins.options import Setting, options_from_file
 
     used = settings_with(settings, changes)
     if options is not None:  # a file that nobody can use is refused once, not with every patient
-        own_options(
+        options_from_file(
             options, Setting(line=1, had_inhibitor=False, had_platinum=False, histology="", pdl1=None, driver="")
         )
     place = None if out is None else Path(out) / "patients"

@@ -60,7 +60,7 @@ def mechanisms_table() -> list[dict[str, Any]]:
     ]
 
 
-def _words(text: str) -> list[str]:
+def _split_names(text: str) -> list[str]:
     return [w.strip() for w in text.split(",") if w.strip()]
 
 
@@ -79,9 +79,9 @@ def build_model(*, drugs: str | Sequence[str] = "all", without: str | Sequence[s
     from immunescape.population.reference_baseline import with_reference_strengths
 
     if isinstance(drugs, str):
-        drugs = list(registered()) if drugs.strip() == "all" else _words(drugs)
+        drugs = list(registered()) if drugs.strip() == "all" else _split_names(drugs)
     if isinstance(without, str):
-        without = _words(without)
+        without = _split_names(without)
     return with_reference_strengths(Model.build(drugs=drugs, without=without))
 
 
@@ -141,7 +141,7 @@ def show(name: str) -> None:
         print_trial(load_trial(name))
         return
     if name in mechanisms():
-        _show_part(name, None)
+        _show_component(name, None)
         return
     try:
         drug = get_drug(name)
@@ -156,7 +156,7 @@ def show(name: str) -> None:
         else:
             print_name(facts)
         return
-    _show_part(drug.name, drug.name)
+    _show_component(drug.name, drug.name)
 
 
 def _biomarker(name: str) -> Biomarker:
@@ -239,7 +239,7 @@ def _tested(name: str, drug: bool) -> str:
     return why if may else f"{why}, so that it ranks no treatment"
 
 
-def _show_part(name: str, drug: str | None) -> None:
+def _show_component(name: str, drug: str | None) -> None:
     from immunescape.knowledge.references import format_reference, get_reference, load_references
     from immunescape.model import Model
     from immunescape.model.describe import parameter_table

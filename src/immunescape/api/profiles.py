@@ -180,7 +180,7 @@ def profile_study(
     from immunescape.profile.biomarkers.registry import biomarkers
     from immunescape.profile.loading import load_study
 
-    rule_set = None if rules is None else load_rules(rules, known=biomarkers())
+    rule_set = None if rules is None else load_rules(rules, allowed=biomarkers())
     study = load_study(folder, units)
     if reference is not None:
         from immunescape.profile.biomarkers.expression import load_reference

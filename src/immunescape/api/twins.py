@@ -298,7 +298,7 @@ def choose_options(
     InputError
         Where the patient is on a line without progression, or nothing is for the setting.
     """
-    from immunescape.twins.options import options_for, own_options, setting_of
+    from immunescape.twins.options import options_for, options_from_file, setting_of
 
     if record.ongoing is not None:
         raise InputError(
@@ -308,7 +308,7 @@ def choose_options(
     present = frozenset(name for name, call in profile.calls.items() if call.state == "present")
     chosen, left = options_for(record, present, profile.biomarkers)
     if options is not None:
-        chosen = (*chosen, *own_options(options, setting_of(record), [o.name for o in chosen]))
+        chosen = (*chosen, *options_from_file(options, setting_of(record), [o.name for o in chosen]))
     if not chosen:
         raise InputError(
             f"no regimen of the table is for this setting ({setting_of(record).text})",

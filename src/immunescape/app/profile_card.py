@@ -82,7 +82,7 @@ def patient_card(study: ProfiledStudy, patient: str) -> dict[str, Any]:
         "patient": patient,
         "facts": [
             {"": "Guideline group", " ": p.stratum.title + (f" ({p.stratum.caveat})" if p.stratum.caveat else "")},
-            {"": "Resistance by SITC", " ": f"{p.resistance.kind.replace('_', ' ')} ({p.resistance.why})"},
+            {"": "Resistance (SITC definitions)", " ": f"{p.resistance.kind.replace('_', ' ')} ({p.resistance.why})"},
             {"": "Samples", " ": ", ".join(p.samples) or "none"},
         ],
         "calls": _call_rows(study, p),

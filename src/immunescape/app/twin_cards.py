@@ -89,11 +89,11 @@ def run_ranking_task(request: Mapping[str, Any], folder: Path, progress: Progres
     from immunescape.report.twin_report import fan_picture, forest_picture
     from immunescape.report.twin_text import NEXT_NOTE, next_rows, option_rows, score_note
 
-    own, options = str(request.get("options") or ""), None
-    if own.strip():
-        check_length(own, OPTIONS)
+    uploaded, options = str(request.get("options") or ""), None
+    if uploaded.strip():
+        check_length(uploaded, OPTIONS)
         options = folder / OPTIONS
-        options.write_text(own, encoding="utf-8")
+        options.write_text(uploaded, encoding="utf-8")
     made = rank(
         request["study"] or None,
         request["patient"],

@@ -155,6 +155,6 @@ def _parts(entry: zipfile.ZipInfo, label: str) -> tuple[str, ...]:
         raise InputError("the name points outside the folder", where=where, hint="Pack the study's folder itself.")
     if entry.is_dir() or any(p in _CLUTTER or p.startswith("._") for p in parts):
         return ()
-    for part in parts:
-        _clean(part, name)
+    for piece in parts:
+        _clean(piece, name)
     return parts

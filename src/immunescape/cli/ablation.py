@@ -26,7 +26,7 @@ def ablate_command(
         typer.Option(
             "--mechanisms",
             "-m",
-            help="Comma-separated mechanisms [default: all that can be switched off].",
+            help="Comma-separated mechanisms [default: all that can be switched off]; a+b: both off together.",
             autocompletion=completion.mechanism_list,
         ),
     ] = "",
@@ -39,7 +39,7 @@ def ablate_command(
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=8, max=100_000, help="Virtual patients per arm.")
     ] = 60,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="The first seed.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="First seed.")] = 1,
     seeds: Annotated[
         int, typer.Option("--seeds", min=1, max=100, help="Number of seeds, starting at --seed; a label needs 3.")
     ] = 3,

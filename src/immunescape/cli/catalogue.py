@@ -78,7 +78,9 @@ def model_command(
         ),
     ] = "",
     equations: Annotated[bool, typer.Option("--equations", help="Print the assembled equations.")] = False,
-    cite: Annotated[bool, typer.Option("--cite", help="Print the bibliography of what is switched on.")] = False,
+    cite: Annotated[
+        bool, typer.Option("--cite", help="Print the references of the selected mechanisms and drugs.")
+    ] = False,
     sbml: Annotated[Path | None, typer.Option("--sbml", help="Write SBML Level 3 Version 2 to this file.")] = None,
     bounds: Annotated[
         bool, typer.Option("--bounds", help="Print the bounds of observables, at diagnosis and along trajectories.")

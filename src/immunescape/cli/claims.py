@@ -54,16 +54,7 @@ def claims_command(
     engine: Engine = "auto",
 ) -> None:
     """Simulate the claims of the literature: predicted effect, interval, verdict."""
-    from immunescape.console import NOTICE
     from immunescape.errors import InputError
-    from immunescape.evaluation.claim_results import of_all_seeds
-    from immunescape.evaluation.claims import run_claims, select_claims
-    from immunescape.evaluation.must_not import run_must_not, select_must_not
-    from immunescape.evaluation.scenarios import Library
-    from immunescape.files import check_file
-    from immunescape.knowledge.claim_lock import claim_changes, later_forms, unlisted_changes
-    from immunescape.report.claims_report import changes_table, coverage_table, print_claims, write_claims
-    from immunescape.report.must_not_report import print_must_not, write_must_not
 
     if sum((must_not, coverage, changes)) > 1:
         raise InputError("--must-not, --coverage and --changes each ask for something else", hint="Give one of them.")
@@ -72,57 +63,95 @@ def claims_command(
     if seeds > 1 and (coverage or changes):
         raise InputError("--coverage and --changes simulate nothing", hint="Leave out --seeds.")
     if changes:
-        listed = claim_changes()
-        if only:
-            names = {c.claim for c in listed}
-            others = [name for name in only if name not in names]
-            chapters = {c.id for c in select_claims(others)} if others else set()
-            listed = tuple(c for c in listed if c.claim in {*only, *chapters})
-        show_rows("Changes of set-ups", changes_table(listed).rows, as_json)
+        _show_changes(only or [], as_json)
         return
     if must_not and seeds > 1:
         raise InputError("--seeds is for the claims", hint="Run --must-not once for each --seed.")
     options: dict[str, Any] = {"patients": patients, "engine": engine, "cluster": cluster}
     if must_not:
-        statements = select_must_not(only or ())
-        check_file(html, "--html")
-        with interruptible(), Progress(quiet=as_json) as advance:
-            denied = run_must_not(statements, seed=seed, progress=advance, **options)
-        if html is not None:
-            write_must_not(denied, html, NOTICE)
-        if as_json:
-            typer.echo(json_module.dumps(denied.to_json(), indent=2, allow_nan=False))
-            return
-        print_must_not(denied)
+        _run_must_not(only or [], html, options, seed=seed, as_json=as_json)
+    elif coverage:
+        from immunescape.evaluation.claims import select_claims
+        from immunescape.report.claims_report import coverage_table
+
+        show_rows("The review, paragraph by paragraph", coverage_table(select_claims(only or ())).rows, as_json)
     else:
-        chosen = select_claims(only or ())
-        if coverage:
-            show_rows("The review, paragraph by paragraph", coverage_table(chosen).rows, as_json)
-            return
-        check_file(html, "--html")
-        later = [c for c in later_forms() if c.id.removesuffix("--later") in {c.id for c in chosen}]
-        library: Library = {}
-        with interruptible(), Progress(quiet=as_json) as advance:
-            runs = []
-            for each in range(seed, seed + seeds):
-                run = run_claims(
-                    [*chosen, *later],
-                    seed=each,
-                    progress=advance,
-                    library=library,
-                    controls=each == seed,  # what is shown of controls is that of the first seed
-                    uncontrolled={c.id for c in later},  # and nothing of later forms
-                    **options,
-                )
-                run.claims, run.later = run.claims[: len(chosen)], run.claims[len(chosen) :]
-                runs.append(run)
-        result = of_all_seeds(runs)
-        result.unlocked = tuple(unlisted_changes([c for c in chosen if c.kind != "context"]))
-        if html is not None:
-            write_claims(result, html, NOTICE)
-        if as_json:
-            typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
-            return
-        print_claims(result)
+        _run_claims(only or [], html, options, seeds=range(seed, seed + seeds), as_json=as_json)
+
+
+def _show_changes(only: list[str], as_json: bool) -> None:
+    """Changes of the set-ups of some claims, by their ids or chapters, or of all."""
+    from immunescape.evaluation.claims import select_claims
+    from immunescape.knowledge.claim_lock import claim_changes
+    from immunescape.report.claims_report import changes_table
+
+    listed = claim_changes()
+    if only:
+        names = {c.claim for c in listed}
+        others = [name for name in only if name not in names]
+        chapters = {c.id for c in select_claims(others)} if others else set()
+        listed = tuple(c for c in listed if c.claim in {*only, *chapters})
+    show_rows("Changes of set-ups", changes_table(listed).rows, as_json)
+
+
+def _run_must_not(only: list[str], html: Path | None, options: dict[str, Any], *, seed: int, as_json: bool) -> None:
+    """Simulate the statements that must not hold."""
+    from immunescape.console import NOTICE
+    from immunescape.evaluation.must_not import run_must_not, select_must_not
+    from immunescape.files import check_file
+    from immunescape.report.must_not_report import print_must_not, write_must_not
+
+    statements = select_must_not(only)
+    check_file(html, "--html")
+    with interruptible(), Progress(quiet=as_json) as advance:
+        denied = run_must_not(statements, seed=seed, progress=advance, **options)
+    if html is not None:
+        write_must_not(denied, html, NOTICE)
+    if as_json:
+        typer.echo(json_module.dumps(denied.to_json(), indent=2, allow_nan=False))
+        return
+    print_must_not(denied)
+    if html is not None:
+        typer.echo(f"Written: {html}")
+
+
+def _run_claims(only: list[str], html: Path | None, options: dict[str, Any], *, seeds: range, as_json: bool) -> None:
+    """Simulate claims, and later forms of their set-ups, with each seed."""
+    from immunescape.console import NOTICE
+    from immunescape.evaluation.claim_results import of_all_seeds
+    from immunescape.evaluation.claims import run_claims, select_claims
+    from immunescape.evaluation.scenarios import Library
+    from immunescape.files import check_file
+    from immunescape.knowledge.claim_lock import later_forms, unlisted_changes
+    from immunescape.knowledge.claim_records import shipped_claims
+    from immunescape.report.claims_report import print_claims, write_claims
+
+    chosen = select_claims(only)
+    check_file(html, "--html")
+    later = [c for c in later_forms() if c.id.removesuffix("--later") in {c.id for c in chosen}]
+    library: Library = {}
+    with interruptible(), Progress(quiet=as_json) as advance:
+        runs = []
+        for seed in seeds:
+            run = run_claims(
+                [*chosen, *later],
+                seed=seed,
+                progress=advance,
+                library=library,
+                controls=seed == seeds[0],  # what is shown of controls is that of the first seed
+                uncontrolled={c.id for c in later},  # and nothing of later forms
+                **options,
+            )
+            run.claims, run.later = run.claims[: len(chosen)], run.claims[len(chosen) :]
+            runs.append(run)
+    result = of_all_seeds(runs)
+    included = {c.id for c in shipped_claims()}  # claims of plug-ins are not locked here
+    result.unlocked = tuple(unlisted_changes([c for c in chosen if c.kind != "context" and c.id in included]))
+    if html is not None:
+        write_claims(result, html, NOTICE)
+    if as_json:
+        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
+        return
+    print_claims(result)
     if html is not None:
         typer.echo(f"Written: {html}")

@@ -45,8 +45,8 @@ def parameters(incomplete: str) -> list[str]:
     return _starting((f"{name}=" for name in parameter_names()), incomplete)
 
 
-def _starting(words: Iterable[str], incomplete: str) -> list[str]:
-    return sorted(w for w in words if w.startswith(incomplete))
+def _starting(candidates: Iterable[str], incomplete: str) -> list[str]:
+    return sorted(w for w in candidates if w.startswith(incomplete))
 
 
 def trials(incomplete: str) -> list[str]:

@@ -39,7 +39,7 @@ def credibility_command(
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per arm and seed.")
     ] = 200,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="The first seed.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="First seed.")] = 1,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Number of seeds, starting at --seed.")] = 3,
     scored_patients: Annotated[
         int,

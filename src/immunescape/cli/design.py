@@ -134,7 +134,7 @@ def size_command(
     what: Annotated[
         str,
         typer.Argument(
-            help="survival, rates, means; or a design that ships, or a YAML file.", autocompletion=completion.designs
+            help="survival, rates, means; an included design, or a YAML file.", autocompletion=completion.designs
         ),
     ],
     hazard_ratio: Annotated[
@@ -243,18 +243,20 @@ def _size_of_design(name: str, as_json: bool) -> None:
     if as_json:
         typer.echo(json_module.dumps(content, indent=2, allow_nan=False))
         return
-    for scenario, found in content.items():
-        if found is None:
+    for scenario, planning in content.items():
+        if planning is None:
             typer.echo(f"{scenario}: no formula holds for this design and truth; simulate it.\n")
             continue
-        typer.echo(f"{scenario}: cumulative power {', '.join(f'{100 * p:.1f} %' for p in found['cumulative_power'])}")
+        typer.echo(
+            f"{scenario}: cumulative power {', '.join(f'{100 * p:.1f} %' for p in planning['cumulative_power'])}"
+        )
         rows = [
             {
                 "Power": f"{float(target):.0%}",
                 "Events": "–" if size["events"] is None else f"{size['events']:.0f}",
                 "Patients": f"{size['patients']:.0f}",
             }
-            for target, size in found["size_for_power"].items()
+            for target, size in planning["size_for_power"].items()
         ]
         print_table("Size for a power", rows)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -109,18 +110,7 @@ def calibrate_command(
     from immunescape.report.calibration_report import cost_text, print_calibration
 
     trials = _calibration_trials(names, data, quiet=as_json)
-    began = time.monotonic()
-
-    def tell(number: int, what: str, done: int, total: int) -> None:
-        if not as_json:
-            last = rounds + (method == "surface")
-            which = f"round {number + 1} of {last}" if number < last else "fresh patients of the fit"
-            typer.echo(f"{which}: {done} of {total} {what}, {(time.monotonic() - began) / 60:.1f} minutes", err=True)
-
-    if method not in ("weights", "surface"):
-        raise unknown_word("method", method, ("weights", "surface"))
-    if method == "weights" and patients < LEAST_WEIGHTED:
-        stop(f"{patients} patients per arm are too few to be reweighted", f"Use at least {LEAST_WEIGHTED}.")
+    _check_method(method, patients)
     settings = CalibrationSettings(
         data=data,
         patients=patients,
@@ -129,7 +119,7 @@ def calibrate_command(
         out=out,
         start=None if start is None else PopulationFit.read(start),
         engine=engine,
-        progress=tell,
+        progress=_report_rounds(rounds + (method == "surface"), quiet=as_json),
         cluster=cluster,
         moving=None if parameters is None else read_terms(parameters),
         spread=spread,
@@ -149,6 +139,27 @@ def calibrate_command(
     print_calibration(made)
     typer.echo(f"Written: {out / 'population_fit.csv'}, {out / 'calibration.json'}")
     typer.echo(NOTICE)
+
+
+def _check_method(method: str, patients: int) -> None:
+    """Refuse a method that there is not, and too few patients for weights."""
+    if method not in ("weights", "surface"):
+        raise unknown_word("method", method, ("weights", "surface"))
+    if method == "weights" and patients < LEAST_WEIGHTED:
+        stop(f"{patients} patients per arm are too few to be reweighted", f"Use at least {LEAST_WEIGHTED}.")
+
+
+def _report_rounds(last: int, *, quiet: bool) -> Callable[[int, str, int, int], None]:
+    """Progress of a calibration of `last` rounds, with the minutes since now."""
+    began = time.monotonic()
+
+    def report(number: int, simulated: str, done: int, total: int) -> None:
+        if not quiet:
+            stage = f"round {number + 1} of {last}" if number < last else "fresh patients of the fit"
+            minutes = (time.monotonic() - began) / 60
+            typer.echo(f"{stage}: {done} of {total} {simulated}, {minutes:.1f} minutes", err=True)
+
+    return report
 
 
 def _calibration_trials(names: list[str] | None, data: Path | None, *, quiet: bool) -> list[Trial]:
@@ -242,7 +253,7 @@ def sensitivity_command(
             "--patients", "-n", min=4, max=100_000, help="Number of trajectories, each from a different patient."
         ),
     ] = 30,
-    top: Annotated[int, typer.Option("--top", min=1, help="Parameters to show (and that sobol looks at).")] = 20,
+    top: Annotated[int, typer.Option("--top", min=1, help="Parameters to show (and to analyse with sobol).")] = 20,
     seed: Seed = 1,
     png: Annotated[Path | None, typer.Option("--png", help="Write a picture.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,

@@ -42,8 +42,8 @@ def evidence_command(
     from immunescape.knowledge.evidence_table import FEWEST, MEMORY, matching, read_evidence, shipped_evidence
 
     table = shipped_evidence() if file is None else read_evidence(file)
-    words = {"kind": kind, "result": result, "lines": line, "had_inhibitor": "yes" if after_inhibitor else None}
-    rows = matching(table.rows, **{k: v for k, v in words.items() if v is not None})
+    filters = {"kind": kind, "result": result, "lines": line, "had_inhibitor": "yes" if after_inhibitor else None}
+    rows = matching(table.rows, **{k: v for k, v in filters.items() if v is not None})
     if check:
         counts = Counter(r.result for r in rows)
         typer.echo(f"{len(rows)} rows, {len({r.registry or r.trial for r in rows})} trials: " + ", ".join(

@@ -34,7 +34,7 @@ def harness_command(
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients per arm.")
     ] = 100,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="The first seed.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="First seed.")] = 1,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Number of seeds, starting at --seed.")] = 1,
     workers: Annotated[
         int | None,
@@ -55,7 +55,7 @@ def harness_command(
         Path | None,
         typer.Option(
             "--tables",
-            help="Write what predictions read (class_evidence.csv, prediction_errors.csv) to this folder; with --from.",
+            help="Write the tables used by forecasts (class_evidence.csv, prediction_errors.csv) here; with --from.",
         ),
     ] = None,
     add_ons: Annotated[

@@ -155,7 +155,7 @@ def make_command(
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per arm and seed.")
     ] = 350,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="The first seed.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="First seed.")] = 1,
     seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Number of seeds, starting at --seed.")] = 3,
     workers: Annotated[
         int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core].")
@@ -194,9 +194,9 @@ def make_command(
         if trial.published is not None:
             raise InputError(f"trial '{trial.name}' has published results in its file",
                              hint="Predict trials whose results are not yet known.")  # fmt: skip
-        if (known_as := published_as(trial)) is not None:
+        if (included_trial := published_as(trial)) is not None:
             raise InputError(
-                f"trial '{trial.name}' is {trial.registry}, whose result is in the included trial '{known_as}'",
+                f"trial '{trial.name}' is {trial.registry}, whose result is in the included trial '{included_trial}'",
                 hint="Predict trials whose results are not yet known.",
             )
     names = [trial.name for trial, _, _ in loaded]

@@ -34,11 +34,11 @@ Unit = Annotated[
 ]
 
 reference_app = typer.Typer(
-    help="Frozen references that percentiles are taken from.", no_args_is_help=True, rich_markup_mode=None
+    help="Frozen reference cohorts for percentiles of expression.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
-def declared_units(words: list[str] | None) -> dict[str, str]:
+def declared_units(declarations: list[str] | None) -> dict[str, str]:
     """Return column -> unit from words such as ``OS_TIME=days``.
 
     Raises
@@ -47,7 +47,7 @@ def declared_units(words: list[str] | None) -> dict[str, str]:
         For a word without ``=``, or two units of one column.
     """
     units: dict[str, str] = {}
-    for declaration in words or ():
+    for declaration in declarations or ():
         column, sign, unit = (text.strip() for text in declaration.rpartition("="))
         if not sign or not column or not unit:
             raise InputError(f"--unit {declaration}: no COLUMN=UNIT", hint="For example: --unit OS_TIME=days")
@@ -177,7 +177,7 @@ def cohort_command(
 @reference_app.command("build")
 def reference_build_command(
     folder: Annotated[Path, typer.Argument(help="Study folder with expression of at least 20 samples.")],
-    name: Annotated[str, typer.Option("--name", help="Name that `profile --reference` finds it by.")] = "own",
+    name: Annotated[str, typer.Option("--name", help="Name by which `profile --reference` selects it.")] = "own",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder [default: the search path of references].")
     ] = None,
@@ -193,9 +193,9 @@ def reference_build_command(
 @reference_app.command("list")
 def reference_list_command() -> None:
     """List the references that were built under a name."""
-    from immunescape.profile.biomarkers.expression import references_known
+    from immunescape.profile.biomarkers.expression import available_references
 
-    for name, place in references_known().items():
+    for name, place in available_references().items():
         typer.echo(f"{name}  {place}")
 
 

@@ -30,7 +30,9 @@ __all__ = [
 
 Cluster = Annotated[
     str | None,
-    typer.Option("--cluster", help="Address of a dask scheduler (tcp://… or tls://…), in place of processes here."),
+    typer.Option(
+        "--cluster", help="Address of a dask scheduler (tcp://… or tls://…), used instead of local processes."
+    ),
 ]
 
 Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")]
@@ -112,7 +114,7 @@ class Progress:
         self._bar: Any = None
         self._task: Any = None
         self._quiet, self._what = quiet, what
-        self._told = time.monotonic()
+        self._printed_at = time.monotonic()
 
     def __enter__(self) -> Any:
         if self._quiet:
@@ -135,8 +137,8 @@ class Progress:
 
     def _tell(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self._told >= SILENCE and done < total:
-            self._told = now
+        if now - self._printed_at >= SILENCE and done < total:
+            self._printed_at = now
             typer.echo(f"{done} of {total} {self._what}", err=True)
 
     def _advance(self, done: int, total: int) -> None:

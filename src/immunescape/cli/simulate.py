@@ -70,7 +70,7 @@ def simulate_command(
     limiting: Annotated[
         bool,
         typer.Option(
-            "--limiting", help="Also relieve each step of the cancer-immunity cycle, and name the one that limits."
+            "--limiting", help="Also relieve each step of the cancer-immunity cycle in turn and name the limiting one."
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
@@ -142,10 +142,10 @@ def _patient(
     return patient_of_run(run, number, arm, trial=trial or "")
 
 
-def _pairs(option: str, words: list[str] | None) -> dict[str, str]:
+def _pairs(option: str, assignments: list[str] | None) -> dict[str, str]:
     """Name -> text from words such as ``pdl1_tps=60``."""
     pairs: dict[str, str] = {}
-    for text in words or ():
+    for text in assignments or ():
         name, sign, value = (piece.strip() for piece in text.partition("="))
         if not sign or not name or not value:
             raise InputError(f"{option} {text}: no NAME=VALUE", hint=f"For example: {_EXAMPLES[option]}")

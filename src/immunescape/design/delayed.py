@@ -99,7 +99,7 @@ def hazard_profile(
         for arm in (experimental, control):
             alive = np.zeros(len(cuts))
             for stratum, share in shares.items():
-                distribution = truth.part(arm, stratum, endpoint)
+                distribution = truth.outcome_model(arm, stratum, endpoint)
                 if not isinstance(distribution, PiecewiseExponential):
                     raise InputError(f"'{endpoint}' is not a survival endpoint")
                 alive = alive + share / sum(shares.values()) * distribution.survival(cuts)

@@ -170,7 +170,7 @@ def _averages(design: Design, truth: Generator, scenario: str, decided: Decided,
     months = decided.by_look.get("months")
     out: dict[str, Any] = {}
     for endpoint in survival:
-        c, e = (truth.part(a.name, truth.strata[0], endpoint) for a in (control, other))
+        c, e = (truth.outcome_model(a.name, truth.strata[0], endpoint) for a in (control, other))
         if months is None or not isinstance(c, PiecewiseExponential) or not isinstance(e, PiecewiseExponential):
             continue
         at = [float(np.nanmean(m)) if np.isfinite(m).any() else np.nan for m in months.T]

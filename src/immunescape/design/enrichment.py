@@ -207,9 +207,9 @@ class Enrichment(Rule):
         short = np.zeros(len(month), dtype=bool)
         if first.events is not None and first.endpoint is not None:
             short |= cohort.view(first.endpoint, month).event.sum(axis=1) < first.events
-        events_wanted = self._events(design, cohort, month, eligible)
+        events_needed = self._events(design, cohort, month, eligible)
         if last.endpoint is not None and last.events is not None:
-            target = np.full(len(month), float(last.events)) if events_wanted is None else events_wanted
+            target = np.full(len(month), float(last.events)) if events_needed is None else events_needed
             short |= goes & (cohort.view(last.endpoint, month2, eligible).event.sum(axis=1) < target)
         return short
 

@@ -259,18 +259,20 @@ class _Builder(Building):
                             hint="A response has a rate; survival has a median, hazards or a hazard_ratio.",
                         )
                     base = parts.get((control, stratum, endpoint)) if control and arm != control else None
-                    parts[arm, stratum, endpoint] = self.at(partial(_part, entry, base), "scenarios", k, "truth", j)
+                    parts[arm, stratum, endpoint] = self.at(
+                        partial(_outcome_model, entry, base), "scenarios", k, "truth", j
+                    )
         p = block.prognostic_score
         score = None if p is None else PrognosticScore(p.endpoint, p.correlation)
         generator = Generator(tuple(names), strata, shares, parts, block.correlation, score)
         for arm in names:
             for stratum in strata:
                 for endpoint in by_name:
-                    generator.part(arm, stratum, endpoint)
+                    generator.outcome_model(arm, stratum, endpoint)
         return generator
 
 
-def _part(entry: Any, control: PiecewiseExponential | Rate | None) -> PiecewiseExponential | Rate:
+def _outcome_model(entry: Any, control: PiecewiseExponential | Rate | None) -> PiecewiseExponential | Rate:
     given = [n for n in ("median", "hazards", "hazard_ratio", "rate") if getattr(entry, n) is not None]
     if len(given) != 1:
         raise InputError(f"exactly one of median, hazards, hazard_ratio and rate is needed, not {given or 'none'}")

@@ -111,8 +111,8 @@ def check_reestimation(rule: GroupSequential, design: Design) -> None:
                 "sample-size re-estimation and a binding futility bound do not go together", field=("reestimation",)
             )
         return
-    by_own_events = all(rule.tested[0].counts(look) and look.events is not None for look in design.looks)
-    if not rule.tested[0].test.proportional or not by_own_events:
+    by_group_events = all(rule.tested[0].counts(look) and look.events is not None for look in design.looks)
+    if not rule.tested[0].test.proportional or not by_group_events:
         raise FieldError(
             "sample-size re-estimation works on log-rank events",
             hint=f"Set every look by events of '{rule.tested[0].endpoint}'.",

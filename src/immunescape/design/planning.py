@@ -52,7 +52,7 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
     if any(look.events is None or look.endpoint != tested.endpoint for look in design.looks):
         return None
     control, other = design.arms[design.control], design.arms[design.experimental[0]]
-    c, e = (truth.part(a.name, truth.strata[0], tested.endpoint) for a in (control, other))
+    c, e = (truth.outcome_model(a.name, truth.strata[0], tested.endpoint) for a in (control, other))
     if not isinstance(c, PiecewiseExponential) or not isinstance(e, PiecewiseExponential):
         return None
     ratio = other.allocation / control.allocation
@@ -116,7 +116,7 @@ def _rates(design: Design, rule: GroupSequential, truth: Generator, plan: Mappin
     if not all(tested.reads_all(look, endpoint, design.patients) for look in design.looks):
         return None  # the responses that a look reads are not those of the patients that it counts
     control, other = design.arms[design.control], design.arms[design.experimental[0]]
-    p0, p1 = (truth.part(a.name, truth.strata[0], tested.endpoint) for a in (control, other))
+    p0, p1 = (truth.outcome_model(a.name, truth.strata[0], tested.endpoint) for a in (control, other))
     if not isinstance(p0, Rate) or not isinstance(p1, Rate) or p1.probability <= p0.probability or rule.binding:
         return None
     if p0.probability <= 0 or p1.probability >= 1:

@@ -299,12 +299,12 @@ class Platform(Rule):
         weight = enrolling[:, None, :] * fits.T[None]  # (R, S, J)
         ratio = np.array([design.arms[k].allocation for k in design.experimental], dtype=float)
         weight = weight * ratio
-        own_events = np.where(
+        arm_events = np.where(
             weight.sum(axis=2) > 0,
             self.control_ratio * (weight.sum(axis=2) / np.maximum((weight > 0).sum(axis=2), 1)),
             0.0,
         )
-        full = np.concatenate([weight, own_events[:, :, None]], axis=2)
+        full = np.concatenate([weight, arm_events[:, :, None]], axis=2)
         total = full.sum(axis=2, keepdims=True)
         share = np.divide(full, total, out=np.zeros_like(full), where=total > 0)
         edges = np.cumsum(share, axis=2)

@@ -60,32 +60,32 @@ def check_unique(table: pd.DataFrame, arms: Sequence[str], endpoints: Sequence[s
             _check_rows(rows, arm, f"{endpoints[0]}_months")
 
 
-def _has_covariate(part: pd.DataFrame, endpoints: Sequence[str]) -> bool:
+def _has_covariate(rows: pd.DataFrame, endpoints: Sequence[str]) -> bool:
     """Whether a column that is no endpoint differs between most of the patients."""
     endpoint_columns = {"arm", *(f"{e}_{what}" for e in endpoints for what in ("months", "event"))}
-    return any(part[c].nunique() > len(part) / 2 for c in part.columns if c not in endpoint_columns)
+    return any(rows[c].nunique() > len(rows) / 2 for c in rows.columns if c not in endpoint_columns)
 
 
 def _copies(arm: str, count: int, row: Any) -> InputError:
     return InputError(f"{count} virtual patients of arm '{arm}' are in the table twice (first: row {row})", hint=HINT)
 
 
-def _check_rows(part: pd.DataFrame, arm: str, months: str) -> None:
+def _check_rows(rows: pd.DataFrame, arm: str, months: str) -> None:
     """Refuse copies among the patients with an event of one arm, by the times `months`."""
-    same = part.duplicated()
+    same = rows.duplicated()
     if not same.any():
         return
-    first = part.index[int(np.argmax(same.to_numpy()))]
-    groups = part.groupby(list(part.columns), sort=False, dropna=False)
+    first = rows.index[int(np.argmax(same.to_numpy()))]
+    groups = rows.groupby(list(rows.columns), sort=False, dropna=False)
     counts, times = groups.size().to_numpy(), groups[months].first().to_numpy(dtype=float)
     if len(counts) < LEAST_DISTINCT or np.gcd.reduce(counts) > 1:
         raise _copies(arm, int(same.sum()), first)
-    if len(counts) >= MOSTLY_DIFFERENT * len(part):
+    if len(counts) >= MOSTLY_DIFFERENT * len(rows):
         # times rounded to a step fall into one cell with the probability that their density gives it: pairs are Poisson
-        gaps = np.diff(np.unique(part[months].to_numpy(dtype=float)))
+        gaps = np.diff(np.unique(rows[months].to_numpy(dtype=float)))
         cells = np.ptp(times) / gaps.min() if len(gaps) else 1.0
         # twice the pairs of a uniform density, for one that falls
-        if stats.poisson.sf(same.sum() - 1, max(len(part) ** 2 / cells, 1.0)) < SURE:
+        if stats.poisson.sf(same.sum() - 1, max(len(rows) ** 2 / cells, 1.0)) < SURE:
             raise _copies(arm, int(same.sum()), first)
         if counts.max() < LEAST_DISTINCT:
             return
@@ -95,5 +95,5 @@ def _check_rows(part: pd.DataFrame, arm: str, months: str) -> None:
         near = np.r_[sizes[max(k - 4, 0) : k], sizes[k + 1 : k + 5]]
         # three times the neighbours, so that the clusters which visits make are none
         if stats.poisson.sf(sizes[k] - 1, 3 * near.mean() + 1) < SURE:
-            chosen = np.flatnonzero((part[months] == times[order[k]]).to_numpy() & same.to_numpy())
-            raise _copies(arm, int(sizes[k]) - 1, part.index[int(chosen[0])])
+            chosen = np.flatnonzero((rows[months] == times[order[k]]).to_numpy() & same.to_numpy())
+            raise _copies(arm, int(sizes[k]) - 1, rows.index[int(chosen[0])])

@@ -281,14 +281,16 @@ def naive_truths(design: Design, scenarios: Sequence[str]) -> tuple[dict[str, De
     return fitted, reasons
 
 
-def pool_errors(jobs: Sequence[tuple[str, tuple[Any, ...]]], found: Sequence[Arrays]) -> dict[str, NDArray[np.float64]]:
+def pool_errors(
+    jobs: Sequence[tuple[str, tuple[Any, ...]]], blocks: Sequence[Arrays]
+) -> dict[str, NDArray[np.float64]]:
     """Scenario -> (H + 1,) standard deviation over bootstrap samples of the power, each hypothesis and any of them.
 
     All samples see the same arrivals, arms and uniforms, so that part of the Monte Carlo error is shared; a binomial
     variance is taken off the spread.
     """
     powers: dict[str, list[NDArray[np.float64]]] = {}
-    for (_, (_, scenario, *_)), arrays in zip(jobs, found, strict=True):
+    for (_, (_, scenario, *_)), arrays in zip(jobs, blocks, strict=True):
         rejected = arrays["rejected"]
         flags = np.column_stack([rejected, rejected.any(axis=1)])
         powers.setdefault(str(scenario), []).append(flags.mean(axis=0))
@@ -358,7 +360,7 @@ def simulate(
     from immunescape.design.diagnosis import diagnose
 
     warnings, notes = diagnose(design, plan, outcomes, unstopped, errors)
-    found_at = OperatingCharacteristics(
+    characteristics_at = OperatingCharacteristics(
         design=design,
         plan=plan,
         seed=seed,
@@ -374,13 +376,13 @@ def simulate(
         notes["naive_truth"] = {
             s: compared(
                 design.rule.hypotheses(design),
-                found_at.summary(s),
-                replace(found_at, outcomes={s: fits[s]}, pool_errors={}).summary(s),
+                characteristics_at.summary(s),
+                replace(characteristics_at, outcomes={s: fits[s]}, pool_errors={}).summary(s),
                 errors.get(s),
             )
             for s in naive
         } | {s: {"verdict": reason} for s, reason in unfitted.items()}
-    return found_at
+    return characteristics_at
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ def _check_null_rate(design: Design, endpoint: str, p0: float) -> None:
     if not isinstance(truth, Generator):
         raise InputError("the scenario 'null' of a one-arm design is given by its response rate")
     for stratum in truth.strata:
-        rate = truth.part(design.arms[0].name, stratum, endpoint)
+        rate = truth.outcome_model(design.arms[0].name, stratum, endpoint)
         if isinstance(rate, Rate) and abs(rate.probability - p0) > 1e-12:
             side = "above" if rate.probability > p0 else "below"
             raise FieldError(
@@ -235,7 +235,7 @@ class DoseFinding(Rule):
     def run(self, design: Design, truth: Truth, streams: Streams, plan: Mapping[str, Any]) -> Decided:
         """See :class:`Rule`."""
         assert isinstance(truth, Generator)
-        parts = [truth.part(a, truth.strata[0], self.endpoint) for a in truth.arms]
+        parts = [truth.outcome_model(a, truth.strata[0], self.endpoint) for a in truth.arms]
         rates = [rate.probability for rate in parts if isinstance(rate, Rate)]
         n, x, choice = self.boin.escalate(rates, streams.replicates, streams.rng("escalation"))
         rejected = choice[:, None] == np.arange(len(rates))

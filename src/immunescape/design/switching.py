@@ -318,7 +318,7 @@ def ipcw(data: SwitchingData) -> Effect:
     weight = np.where(moments[None, :] > data.progressed[:, None], later[:, None], 1.0) * (end[:, None] >= moments)
     order = np.argsort(end[event], kind="stable")
     who = np.flatnonzero(event)[order]
-    own_weight = weight[who, np.arange(len(who))]
+    patient_weight = weight[who, np.arange(len(who))]
     arm = data.treated.astype(float)
     at_risk_treated, at_risk_control = weight.T @ arm, weight.T @ (1.0 - arm)
 
@@ -327,12 +327,12 @@ def ipcw(data: SwitchingData) -> Effect:
         return values
 
     def slope(beta: float) -> float:
-        return float(np.sum(own_weight * (arm[who] - mean(beta))))
+        return float(np.sum(patient_weight * (arm[who] - mean(beta))))
 
     beta = float(optimize.brentq(slope, -8.0, 8.0))
     share = mean(beta)
-    information = float(np.sum(own_weight * share * (1 - share)))
-    hazard = own_weight / (at_risk_treated * np.exp(beta) + at_risk_control)
+    information = float(np.sum(patient_weight * share * (1 - share)))
+    hazard = patient_weight / (at_risk_treated * np.exp(beta) + at_risk_control)
     residual = -np.exp(beta * arm) * ((weight * (arm[:, None] - share[None, :])) @ hazard)
-    np.add.at(residual, who, own_weight * (arm[who] - share))
+    np.add.at(residual, who, patient_weight * (arm[who] - share))
     return Effect.of(beta, float(np.sqrt(np.sum(residual**2)) / information))

@@ -185,7 +185,7 @@ class Generator:
                 f"arm '{arm}', stratum '{stratum}', endpoint '{composite}': {error.message}", hint=error.hint
             ) from error
 
-    def part(self, arm: str, stratum: str, endpoint: str) -> PiecewiseExponential | Rate:
+    def outcome_model(self, arm: str, stratum: str, endpoint: str) -> PiecewiseExponential | Rate:
         """Generator of one arm, stratum and endpoint."""
         try:
             return self.parts[arm, stratum, endpoint]
@@ -215,7 +215,7 @@ class Generator:
                     here = (arm == a) & (stratum == s)
                     if not here.any():
                         continue
-                    survival = self.part(name, level, endpoint.name)
+                    survival = self.outcome_model(name, level, endpoint.name)
                     if isinstance(survival, Rate):
                         time[here] = np.where(1.0 - u[here] < survival.probability, endpoint.months, np.inf)
                     else:
@@ -247,7 +247,7 @@ class Generator:
 
     def null(self, control: str, margins: Mapping[str, float] | None = None) -> Generator:
         """See :class:`Truth`."""
-        parts = {(a, s, e): self.part(control, s, e) for (a, s, e) in self.parts}
+        parts = {(a, s, e): self.outcome_model(control, s, e) for (a, s, e) in self.parts}
         for (arm, stratum, endpoint), survival in list(parts.items()):
             ratio = (margins or {}).get(endpoint, 1.0)
             if arm != control and ratio != 1.0 and isinstance(survival, PiecewiseExponential):

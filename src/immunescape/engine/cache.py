@@ -39,8 +39,8 @@ __all__ = [
 
 _RECORD = "entry.json"
 _LEAST_SPACE = 32 * 2**20  # bytes; what compiling the largest model writes, with a margin
-_told: set[Path] = set()  # temporary folders that a warning has named
-_own_spares: set[str] = set()
+_warned: set[Path] = set()  # temporary folders that a warning has named
+_spares_made: set[str] = set()
 _SPARE = "IMMUNESCAPE_SPARE_CACHE"  # environment variable by which worker processes find the temporary folder
 
 
@@ -108,8 +108,8 @@ def spare_folder(folder: Path, reason: str) -> Path:
         Where no temporary folder can be used either.
     """
     spare = _spare(reason)
-    if spare not in _told and multiprocessing.parent_process() is None:
-        _told.add(spare)
+    if spare not in _warned and multiprocessing.parent_process() is None:
+        _warned.add(spare)
         warnings.warn(
             f"the cache {folder} {reason}: compiled models are kept in {spare} until this program ends, and "
             "compiled again by the next. Set IMMUNESCAPE_CACHE to a folder with room in which files can be "
@@ -130,7 +130,7 @@ def settle_folder() -> None:
 def remove_spare() -> None:
     """Remove the temporary folder that this process made, if it did: for processes that end without more ado."""
     made = os.environ.get(_SPARE)
-    if made and made in _own_spares:
+    if made and made in _spares_made:
         shutil.rmtree(made, ignore_errors=True)
 
 
@@ -146,7 +146,7 @@ def _spare(reason: str) -> Path:
         if obstacle is None:
             spare = tempfile.mkdtemp(prefix="immunescape-", dir=base)
             os.environ[_SPARE] = spare
-            _own_spares.add(spare)
+            _spares_made.add(spare)
             atexit.register(_remove, spare, os.getpid())
             return Path(spare)
         tried.append(f"{base} {obstacle}")

@@ -20,7 +20,7 @@ from immunescape.engine.conserved import conserved_amounts
 from immunescape.engine.hoist import Hoist
 from immunescape.engine.ir import COMPARISONS, Expr, postorder
 from immunescape.engine.ir_calculus import free_symbols, rebuild
-from immunescape.engine.layout import Layout, Wanted
+from immunescape.engine.layout import DerivativeRequest, Layout
 from immunescape.engine.pieces import LONGEST_PIECE, POINT, c_function, function_in_files, function_in_pieces
 from immunescape.engine.rosenbrock import METHODS
 from immunescape.engine.tangents import tangents
@@ -456,19 +456,19 @@ def _rename(statement: str, index: int, place: Mapping[int, str], tape: Tape) ->
     head, body = statement.split(" = ", 1)
     for child in tape.children(index):
         if child in place and tape.statement(child) is not None:
-            body = _replace_word(body, f"v{child}", place[child])
+            body = _replace_name(body, f"v{child}", place[child])
     return f"{head} = {body}"
 
 
-def _replace_word(text: str, word: str, by: str) -> str:
+def _replace_name(text: str, name: str, by: str) -> str:
     out, start = [], 0
-    while (at := text.find(word, start)) >= 0:
-        end = at + len(word)
+    while (at := text.find(name, start)) >= 0:
+        end = at + len(name)
         # v1 must not be found in v12 or in pv1
         alone = not (end < len(text) and text[end].isalnum()) and not (
             at and (text[at - 1].isalnum() or text[at - 1] == "_")
         )
-        out += [text[start:at], by if alone else word]
+        out += [text[start:at], by if alone else name]
         start = end
     return "".join([*out, text[start:]])
 
@@ -477,7 +477,7 @@ def generate(
     plan: Plan,
     *,
     method: str = "rodas5p",
-    wanted: Wanted | None = None,
+    derivatives: DerivativeRequest | None = None,
     emit: Callable[[str, str], None] = lambda name, text: None,
 ) -> tuple[dict[str, str], Layout]:
     """Write a model as C files.
@@ -488,7 +488,7 @@ def generate(
         See `analyse`.
     method
         Integration method, one of `METHODS`.
-    wanted
+    derivatives
         Derivatives by parameters to integrate along.
     emit
         Called with name and text of each file as soon as it is written, so that it can be compiled meanwhile.
@@ -515,9 +515,9 @@ def generate(
         writer.breaks(),
         writer.start(),
     ]
-    if wanted is not None:
+    if derivatives is not None:
         parts += [stage_tables(METHODS[method]), writer.solver()]
-        parts.append(sensitivity_code(plan, wanted, writer.tape))
+        parts.append(sensitivity_code(plan, derivatives, writer.tape))
     parts.append(writer.hoisted())  # last, when all functions have asked for their constants
     sizes = {
         "NX": len(plan.states),

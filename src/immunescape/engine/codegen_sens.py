@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from immunescape.engine.analysis import CLOCK, Plan
 from immunescape.engine.ir import ZERO, Expr, add, sym
 from immunescape.engine.ir_calculus import derivatives, free_symbols
-from immunescape.engine.layout import Wanted
+from immunescape.engine.layout import DerivativeRequest
 from immunescape.engine.pieces import POINT, c_function, function_in_pieces
 from immunescape.engine.rosenbrock import Rosenbrock
 from immunescape.engine.tape import Tape, literal
@@ -21,12 +21,12 @@ from immunescape.errors import EngineError, unknown_word
 __all__ = ["sensitivity_code", "stage_tables"]
 
 
-def sensitivity_code(plan: Plan, wanted: Wanted, tape: Callable[[], Tape]) -> str:
+def sensitivity_code(plan: Plan, requested: DerivativeRequest, tape: Callable[[], Tape]) -> str:
     """C code of all derivatives that are needed.
 
     Parameters
     ----------
-    plan, wanted
+    plan, requested
         The model, and which derivatives are asked for.
     tape
         Makes a tape with the model's symbols.
@@ -36,19 +36,19 @@ def sensitivity_code(plan: Plan, wanted: Wanted, tape: Callable[[], Tape]) -> st
     EngineError
         For a name that the model does not have, or where a moment of switching depends on a parameter.
     """
-    affected = _affected(plan, wanted.parameters)
-    _check(plan, wanted, affected)
+    affected = _affected(plan, requested.parameters)
+    _check(plan, requested, affected)
     positions = _Positions(
         column={name: j for j, name in enumerate(plan.states)}, slot={name: k for k, name in enumerate(affected)}
     )
-    sizes = [f"#define NSENS {len(wanted.parameters)}", f"#define NDZ {len(affected)}"]
+    sizes = [f"#define NSENS {len(requested.parameters)}", f"#define NDZ {len(affected)}"]
     first, by_state, by_fixed = _first_derivatives(plan, affected, positions, tape)
     parts = [
         *sizes,
-        _start(plan, wanted, affected),
+        _start(plan, requested, affected),
         *first,
         *_second_derivatives(plan, by_state, by_fixed, positions, tape),
-        *_output_derivatives(plan, wanted, affected, positions, tape),
+        *_output_derivatives(plan, requested, affected, positions, tape),
     ]
     return "\n".join(parts)
 
@@ -70,9 +70,9 @@ class _Entry:
     value: Expr
 
 
-def _check(plan: Plan, wanted: Wanted, affected: Sequence[str]) -> None:
+def _check(plan: Plan, requested: DerivativeRequest, affected: Sequence[str]) -> None:
     """Refuse parameters that do not exist, and those that move a moment of switching."""
-    for name in wanted.parameters:
+    for name in requested.parameters:
         if name not in plan.system.constant_names:
             raise unknown_word("parameter", name, plan.system.constant_names, error=EngineError)
     # At a switch the derivative jumps by (jump of the rate) * d(moment)/d(parameter), which is not integrated here.
@@ -150,14 +150,14 @@ def _second_derivatives(
 
 
 def _output_derivatives(
-    plan: Plan, wanted: Wanted, affected: Sequence[str], positions: _Positions, tape: Callable[[], Tape]
+    plan: Plan, requested: DerivativeRequest, affected: Sequence[str], positions: _Positions, tape: Callable[[], Tape]
 ) -> list[str]:
     """Return code of the derivatives of the outputs by states and by fixed values."""
     values = {**{n: sym(n) for n in (*plan.states, *plan.fixed)}, **plan.quantities}
-    for name in wanted.outputs:
+    for name in requested.outputs:
         if name not in values:
             raise unknown_word("output", name, values, error=EngineError)
-    rows = derivatives([values[name] for name in wanted.outputs], [*plan.states, *affected])
+    rows = derivatives([values[name] for name in requested.outputs], [*plan.states, *affected])
 
     def entries(numbers: Mapping[str, int]) -> list[_Entry]:
         return [
@@ -173,7 +173,7 @@ def _output_derivatives(
         *_tables(by_fixed, "OZ_ROW", "OZ_FIXED"),
         f"#define NOX {len(by_state)}",
         f"#define NOZ {len(by_fixed)}",
-        f"#define NOUT {len(wanted.outputs)}",
+        f"#define NOUT {len(requested.outputs)}",
         _lists(tape(), "output_derivatives", "ox", by_state, "oz", by_fixed),
     ]
 
@@ -192,7 +192,7 @@ def _affected(plan: Plan, parameters: Sequence[str]) -> tuple[str, ...]:
     return tuple(affected_by)
 
 
-def _start(plan: Plan, wanted: Wanted, affected: Sequence[str]) -> str:
+def _start(plan: Plan, requested: DerivativeRequest, affected: Sequence[str]) -> str:
     """Derivatives of fixed values and initial states by each parameter."""
     position = {name: i for i, name in enumerate(plan.fixed)}
     slot = {name: k for k, name in enumerate(affected)}
@@ -201,12 +201,12 @@ def _start(plan: Plan, wanted: Wanted, affected: Sequence[str]) -> str:
     lines = [
         f"    for (int i = 0; i < {len(affected)}; i++) dz[i] = all(0.0);",
         "    for (int i = 0; i < NX; i++) dx[i] = all(0.0);",
-        "    static const int own[] = {" + ", ".join(str(slot[n]) for n in wanted.parameters) + "};",
+        "    static const int own[] = {" + ", ".join(str(slot[n]) for n in requested.parameters) + "};",
         "    dz[own[m]] = all(1.0);",
     ]
     # Chain rule along the order of computation: the derivative of a value is the sum over what it reads, each of which
     # has its derivative already.
-    chosen = set(wanted.parameters)
+    chosen = set(requested.parameters)
     system = plan.system
     items = [(c.name, c.expression) for c in system.constants] + [(s.name, s.initial) for s in system.states]
     for name, expression in items:

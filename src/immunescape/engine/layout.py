@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Layout", "Wanted"]
+__all__ = ["DerivativeRequest", "Layout"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DerivativeRequest:
     """Which derivatives: of `outputs` by `parameters`."""
 
     parameters: tuple[str, ...]

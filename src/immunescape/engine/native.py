@@ -29,7 +29,7 @@ from immunescape.engine.cache import fetch, fingerprint
 from immunescape.engine.compilers import find_toolchain
 from immunescape.engine.dose_table import infuses_still_state
 from immunescape.engine.jobs import warn_unresolved
-from immunescape.engine.layout import Layout, Wanted
+from immunescape.engine.layout import DerivativeRequest, Layout
 from immunescape.engine.library import load_library
 from immunescape.engine.processor import machine_lanes
 from immunescape.engine.toolchain import Build, Toolchain, library_suffix
@@ -141,7 +141,7 @@ class NativeEngine:
         EngineError
             For an unknown name, or a construct that generated code does not handle.
         """
-        derivatives = Wanted(tuple(parameters), tuple(outputs))
+        derivatives = DerivativeRequest(tuple(parameters), tuple(outputs))
         content = "\n".join([sbml, "derivatives", *derivatives.parameters, "of", *derivatives.outputs])
         key = _key(content, self.toolchain, self.lanes, self.method)
         entry, record = fetch(
@@ -222,7 +222,7 @@ class NativeModel:
         foresight, coarse = 1.0, np.flatnonzero(outcome.coarse)
         while len(coarse) and foresight > _LEAST_FORESIGHT:
             foresight *= _LESS_FORESIGHT
-            again = run_batch(self._run, self.layout, _part(job, coarse), threads=self.threads, foresight=foresight)
+            again = run_batch(self._run, self.layout, _subset(job, coarse), threads=self.threads, foresight=foresight)
             for name in _RESULT_ARRAYS:
                 getattr(result, name)[coarse] = getattr(again.result, name)
             outcome.code[coarse] = again.code
@@ -235,7 +235,7 @@ class NativeModel:
         lost = np.isin(outcome.code[failed], hopeless)
         left = failed[~lost]
         if len(left):
-            left = self._again(job, left, result, lambda part: self._tighter(part))
+            left = self._again(job, left, result, lambda subset: self._tighter(subset))
         if len(left) and self.rescue:
             left = np.concatenate([self._again(job, left[:_SAFE_LIMIT], result, self._patiently), left[_SAFE_LIMIT:]])
         kept = {int(i): messages[int(i)] for i in sorted([*failed[lost], *left])}
@@ -262,7 +262,7 @@ class NativeModel:
     def _again(self, job: Job, which: Any, result: Result, run: Callable[[Job], Result]) -> Any:
         """Integrate some patients otherwise and put what succeeds into the result; returns those that failed again."""
         try:
-            again = run(_part(job, which))
+            again = run(_subset(job, which))
         except EngineError as error:
             _log.info("safe path: %s", error)
             return which
@@ -310,7 +310,7 @@ class NativeSensitivities:
         return replace(outcome.result, messages=messages), values
 
 
-def _part(job: Job, which: Any) -> Job:
+def _subset(job: Job, which: Any) -> Job:
     """The job of some of its patients."""
 
     def pick(value: Any) -> Any:
@@ -386,15 +386,20 @@ def _uncollected() -> Iterator[None]:
 
 
 def _build(
-    system: System, folder: Path, toolchain: Toolchain, lanes: int, method: str, wanted: Wanted | None = None
+    system: System,
+    folder: Path,
+    toolchain: Toolchain,
+    lanes: int,
+    method: str,
+    derivatives: DerivativeRequest | None = None,
 ) -> dict[str, Any]:
     """Analyse, generate and compile a model into `folder`."""
     with Build(toolchain, folder / f"model{library_suffix()}", lanes) as running:
-        return write_sources(system, folder, method, wanted, lambda name: running.add(folder / name))
+        return write_sources(system, folder, method, derivatives, lambda name: running.add(folder / name))
 
 
 def write_sources(
-    system: System, folder: Path, method: str, wanted: Wanted | None, written: Callable[[str], None]
+    system: System, folder: Path, method: str, derivatives: DerivativeRequest | None, written: Callable[[str], None]
 ) -> dict[str, Any]:
     """Analyse a system and write its C files.
 
@@ -421,5 +426,5 @@ def write_sources(
             (folder / name).write_text(content, encoding="utf-8")
             written(name)
 
-        _, layout = generate(plan, method=method, wanted=wanted, emit=emit)
+        _, layout = generate(plan, method=method, derivatives=derivatives, emit=emit)
     return {"layout": layout.record()}

@@ -24,7 +24,7 @@ from immunescape.errors import EngineError, unknown_word
 __all__ = ["ReferenceCompiled", "ReferenceEngine"]
 
 FloatArray = NDArray[np.float64]
-_ONE_AT_A_TIME = threading.Lock()
+_SERIAL = threading.Lock()
 """LSODA keeps its state in one place in some versions of scipy, and cannot run in two threads."""
 
 
@@ -103,7 +103,7 @@ class ReferenceCompiled:
                 threshold=float(threshold[i]) if threshold is not None else 0.0,
                 rising=job.stop.rising if job.stop is not None else True,
             )
-            with _ONE_AT_A_TIME:
+            with _SERIAL:
                 patient = Patient(self._problem, self._events, plan, constants[i], start[i])
                 status[i] = patient.run()
             values[i] = patient.values

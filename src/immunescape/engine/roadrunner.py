@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.engine.analysis import substituted_constants
-from immunescape.engine.api import FAILED, OK, Job, Result
+from immunescape.engine.api import FAILED, OK, Doses, Job, Result
 from immunescape.engine.ir import COMPARISONS, TIME, Expr, postorder, sym
 from immunescape.engine.ir_calculus import free_symbols, substitute
 from immunescape.engine.ir_system import System
@@ -176,12 +176,8 @@ class RoadRunnerModel:
             raise EngineError("libroadrunner steps over inputs as short as those of this model", hint=hint)
         return [times[jumps > 0] for times, jumps in moments]
 
-    def run(self, job: Job, *, progress: Callable[[int], None] | None = None) -> Result:
-        """Integrate a batch, one patient after the other."""
-        job = check_job(job, self.states)
-        times = job.times
-        outputs = [self._selection(name) for name in job.outputs]
-        watched = None if job.stop is None else self._selection(job.stop.quantity)
+    def _check_job(self, job: Job, doses: Iterable[Doses]) -> None:
+        """Refuse names that the model lacks, and what libroadrunner computes wrongly."""
         self._check_names("parameter", job.parameters, self.parameters)
         self._check_names("state", job.initial, self.states)
         if job.parameters and self._derived_stoichiometry:
@@ -190,10 +186,18 @@ class RoadRunnerModel:
                 "assignment gives, when parameters change",
                 hint="Use the engine 'native' or 'reference'.",
             )
+        for table in doses:
+            self._check_names("dosed state", table.target, self.states)
+
+    def run(self, job: Job, *, progress: Callable[[int], None] | None = None) -> Result:
+        """Integrate a batch, one patient after the other."""
+        job = check_job(job, self.states)
+        times = job.times
+        outputs = [self._selection(name) for name in job.outputs]
+        watched = None if job.stop is None else self._selection(job.stop.quantity)
         dose_list = dose_tables(job)
         tables = {id(d): d for d in dose_list}
-        for doses in tables.values():
-            self._check_names("dosed state", doses.target, self.states)
+        self._check_job(job, tables.values())
         moments = self._moments(job)
         infused = frozenset(t for d in dose_list for t, length in zip(d.target, d.duration, strict=True) if length > 0)
         start = float(times[0])
@@ -214,8 +218,8 @@ class RoadRunnerModel:
         messages: dict[int, str] = {}
         _set_tolerances(runner, job, self.states)
         defaults = {self._selection(k): v for k, v in self.parameters.items()}
-        in_one_go = self._has_events and (bool(slots) or self._needs_its_past or bool(infused))
-        kind_of_patient = EventfulPatient if in_one_go else PlainPatient
+        unbroken = self._has_events and (bool(slots) or self._needs_its_past or bool(infused))
+        kind_of_patient = EventfulPatient if unbroken else PlainPatient
         patient = kind_of_patient(runner, self.states, defaults, job, outputs, watched)
         patient.slots = slots
         patient.fires_at_start = any(not event.initial_value for event in self._system.events)

@@ -151,7 +151,7 @@ def solve_algebraic(
     while open_:
         for name, equation in open_.items():
             if free_symbols(equation) & open_.keys() == {name}:
-                value = _solve_one(equation, name)
+                value = _solve_for(equation, name)
                 if value is not None:
                     solved[name] = value
                     del open_[name]
@@ -170,7 +170,7 @@ def solve_algebraic(
     return solved, names, list(open_.values())
 
 
-def _solve_one(equation: Expr, name: str) -> Expr | None:
+def _solve_for(equation: Expr, name: str) -> Expr | None:
     """Solve for a name that occurs linearly; None where it does not."""
     slope = derivatives([equation], [name])[0].get(name, ZERO)
     if slope.is_num(0.0) or name in free_symbols(slope):

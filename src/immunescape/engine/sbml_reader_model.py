@@ -353,6 +353,6 @@ class ModelReader:
         return num(item.getValue() if item.isSetValue() else math.nan)
 
 
-def _has(event: Any, part: str) -> bool:
-    value: bool = getattr(event, f"isSet{part}")() and getattr(event, f"get{part}")().isSetMath()
+def _has(event: Any, element: str) -> bool:
+    value: bool = getattr(event, f"isSet{element}")() and getattr(event, f"get{element}")().isSetMath()
     return value

@@ -16,10 +16,10 @@ class StartValues:
     """Start values, expressed in parameters and constants only."""
 
     def __init__(
-        self, own: Mapping[str, Expr], assignments: Mapping[str, Expr], varying: Sequence[str], where: str
+        self, initial: Mapping[str, Expr], assignments: Mapping[str, Expr], varying: Sequence[str], where: str
     ) -> None:
         self.where = where
-        self._source = {**assignments, **{name: own[name] for name in varying}}
+        self._source = {**assignments, **{name: initial[name] for name in varying}}
         self._done: dict[str, Expr] = {}
 
     def of(self, name: str) -> Expr:

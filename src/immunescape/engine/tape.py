@@ -172,7 +172,7 @@ class Tape:
     def _value(self, index: int) -> int:
         return self.node("truth", index) if self.nodes[index][0] in _MASKS else index
 
-    def _fixed_part(self, parts: list[Expr], join: str) -> list[Expr]:
+    def _hoist_fixed(self, parts: list[Expr], join: str) -> list[Expr]:
         """Join the operands that are constant to one that is hoisted."""
         if self.hoist is None:
             return parts
@@ -208,7 +208,7 @@ class Tape:
         for i, factor in enumerate(top):
             if factor.op == "num" and factor.value < 0:
                 sign, top[i] = -sign, ir.num(-factor.value)
-        top = [p for p in self._fixed_part(top, "mul") if not p.is_num(1.0)]
+        top = [p for p in self._hoist_fixed(top, "mul") if not p.is_num(1.0)]
         operands = [self._operand(p) for p in top]
         # One reciprocal per denominator, however many quotients have it: a division costs several multiplications.
         operands += [self.node("rcp", self._operand(b)) for b in bottom]
@@ -222,7 +222,7 @@ class Tape:
         return key if sign > 0 else self.node("neg", key)
 
     def _sum(self, node: Expr) -> int:
-        parts = self._fixed_part(list(node.args), "add")
+        parts = self._hoist_fixed(list(node.args), "add")
         terms: list[tuple[int, int]] = []
         for summand in parts:
             index = self._operand(summand)

@@ -54,6 +54,8 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 Samples = dict[tuple[str, str], Sample]
 FULL = "full model"
+TOGETHER = "+"
+"""Joins the names of mechanisms that are switched off together."""
 TUNED = "k_kill"
 PRIOR = 0.7
 """Standard deviation of the move, as in ``calibration_terms.csv``."""
@@ -192,6 +194,8 @@ def ablatable() -> list[str]:
 def chosen_mechanisms(names: Sequence[str]) -> list[str]:
     """Mechanisms of a run, each once: those named, or all that can be switched off.
 
+    Names joined by `TOGETHER` ("lipids+pge2") are switched off together, as in a smaller model.
+
     Raises
     ------
     InputError
@@ -200,7 +204,7 @@ def chosen_mechanisms(names: Sequence[str]) -> list[str]:
     from immunescape.model.registry import mechanisms
 
     can_be = ablatable()
-    for name in names:
+    for name in (single for together in names for single in together.split(TOGETHER)):
         if name in can_be:
             continue
         if name in mechanisms():
@@ -220,12 +224,13 @@ def group_of(target: Target) -> str:
 
 
 def claims_naming(mechanism: str) -> int:
-    """How many claims, and statements that must not hold, are carried or guarded by a mechanism."""
+    """How many claims, and statements that must not hold, are carried or guarded by a mechanism, or one of several."""
     from immunescape.knowledge.claim_records import load_claims
     from immunescape.knowledge.must_not_records import load_must_not
 
-    return sum(c.kind != "context" and mechanism in c.mechanism for c in load_claims()) + sum(
-        mechanism in s.guarded_by for s in load_must_not()
+    off = set(mechanism.split(TOGETHER))
+    return sum(c.kind != "context" and bool(off & {*c.mechanism}) for c in load_claims()) + sum(
+        bool(off & {*s.guarded_by}) for s in load_must_not()
     )
 
 
@@ -259,8 +264,8 @@ def tuned(samples: Samples, targets: Sequence[Target], fit: PopulationFit) -> fl
     grid = np.linspace(-FARTHEST, FARTHEST, 17)
     best = float(grid[int(np.argmin([loss(float(x)) for x in grid]))])
     step = float(grid[1] - grid[0])
-    found = minimize_scalar(loss, bounds=(best - step, best + step), method="bounded", options={"xatol": 0.01})
-    return float(found.x) if found.fun <= loss(best) else best
+    minimum = minimize_scalar(loss, bounds=(best - step, best + step), method="bounded", options={"xatol": 0.01})
+    return float(minimum.x) if minimum.fun <= loss(best) else best
 
 
 def score(samples: Samples, targets: Sequence[Target], fit: PopulationFit, move: float) -> float:
@@ -468,7 +473,7 @@ class _Run:
 
     def of_seeds(self, name: str, numbers: Sequence[int], out: Path | None) -> dict[int, dict[str, Any]]:
         """Evaluations of one model by seed, stored ones first; each is stored as soon as it is made."""
-        path = None if out is None else out / f"{name.replace(' ', '-')}.json"
+        path = None if out is None else out / _file_name(name)
         stored = _stored(path, self.set_up)
         for number in numbers:
             if number not in stored:
@@ -480,7 +485,7 @@ class _Run:
         """Errors of a model without a mechanism, killing tuned again in rounds of simulating and weighting."""
         fit = PopulationFit.shipped()
         if name != FULL:
-            fit = fit.with_values({f"switch_{name}": ("set", 0.0)})
+            fit = fit.with_values({f"switch_{single}": ("set", 0.0) for single in name.split(TOGETHER)})
         now = fit
         gathered: dict[tuple[str, str], list[Sample]] = {}
         for k in range(self.rounds):
@@ -509,11 +514,18 @@ class _Run:
         return {arm.name: Sample.of(result, arm, [TUNED], scored, now, kinetics=kinetics) for arm in trial.arms}
 
 
+def _file_name(name: str) -> str:
+    """File of a mechanism; several together are too many for a file's name and are told apart by a hash."""
+    if name.count(TOGETHER) < 3:
+        return f"{name.replace(' ', '-')}.json"
+    return f"{name.count(TOGETHER) + 1}-together-{hashlib.sha256(name.encode()).hexdigest()[:12]}.json"
+
+
 def _content(
     trials: Sequence[Trial], of_trials: Mapping[str, Sequence[Target]], of_patients: Mapping[str, Sequence[Target]]
 ) -> str:
     """Hash of the protocols and of every figure that errors are taken of: a changed file is another run."""
-    figures = [(t.name, t.value, t.sd) for part in (of_trials, of_patients) for ts in part.values() for t in ts]
+    figures = [(t.name, t.value, t.sd) for grouped in (of_trials, of_patients) for ts in grouped.values() for t in ts]
     text = "\x1f".join([*(t.text or repr(t) for t in trials), repr(figures)])
     return hashlib.sha256(text.encode()).hexdigest()
 

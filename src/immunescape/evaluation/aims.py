@@ -119,11 +119,11 @@ def _error_row(
         absolute = np.abs(errors)
     inside, score = None, None
     if figure in ROUND_RATIOS:
-        told = [(j, b) for j, b in zip(judged, bounds, strict=True) if b is not None]
-        if told:
-            truths = [math.log(j.published) for j, _ in told]
-            inside = float(np.mean([b[0] <= y <= b[1] for (_, b), y in zip(told, truths, strict=True)]))
-            score = float(np.mean([interval_score(*b, y) for (_, b), y in zip(told, truths, strict=True)]))
+        rated = [(j, b) for j, b in zip(judged, bounds, strict=True) if b is not None]
+        if rated:
+            truths = [math.log(j.published) for j, _ in rated]
+            inside = float(np.mean([b[0] <= y <= b[1] for (_, b), y in zip(rated, truths, strict=True)]))
+            score = float(np.mean([interval_score(*b, y) for (_, b), y in zip(rated, truths, strict=True)]))
     return ErrorRow(
         figure=figure,
         predictor=predictor,
@@ -152,34 +152,34 @@ def aims(judged: Sequence[Judged]) -> list[Aim]:
 
 def _ratio_aims(judged: Sequence[Judged], rows: Mapping[tuple[str, str], ErrorRow]) -> list[Aim]:
     out = []
-    for figure, word in (("pfs_hr", "PFS"), ("os_hr", "OS")):
+    for figure, title in (("pfs_hr", "PFS"), ("os_hr", "OS")):
         mine = rows.get((figure, "model"))
         if mine is None:
             continue
         n, error = mine.n, mine.median_abs
         constant = rows.get((figure, "constant"))
         if figure == "pfs_hr":
-            text = f"{word} hazard ratio: median absolute error of ln at most {MEDIAN_LOG_RATIO:g}"
+            text = f"{title} hazard ratio: median absolute error of ln at most {MEDIAN_LOG_RATIO:g}"
             out.append(Aim(text, n, f"{error:.3f}", error <= MEDIAN_LOG_RATIO))
         elif constant is not None:
-            text = f"{word} hazard ratio: median absolute error of ln below the constant's"
+            text = f"{title} hazard ratio: median absolute error of ln below the constant's"
             out.append(Aim(text, n, f"{error:.3f} (constant {constant.median_abs:.3f})", error < constant.median_abs))
         if mine.bias is not None:
-            text = f"{word} hazard ratio: mean error of ln within ± {BIAS_LOG_RATIO:g}"
+            text = f"{title} hazard ratio: mean error of ln within ± {BIAS_LOG_RATIO:g}"
             out.append(Aim(text, n, f"{mine.bias:+.3f}", abs(mine.bias) <= BIAS_LOG_RATIO))
         if mine.inside is not None:
-            text = f"{word} hazard ratio: {INSIDE[0]:.0%} to {INSIDE[1]:.0%} inside the 95 % interval"
+            text = f"{title} hazard ratio: {INSIDE[0]:.0%} to {INSIDE[1]:.0%} inside the 95 % interval"
             out.append(Aim(text, n, f"{mine.inside:.0%}", INSIDE[0] <= mine.inside <= INSIDE[1]))
         rivals = {p: r.score for (f, p), r in rows.items() if f == figure and p != "model" and r.score is not None}
         if mine.score is not None and rivals:
             best = min(rivals, key=lambda p: rivals[p])
-            text = f"{word} hazard ratio: interval score below the best baseline's"
+            text = f"{title} hazard ratio: interval score below the best baseline's"
             out.append(Aim(text, n, f"{mine.score:.2f} ({best} {rivals[best]:.2f})", mine.score < rivals[best]))
-        out += _order_aims([j for j in judged if j.figure == figure and j.predicted], word)
+        out += _order_aims([j for j in judged if j.figure == figure and j.predicted], title)
     return out
 
 
-def _order_aims(ratios: Sequence[Judged], word: str) -> list[Aim]:
+def _order_aims(ratios: Sequence[Judged], title: str) -> list[Aim]:
     """Regimen classes in the order of their published means, and trials in the right order within each."""
     from scipy.stats import spearmanr
 
@@ -197,12 +197,12 @@ def _order_aims(ratios: Sequence[Judged], word: str) -> list[Aim]:
         }
         right = sorted(several, key=lambda name: means[name][0]) == sorted(several, key=lambda name: means[name][1])
         shown = ", ".join(f"{name} {math.exp(m):.2f} (published {math.exp(p):.2f})" for name, (m, p) in means.items())
-        out.append(Aim(f"{word} hazard ratio: regimen classes in the right order", len(ratios), shown, right))
+        out.append(Aim(f"{title} hazard ratio: regimen classes in the right order", len(ratios), shown, right))
     for name in classes:
         varied = all(len({getattr(j, side) for j in by[name]}) > 1 for side in ("predicted", "published"))
         if len(by[name]) >= LEAST_RANKED and varied:
             rank = float(spearmanr([j.predicted for j in by[name]], [j.published for j in by[name]]).statistic)
-            text = f"{word} hazard ratio: rank correlation at least {RANK:g} within '{name}'"
+            text = f"{title} hazard ratio: rank correlation at least {RANK:g} within '{name}'"
             out.append(Aim(text, len(by[name]), f"{rank:.2f}", rank >= RANK))
     return out
 
@@ -218,11 +218,11 @@ def _arm_aims(judged: Sequence[Judged], rows: Mapping[tuple[str, str], ErrorRow]
             mean, se = float(np.mean(errors)), float(np.std(errors, ddof=1)) / math.sqrt(len(errors))
             text = "response on chemotherapy: not too low (mean error above −2 standard errors)"
             out.append(Aim(text, len(errors), f"{mean:+.1f} points (SE {se:.1f})", mean >= -2 * se))
-    for figure, word in (("pfs_median_months", "PFS"), ("os_median_months", "OS")):
+    for figure, title in (("pfs_median_months", "PFS"), ("os_median_months", "OS")):
         row = rows.get((figure, "model"))
         if row is not None:
             reached = f"{row.median_abs:.0f} %" if math.isfinite(row.median_abs) else "not reached in most"
-            text = f"median {word}: median absolute error at most {PERCENT:g} %"
+            text = f"median {title}: median absolute error at most {PERCENT:g} %"
             out.append(Aim(text, row.n, reached, row.median_abs <= PERCENT))
     for months in LANDMARKS:
         errors = [

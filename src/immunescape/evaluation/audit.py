@@ -143,11 +143,11 @@ def run_audit(
     began = time.perf_counter()
     spec = load_trial(trial) if isinstance(trial, str) else trial
     treated = TreatedPatients(spec, arm, _SPARE * patients, seed, engine)
-    known = [*uncertain(treated.model), ANCHOR, GROWTH]
+    examined = [*uncertain(treated.model), ANCHOR, GROWTH]
     for name in only:
-        if name not in known:
-            raise unknown_word("parameter that is uncertain", name, known)
-    names = list(dict.fromkeys(only)) or known
+        if name not in examined:
+            raise unknown_word("parameter that is uncertain", name, examined)
+    names = list(dict.fromkeys(only)) or examined
     p = treated.model.parameters
     ends = [(name, z, moved(p[name], z)) for name in names for z in (1.0, -1.0)]
     bare = prepared_model((), treated.model.specificity)
@@ -189,11 +189,11 @@ def run_audit(
             "sources": list(p[name].sources),
         }
         for j, output in enumerate(OUTPUTS):
-            own = half[k, :, j][np.isfinite(half[k, :, j])]
+            half_values = half[k, :, j][np.isfinite(half[k, :, j])]
             row[output] = {
-                "effect": float(f"{own.mean():.4g}") if len(own) else 0.0,
-                "rms": float(f"{np.sqrt((own**2).mean()):.4g}") if len(own) else 0.0,
-                "n": len(own),
+                "effect": float(f"{half_values.mean():.4g}") if len(half_values) else 0.0,
+                "rms": float(f"{np.sqrt((half_values**2).mean()):.4g}") if len(half_values) else 0.0,
+                "n": len(half_values),
             }
         rows.append(row)
     rows.sort(key=lambda r: (-r["change_week_18"]["rms"], -abs(r["orr"]["effect"])))

@@ -56,28 +56,28 @@ def chance(targets: Sequence[Target], weighted: Weighted, *, resamples: int = 10
     Arms of a trial with equal numbers of patients share them: what a patient has in common in both then cancels in
     their comparison, as it does in the figure itself.
     """
-    found = np.full((resamples, len(targets)), np.nan)
+    figures = np.full((resamples, len(targets)), np.nan)
     for k in range(resamples):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xB007, k)))
         counts: dict[tuple[str, int], FloatArray] = {}
         drawn = {}
         for (trial, arm), (sample, weights) in weighted.items():
-            one = counts.setdefault((trial, len(weights)), rng.poisson(1.0, len(weights)).astype(float))
-            w = weights * one
+            count = counts.setdefault((trial, len(weights)), rng.poisson(1.0, len(weights)).astype(float))
+            w = weights * count
             drawn[trial, arm] = (sample, w / w.sum())
-        found[k] = [t.figure(drawn) for t in targets]
-    found[~np.isfinite(found)] = np.nan
-    return np.array([float(np.nanvar(column)) if np.isfinite(column).any() else 0.0 for column in found.T])
+        figures[k] = [t.figure(drawn) for t in targets]
+    figures[~np.isfinite(figures)] = np.nan
+    return np.array([float(np.nanvar(column)) if np.isfinite(column).any() else 0.0 for column in figures.T])
 
 
 def discrepancy(
-    targets: Sequence[Target], found: Sequence[float], virtual: Sequence[float], parameters: float = 0.0
+    targets: Sequence[Target], figures: Sequence[float], virtual: Sequence[float], parameters: float = 0.0
 ) -> dict[str, float]:
     """How far figures are off beyond what chance explains: the error of the model's structure.
 
     Parameters
     ----------
-    targets, found
+    targets, figures
         Targets, and the same figures from virtual patients, on the scale of the residuals.
     virtual
         Variance of each figure over the virtual patients.
@@ -95,12 +95,12 @@ def discrepancy(
     factor = n / max(n - parameters, 0.5 * n) if n else 1.0
     out = {}
     for kind, unit in scale.items():
-        own = [
-            (t, f, v) for t, f, v in zip(targets, found, virtual, strict=True) if t.kind == kind and math.isfinite(f)
+        of_kind = [
+            (t, f, v) for t, f, v in zip(targets, figures, virtual, strict=True) if t.kind == kind and math.isfinite(f)
         ]
-        if own:
-            squares = factor * float(np.mean([(f - t.value) ** 2 for t, f, _ in own]))
-            noise = float(np.mean([t.sd**2 - t.tolerance**2 + v for t, _, v in own]))
+        if of_kind:
+            squares = factor * float(np.mean([(f - t.value) ** 2 for t, f, _ in of_kind]))
+            noise = float(np.mean([t.sd**2 - t.tolerance**2 + v for t, _, v in of_kind]))
             out[kind] = unit * math.sqrt(max(squares - noise, 0.0))
     return out
 
@@ -455,8 +455,8 @@ def discrepancy_by_comparison(
             if t.name in predicted and what in ("all", kinds[t.arms[0][0]]) and math.isfinite(predicted[t.name])
         ]
         if rows:
-            mine, found, virtual = zip(*rows, strict=True)
-            left = discrepancy(mine, found, virtual)
+            mine, figures, virtual = zip(*rows, strict=True)
+            left = discrepancy(mine, figures, virtual)
             out[what] = {kind: (sd, sum(t.kind == kind for t in mine)) for kind, sd in left.items()}
     return out
 
@@ -474,9 +474,9 @@ def checked(
 
 def _check_start(fit: PopulationFit, moving: Sequence[Term]) -> None:
     """Refuse a fit with terms that no coordinate stands for: the weights would leave them out."""
-    known = {(m, t.term) for t in moving for m in t.members}
+    movable = {(m, t.term) for t in moving for m in t.members}
     for term in fit.terms:
-        if (term.parameter, term.term) not in known:
+        if (term.parameter, term.term) not in movable:
             raise InputError(
                 f"the fit to start from has a term '{term.term}' of '{term.parameter}' that may not move",
                 hint="Leave the row out, or start from a fit with the terms of knowledge/data/calibration_terms.csv.",

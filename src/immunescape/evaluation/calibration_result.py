@@ -116,8 +116,8 @@ class Calibration:
             "spread_prior_sd": self.spread,
             "discrepancy": {kind: round(sd, 4) for kind, sd in self.discrepancy.items()},
             "discrepancy_left_out": {
-                what: {kind: {"sd": round(sd, 4), "figures": n} for kind, (sd, n) in own.items()}
-                for what, own in self.left_out.items()
+                what: {kind: {"sd": round(sd, 4), "figures": n} for kind, (sd, n) in by_kind.items()}
+                for what, by_kind in self.left_out.items()
             },
             "posterior_draws": None
             if self.draws is None

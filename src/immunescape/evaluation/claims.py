@@ -93,10 +93,10 @@ def select_claims(only: str | Sequence[str] = ()) -> list[Claim]:
     if not words:
         return every
     chosen: list[Claim] = []
-    for word in words:
-        hits = [c for c in every if c.id == word or word.casefold() in c.chapter.casefold()]
+    for key in words:
+        hits = [c for c in every if c.id == key or key.casefold() in c.chapter.casefold()]
         if not hits:
-            raise unknown_word("claim or chapter", word, [*(c.id for c in every), *claim_chapters()])
+            raise unknown_word("claim or chapter", key, [*(c.id for c in every), *claim_chapters()])
         chosen += [c for c in hits if c not in chosen]
     return chosen
 
@@ -187,22 +187,22 @@ def check_names(claim: Claim, model: Model) -> None:
 
     settings = [claim.background, claim.change, claim.against, *([claim.modifies] if claim.modifies else [])]
     drugs = registry.drugs()
-    known = {*registry.mechanisms(), *drugs}
+    registered = {*registry.mechanisms(), *drugs}
     for setting in settings:
         for name in setting.set:
             if name not in model.parameters:
                 raise unknown_word("parameter", name, model.parameters)
         for name in setting.off:
-            if name not in known:
-                raise unknown_word("mechanism", name, known)
+            if name not in registered:
+                raise unknown_word("mechanism", name, registered)
         for name in setting.clones:
             if name not in {c.name for c in model.clones}:
                 raise unknown_word("clone", name, [c.name for c in model.clones])
         for text in setting.give:
             parse_regimen(text)
     for name in claim.mechanism:
-        if name not in known:
-            raise unknown_word("mechanism", name, known)
+        if name not in registered:
+            raise unknown_word("mechanism", name, registered)
     for text in (claim.observe, claim.with_value):
         if not text:
             continue
@@ -219,21 +219,23 @@ def check_names(claim: Claim, model: Model) -> None:
                 raise unknown_word("quantity", name, [*model.quantities, *model.states]) from None
 
 
-def _value(text: str, day: float, treat: float, one: Scenario, found: Simulated, population: Population) -> FloatArray:
+def _value(
+    text: str, day: float, treat: float, case: Scenario, simulated: Simulated, population: Population
+) -> FloatArray:
     how, name = observed(text)
     if how == "covariate":
         return population.table[name].to_numpy(dtype=float)
-    now = found.at(one, name, day)
+    now = simulated.at(case, name, day)
     if how == "":
         return now
-    start = found.at(one, name, treat)
+    start = simulated.at(case, name, treat)
     with np.errstate(all="ignore"):
         if how == "change":
             return now / start
         if how == "best":
-            values: FloatArray = np.nanmin(found.between(one, name, treat, day), axis=1) / start
+            values: FloatArray = np.nanmin(simulated.between(case, name, treat, day), axis=1) / start
             return values
-        course = found.between(one, name, treat, day)
+        course = simulated.between(case, name, treat, day)
         if how in PATHOLOGY:
             return pathological_response(now, course, PATHOLOGY[how])
         return _event(how, now, start, course)
@@ -259,25 +261,27 @@ def _event(how: str, now: FloatArray, start: FloatArray, course: FloatArray) -> 
         "ever_progressed": grown,
         "relapse": grown,
     }[how]
-    known = np.isfinite(now)
+    finite = np.isfinite(now)
     if how == "relapse":
-        known &= best[:, -1] <= 0.7 * start
-    return np.where(known, met.astype(float), np.nan)
+        finite &= best[:, -1] <= 0.7 * start
+    return np.where(finite, met.astype(float), np.nan)
 
 
-def effect_of(claim: Claim, sides: Sequence[Scenario], found: Simulated, population: Population, seed: int) -> Effect:
+def effect_of(
+    claim: Claim, sides: Sequence[Scenario], simulated: Simulated, population: Population, seed: int
+) -> Effect:
     """Effect of a claim's comparison across patients, with its interval."""
     chosen = np.ones(len(population), dtype=bool)
     if claim.among:
         # the side without the change: its doses begin after `among_day`, so that both sides are the same until then
-        happened = _value(claim.among, claim.among_day, claim.treat_from, sides[-1], found, population)
+        happened = _value(claim.among, claim.among_day, claim.treat_from, sides[-1], simulated, population)
         chosen = np.nan_to_num(happened) > 0
 
-    def value(one: Scenario) -> FloatArray:
-        return np.where(chosen, _value(claim.observe, claim.day, claim.treat_from, one, found, population), np.nan)
+    def value(case: Scenario) -> FloatArray:
+        return np.where(chosen, _value(claim.observe, claim.day, claim.treat_from, case, simulated, population), np.nan)
 
     if claim.with_value:
-        other = _value(claim.with_value, claim.with_day, claim.treat_from, sides[0], found, population)
+        other = _value(claim.with_value, claim.with_day, claim.treat_from, sides[0], simulated, population)
         return correlation(value(sides[0]), other, seed)
     how, _ = observed(claim.observe)
     measure = "difference" if how in (*EVENTS, *PATHOLOGY) else claim.measure
@@ -371,12 +375,12 @@ def run_claims(
             if not group:
                 continue
             people = population or virtual_patients(size, seed, engine, cluster)
-            found = simulate_plans(
+            simulated = simulate_plans(
                 group.values(), people, engine=engine, progress=progress, library=library, cluster=cluster
             )
             for number, row in enumerate(checked):
                 if row.claim.id in group:
-                    _judge(row, group[row.claim.id], found, people, seed + number)
+                    _judge(row, group[row.claim.id], simulated, people, seed + number)
     return ClaimsResult(checked, patients, seed, seconds=time.perf_counter() - begin, model=model_counts(whole))
 
 
@@ -425,33 +429,33 @@ def simulate_plans(
     )
 
 
-def _judge(row: Checked, planned: Plan, found: Simulated, people: Population, seed: int) -> None:
+def _judge(row: Checked, planned: Plan, simulated: Simulated, people: Population, seed: int) -> None:
     claim = row.claim
     assert claim.expect is not None
-    row.effect = effect_of(claim, planned.sides, found, people, seed)
+    row.effect = effect_of(claim, planned.sides, simulated, people, seed)
     row.holds = holds(row.effect, claim.expect, claim.low, claim.high, claim.least)
     size = row.effect.size
     if planned.off:
-        row.off = effect_of(claim, planned.off, found, people, seed)
+        row.off = effect_of(claim, planned.off, simulated, people, seed)
         # what is looked at may not exist without the mediator: no effect is left, and that is not a finding
         if row.off.n >= 2:
             row.shrinks = bool(row.off.size <= max(SHRUNK * size, _TINY))
             row.vanishes = bool(row.off.size <= max(VANISHED * size, _TINY))
     if planned.beside:
-        row.beside = effect_of(claim, planned.beside, found, people, seed)
+        row.beside = effect_of(claim, planned.beside, simulated, people, seed)
         row.unmoved = bool(_distance(row.beside, row.effect) <= max(UNMOVED * size, _TINY))
     if planned.reversed:
-        row.reversed = effect_of(claim, planned.reversed, found, people, seed)
+        row.reversed = effect_of(claim, planned.reversed, simulated, people, seed)
         row.reversed_fails = not holds(row.reversed, claim.expect, claim.low, claim.high, claim.least)
 
 
-def _distance(one: Effect, other: Effect) -> float:
+def _distance(effect: Effect, other: Effect) -> float:
     """How far two effects of a kind are apart: of the logarithms for ratios. Infinite where one is not known."""
-    if one.measure == "ratio":
-        if not (one.value > 0 and other.value > 0):
+    if effect.measure == "ratio":
+        if not (effect.value > 0 and other.value > 0):
             return float("inf")
-        return abs(float(np.log(one.value / other.value)))
-    gap = abs(one.value - other.value)
+        return abs(float(np.log(effect.value / other.value)))
+    gap = abs(effect.value - other.value)
     return gap if np.isfinite(gap) else float("inf")
 
 

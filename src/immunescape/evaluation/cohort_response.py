@@ -234,15 +234,15 @@ def _virtual(arms: Sequence[tuple[str, str]], results: Mapping[str, TrialResult]
             np.full(len(rows), size / max(len(rows), 1)),
             np.full(len(rows), k),
         )
-        for part, value in zip(parts, values, strict=True):
-            part.append(value)
+        for arm_share, value in zip(parts, values, strict=True):
+            arm_share.append(value)
     score, response, weight, which = (np.concatenate(p) if p else np.empty(0) for p in parts)
     return _Pool(score, response, weight, which.astype(np.int64), tuple(names))
 
 
 def _row(stratum: str, prior: str, drug: str, answers: NDArray[np.bool_], share: _Share | None) -> ResponseRow:
-    found = clopper_pearson(int(answers.sum()), len(answers))
-    value, low, high = (None if v is None else 100.0 * v for v in (found.value, found.low, found.high))
+    bounds = clopper_pearson(int(answers.sum()), len(answers))
+    value, low, high = (None if v is None else 100.0 * v for v in (bounds.value, bounds.low, bounds.high))
     return _with(
         ResponseRow(
             stratum=stratum,
@@ -262,8 +262,8 @@ def _with(row: ResponseRow, share: _Share | None) -> ResponseRow:
     if share is None:
         return row
     rate = 100.0 * share.value
-    found = clopper_pearson(share.value * share.effective, share.effective)
-    low, high = (None if v is None else 100.0 * v for v in (found.low, found.high))
+    bounds = clopper_pearson(share.value * share.effective, share.effective)
+    low, high = (None if v is None else 100.0 * v for v in (bounds.low, bounds.high))
     inside = None
     if row.published_low is not None and row.published_high is not None:
         inside = row.published_low <= rate <= row.published_high

@@ -61,8 +61,8 @@ def check_counter_model(counter: CounterModel, model: Model) -> None:
     clones = {c.name for c in model.clones}
     values = {*model.parameters, *model.states, *model.quantities}
 
-    def check(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
-        every = list(known)
+    def check(kind: str, names: Iterable[str], valid: Iterable[str]) -> None:
+        every = list(valid)
         for name in names:
             if name not in every:
                 raise unknown_word(kind, name, every, where=where)

@@ -478,8 +478,8 @@ def _monte_carlo(made: Forecast) -> Criterion:
         if 0.0 < width < math.inf:
             shares.append(figure.monte_carlo_se / (0.5 * width))
     missing = len(judged) - len(shares)
-    one_seed = len(made.seeds) < 2
-    text = "one seed" if one_seed else f"{missing} of {len(judged)} figures without error or interval"
+    single_seed = len(made.seeds) < 2
+    text = "one seed" if single_seed else f"{missing} of {len(judged)} figures without error or interval"
     worst = max(shares, default=math.nan)
     return Criterion(
         "Monte Carlo precision",
@@ -505,11 +505,11 @@ def _skill(summary: Mapping[str, Any], scores: Sequence[Score]) -> list[Criterio
     out = []
     record = summary.get("validation", {})
     for end in ("pfs", "os"):
-        part = record.get(end, {})
-        model = part.get("hr_interval_score")
-        baselines = {n: r.get("hr_interval_score") for n, r in part.get("rivals", {}).items()}
-        known = {n: v for n, v in baselines.items() if v is not None}
-        best = min(known, key=lambda n: known[n]) if known else None
+        figures = record.get(end, {})
+        model = figures.get("hr_interval_score")
+        baselines = {n: r.get("hr_interval_score") for n, r in figures.get("rivals", {}).items()}
+        available = {n: v for n, v in baselines.items() if v is not None}
+        best = min(available, key=lambda n: available[n]) if available else None
         scored = {
             s.trial
             for s in scores
@@ -521,10 +521,10 @@ def _skill(summary: Mapping[str, Any], scores: Sequence[Score]) -> list[Criterio
             Criterion(
                 f"Predictive skill on validation trials, {end.upper()}",
                 "interval score of log hazard ratios below that of the best naive baseline",
-                f"{model:.2f}; {best} {known[best]:.2f}; {part.get('hr_figures', 0)} ratios"
+                f"{model:.2f}; {best} {available[best]:.2f}; {figures.get('hr_figures', 0)} ratios"
                 if judged and best is not None
                 else f"no prediction with an interval of {', '.join(missing)}",
-                model < known[best] if judged and model is not None and best is not None else None,
+                model < available[best] if judged and model is not None and best is not None else None,
                 3,
             )
         )

@@ -33,7 +33,7 @@ class CurveFile:
     def read(self, path: Path) -> dict[str, EventTimes]:
         """Event times by arm of the protocol; arms that are not simulated are left out."""
         times = read_curves(path, [*self.arms, *self.not_simulated])
-        return {self.arms[word]: rows for word, rows in times.items() if word in self.arms}
+        return {self.arms[label]: rows for label, rows in times.items() if label in self.arms}
 
 
 def _both(stem: str, trial: str, source: str, arms: Mapping[str, str], left: str = "") -> dict[str, CurveFile]:

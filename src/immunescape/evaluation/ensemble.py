@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,10 +110,7 @@ def run_ensemble(
     from immunescape.population.reference_baseline import prepared_model
     from immunescape.trial.runner import model_digest, run_trial
 
-    if draws < 2:
-        raise InputError(f"{draws} draws give no interval", hint="Take at least 2; 12 or more to report.")
-    if not width > 0.0 or not math.isfinite(width):
-        raise InputError(f"the width {width:g} is no factor", hint="1 takes the widths as they are stated.")
+    _check_numbers(draws, width)
     if out is not None:
         check_folder(out)
     began = time.perf_counter()
@@ -129,36 +126,56 @@ def run_ensemble(
         stored: dict[str, Any] | None = stored_json(path, lambda content: _whole(content, key, number))
         if stored is not None:
             return stored
-        try:
-            fit = (
-                None
-                if number < 0
-                else fit_of(draw(model, seed, number, width=width, engine=engine), model, fits[number])
-            )
-        except ModelError as error:
-            return _keep(path, key, {"lost": error.message})
+        fit = None
+        if number >= 0:
+            try:
+                fit = fit_of(draw(model, seed, number, width=width, engine=engine), model, fits[number])
+            except ModelError as error:
+                return _keep(path, key, {"lost": error.message})
         result = (simulate or run_trial)(
             trial, patients=patients, seed=seed, workers=workers, engine=engine, fit=fit, paired=trial.can_pair
         )
         return _keep(path, key, {"figures": _gathered(figures(result))})
 
     central = made(-1)["figures"]
-    found: list[dict[str, Any]] = []
+    figure_rows: list[dict[str, Any]] = []
     lost: dict[int, str] = {}
     for number in range(draws):
-        one = made(number)
-        if "lost" in one:
-            lost[number] = one["lost"]
+        simulated = made(number)
+        if "lost" in simulated:
+            lost[number] = simulated["lost"]
         else:
-            found.append(one["figures"])
+            figure_rows.append(simulated["figures"])
         if progress is not None:
             progress(number + 1, draws)
+    return Ensemble(
+        trial=trial.name,
+        rows=tuple(_over_draws(central, figure_rows)),
+        draws=draws,
+        lost=lost,
+        patients=patients,
+        seed=seed,
+        width=width,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _check_numbers(draws: int, width: float) -> None:
+    """Refuse numbers that give no interval."""
+    if draws < 2:
+        raise InputError(f"{draws} draws give no interval", hint="Take at least 2; 12 or more to report.")
+    if not width > 0.0 or not math.isfinite(width):
+        raise InputError(f"the width {width:g} is no factor", hint="1 takes the widths as they are stated.")
+
+
+def _over_draws(central: Mapping[str, Any], of_draws: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of `Ensemble`: each figure of the model as it ships, and its percentiles over draws."""
     rows = []
     for name, (value, se) in central.items():
         late = "median_months" in name  # None is then a time that no draw would leave out: not reached
-        gathered = [f[name][0] for f in found if name in f]
-        known = [math.inf if v is None and late else v for v in gathered if v is not None or late]
-        low, middle, high = _percentiles(known)
+        gathered = [f[name][0] for f in of_draws if name in f]
+        reached = [math.inf if v is None and late else v for v in gathered if v is not None or late]
+        low, middle, high = _percentiles(reached)
         arm, _, figure = name.rpartition("|")
         rows.append(
             {
@@ -169,19 +186,10 @@ def run_ensemble(
                 "median": _plain(middle),
                 "low": _plain(low),
                 "high": _plain(high),
-                "draws": len(known),
+                "draws": len(reached),
             }
         )
-    return Ensemble(
-        trial=trial.name,
-        rows=tuple(rows),
-        draws=draws,
-        lost=lost,
-        patients=patients,
-        seed=seed,
-        width=width,
-        seconds=time.perf_counter() - began,
-    )
+    return rows
 
 
 def _gathered(of_trial: Mapping[str, Any]) -> dict[str, list[float | None]]:

@@ -108,8 +108,8 @@ def _lost_response(result: TrialResult, arm: str, months: float) -> tuple[float 
     from immunescape.trial.analysis import endpoints_at_cut
 
     rows = _arm(result, arm)
-    found = endpoints_at_cut(rows, result.visits[result.visits["arm"] == arm], result.trial, "dor", math.inf)
-    kept = [(t, e) for t, e in zip(found["dor_months"], found["dor_event"], strict=True) if t is not None]
+    endpoints = endpoints_at_cut(rows, result.visits[result.visits["arm"] == arm], result.trial, "dor", math.inf)
+    kept = [(t, e) for t, e in zip(endpoints["dor_months"], endpoints["dor_event"], strict=True) if t is not None]
     if not kept:
         return None, None, None
     curve = kaplan_meier([t for t, _ in kept], [e for _, e in kept])
@@ -124,8 +124,8 @@ def _ratio(result: TrialResult, endpoint: str, keep: Callable[[Any], Any]) -> _F
         rows = _arm(result, arm)
         rows = rows[keep(rows)]
         parts += [rows[f"{endpoint}_months"].to_numpy(), rows[f"{endpoint}_event"].to_numpy(dtype=bool)]
-    found = cox_hazard_ratio(*parts)
-    return found.value, found.low, found.high
+    estimate = cox_hazard_ratio(*parts)
+    return estimate.value, estimate.low, estimate.high
 
 
 _Figure = tuple[float | None, float | None, float | None]
@@ -200,7 +200,7 @@ def facts(results: Results) -> list[Fact]:
     results
         Trial name -> simulated trial; a fact whose trial is missing is left out.
     """
-    found = []
+    looked_up = []
     for listed in listed_facts():
         if not listed.trial:
             figure = _high_pdl1(*listed.group.split())
@@ -208,7 +208,7 @@ def facts(results: Results) -> list[Fact]:
             figure = _FIGURES[listed.figure](results[listed.trial], listed.group, listed.months)
         else:
             continue
-        found.append(
+        looked_up.append(
             Fact(
                 id=listed.id,
                 text=listed.text,
@@ -220,7 +220,7 @@ def facts(results: Results) -> list[Fact]:
                 calibrated=listed.calibrated,
             )
         )
-    return found
+    return looked_up
 
 
 def _hla_loh(result: TrialResult) -> _Figure:
@@ -239,6 +239,6 @@ def _high_pdl1(region: str, histology: str) -> _Figure:
     from immunescape.population.covariates import sample_covariates
 
     table = sample_covariates(0, _COVARIATES, seed=0, stream=0, region=region)  # type: ignore[arg-type]
-    own = table[table["histology"].astype(str) == histology]
-    high = np.asarray(own["pdl1_tps"]) >= 50.0
+    of_histology = table[table["histology"].astype(str) == histology]
+    high = np.asarray(of_histology["pdl1_tps"]) >= 50.0
     return _share(clopper_pearson(int(high.sum()), len(high)))

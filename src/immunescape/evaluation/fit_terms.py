@@ -67,17 +67,17 @@ def read_terms(path: Path) -> tuple[Term, ...]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the terms: {error}", where=str(path)) from error
-    found = _terms(parse_rows(text, _COLUMNS, str(path)))
-    if not found:
+    listed = _terms(parse_rows(text, _COLUMNS, str(path)))
+    if not listed:
         raise InputError("there is no term in this table", where=str(path))
     whole = Model.build(drugs=tuple(drugs()), check_units=False)
     coefficients = [f"lesions.{name}" for name in LesionModel.__dataclass_fields__]
-    known = PopulationFit(
-        tuple(FitTerm(m, t.term, t.value(0.0), 0.0, "assumed", "fitted") for t in found for m in t.members)
+    allowed = PopulationFit(
+        tuple(FitTerm(m, t.term, t.value(0.0), 0.0, "assumed", "fitted") for t in listed for m in t.members)
     )
-    known.check([*varying_parameters(whole.parameters), *FRAILTIES])
-    known.check_coefficients(coefficients)
-    return found
+    allowed.check([*varying_parameters(whole.parameters), *FRAILTIES])
+    allowed.check_coefficients(coefficients)
+    return listed
 
 
 def _terms(rows: Sequence[Row]) -> tuple[Term, ...]:
@@ -124,8 +124,8 @@ def to_fit(
 
 def held_terms(fit: PopulationFit, moving: Sequence[Term]) -> tuple[FitTerm, ...]:
     """Terms of a fit that no coordinate stands for."""
-    known = {(m, t.term) for t in moving for m in t.members}
-    return tuple(t for t in fit.terms if (t.parameter, t.term) not in known)
+    movable = {(m, t.term) for t in moving for m in t.members}
+    return tuple(t for t in fit.terms if (t.parameter, t.term) not in movable)
 
 
 def coordinates(fit: PopulationFit, moving: Sequence[Term]) -> FloatArray:

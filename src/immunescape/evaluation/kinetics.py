@@ -59,7 +59,7 @@ def read_lesions(path: str | Path) -> dict[str, dict[str, Series]]:
     InputError
         For a missing column or a cell that is neither a number nor a known word, with its row.
     """
-    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    lesions: dict[str, dict[str, list[tuple[float, float]]]] = {}
     if not Path(path).is_file():
         raise InputError("no such file", where=str(path))
     with Path(path).open(encoding="utf-8-sig") as stream:
@@ -79,12 +79,12 @@ def read_lesions(path: str | Path) -> dict[str, dict[str, Series]]:
                     size = float(text)
                 except ValueError:
                     raise InputError(f"'{text}' is not a diameter", where=f"{path}, row {number}") from None
-            found.setdefault(arm, {}).setdefault(patient, []).append((day, size))
-    if not found:
+            lesions.setdefault(arm, {}).setdefault(patient, []).append((day, size))
+    if not lesions:
         raise InputError("there is no measurement in this table", where=str(path))
     return {
         arm: {p: (np.array([d for d, _ in sorted(v)]), np.array([s for _, s in sorted(v)])) for p, v in rows.items()}
-        for arm, rows in found.items()
+        for arm, rows in lesions.items()
     }
 
 
@@ -123,7 +123,7 @@ def lesion_measures(series: Mapping[str, Series]) -> dict[str, FloatArray]:
     rows = all_rates(series)
     kept = np.isfinite(rows["growth"])
     times = np.array(
-        [_times(*one) if keep else (np.nan, np.nan) for one, keep in zip(series.values(), kept, strict=True)]
+        [_times(*sizes) if keep else (np.nan, np.nan) for sizes, keep in zip(series.values(), kept, strict=True)]
     )
     times = times.reshape(-1, 2)
     rows |= {"time_to_nadir": times[:, 0], "time_to_regrowth": times[:, 1]}
@@ -147,13 +147,13 @@ def simulated_lesions(patients: pd.DataFrame, visits: pd.DataFrame) -> dict[str,
         Rows of one arm of a `TrialResult`.
     """
     scans = {int(str(k)): g for k, g in visits.groupby("id", sort=False)}
-    found = {}
+    by_arm = {}
     for number, start in zip(patients["id"], patients["largest_mm_baseline"], strict=True):
-        own = scans.get(int(number))
-        days = [0.0] if own is None else [0.0, *own["day"].to_list()]
-        size = [float(start)] if own is None else [float(start), *own["largest_mm"].to_list()]
-        found[str(number)] = (np.array(days), np.array(size))
-    return found
+        patient_scans = scans.get(int(number))
+        days = [0.0] if patient_scans is None else [0.0, *patient_scans["day"].to_list()]
+        size = [float(start)] if patient_scans is None else [float(start), *patient_scans["largest_mm"].to_list()]
+        by_arm[str(number)] = (np.array(days), np.array(size))
+    return by_arm
 
 
 def _fit(months: FloatArray, ratio: FloatArray) -> tuple[float, float]:

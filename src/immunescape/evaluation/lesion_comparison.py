@@ -181,13 +181,13 @@ def _pooled(
         rows, scans = (t[t["arm"] == arm] for t in (result.patients, result.visits))
         series.append(list(simulated_lesions(rows, scans).items()))
     scale = min(len(s) / weight for s, (_, _, weight) in zip(series, comparison.arms, strict=True))
-    found: dict[str, Series] = {}
-    for own, (trial, _, weight) in zip(series, comparison.arms, strict=True):
-        kept = own[: int(scale * weight + 1e-9)]
+    pooled: dict[str, Series] = {}
+    for arm_series, (trial, _, weight) in zip(series, comparison.arms, strict=True):
+        kept = arm_series[: int(scale * weight + 1e-9)]
         ends = longest - (longest - shortest) * (np.arange(len(kept)) + 0.5) / max(len(kept), 1)
         for (patient, (days, size)), end in zip(kept, ends, strict=True):
-            found[f"{trial} {patient}"] = (days[days <= end], size[days <= end])
-    return found
+            pooled[f"{trial} {patient}"] = (days[days <= end], size[days <= end])
+    return pooled
 
 
 def _rows(
@@ -198,8 +198,8 @@ def _rows(
         a, b = (values[measure][np.isfinite(values[measure])] for values in (observed, simulated))
         distance = p = met = None
         if len(a) and len(b):
-            (found,) = compare_rates({measure: a}, {measure: b})
-            distance, p = found.distance, found.p
+            (compared,) = compare_rates({measure: a}, {measure: b})
+            distance, p = compared.distance, compared.p
             met = p >= LEVEL if comparison.small else distance <= DISTANCE
         rows.append(
             KineticsRow(

@@ -75,7 +75,7 @@ class MechanismLabel:
 
 @lru_cache(maxsize=4)
 def _read(path: Path, changed: int) -> dict[str, MechanismLabel]:
-    found: dict[str, MechanismLabel] = {}
+    labels: dict[str, MechanismLabel] = {}
     with path.open(encoding="utf-8", newline="") as stream:
         reader = csv.DictReader(stream)
         if tuple(reader.fieldnames or ()) != COLUMNS:
@@ -84,7 +84,7 @@ def _read(path: Path, changed: int) -> dict[str, MechanismLabel]:
             where = f"{path}, row {reader.line_num}"
             if row["label"] not in (*LABELS, ""):
                 raise InputError(f"'{row['label']}' is not a label", where=where, hint=f"One of {', '.join(LABELS)}.")
-            if row["mechanism"] in found:
+            if row["mechanism"] in labels:
                 raise InputError(f"'{row['mechanism']}' occurs twice", where=where)
             try:
                 numbers = {
@@ -92,7 +92,7 @@ def _read(path: Path, changed: int) -> dict[str, MechanismLabel]:
                     for g in GROUPS
                     if row[f"{g}_difference"]
                 }
-                found[row["mechanism"]] = MechanismLabel(
+                labels[row["mechanism"]] = MechanismLabel(
                     mechanism=row["mechanism"],
                     label=row["label"],
                     claims=int(row["claims"]),
@@ -106,7 +106,7 @@ def _read(path: Path, changed: int) -> dict[str, MechanismLabel]:
                 )
             except ValueError as error:
                 raise InputError(f"a cell is wrong: {error}", where=where) from None
-    return found
+    return labels
 
 
 def mechanism_labels(path: Path = FILE) -> dict[str, MechanismLabel]:
@@ -116,24 +116,24 @@ def mechanism_labels(path: Path = FILE) -> dict[str, MechanismLabel]:
 
 def short_label(mechanism: str, path: Path = FILE) -> str:
     """Label of a mechanism in a word or two, for a column of a table."""
-    found = mechanism_labels(path).get(mechanism)
-    return NOT_TESTED if found is None else found.label or "not decided"
+    label = mechanism_labels(path).get(mechanism)
+    return NOT_TESTED if label is None else label.label or "not decided"
 
 
 def label_text(mechanism: str, path: Path = FILE) -> str:
     """Say in a line what a mechanism was tested by."""
-    found = mechanism_labels(path).get(mechanism)
-    if found is None:
+    label = mechanism_labels(path).get(mechanism)
+    if label is None:
         return NOT_TESTED
-    if found.note:
-        return found.note
-    said = f"tested {found.label}" if found.label else "not decided (too few seeds)"
+    if label.note:
+        return label.note
+    said = f"tested {label.label}" if label.label else "not decided (too few seeds)"
     parts = [
-        f"{group} {d:+.2g}{'' if se is None else f' (se {se:.2g})'}" for group, (d, se) in found.differences.items()
+        f"{group} {d:+.2g}{'' if se is None else f' (se {se:.2g})'}" for group, (d, se) in label.differences.items()
     ]
     return (
-        f"{said}; without it mean errors change by {', '.join(parts)} SD ({found.patients} patients an arm, "
-        f"{found.seeds} seeds, {found.date}, model {found.model[:8]}); {found.claims} claims name it"
+        f"{said}; without it mean errors change by {', '.join(parts)} SD ({label.patients} patients an arm, "
+        f"{label.seeds} seeds, {label.date}, model {label.model[:8]}); {label.claims} claims name it"
     )
 
 
@@ -157,13 +157,13 @@ def drug_label(drug: Drug, path: Path = FILE) -> str:
     """Best label of the mechanisms through which a drug acts; empty where one of them was never ablated or decided."""
     labels = mechanism_labels(path)
     through = acts_through(drug)
-    found = [labels[m].label if m in labels else "" for m in through]
+    labels_through = [labels[m].label if m in labels else "" for m in through]
     for label in LABELS[:2]:
-        if label in found:
+        if label in labels_through:
             return label
-    if not found or "" in found:
+    if not labels_through or "" in labels_through:
         return ""
-    return next(label for label in LABELS[2:] if label in found)
+    return next(label for label in LABELS[2:] if label in labels_through)
 
 
 def ranks(drug: Drug, path: Path = FILE) -> tuple[bool, str]:
@@ -186,12 +186,16 @@ def record_labels(result: AblationResult, date: str, path: Path = FILE) -> list[
     """Write the rows of a run into the table, in place of older ones of the same mechanisms; return their names.
 
     Rows without a label, of too few seeds, are written as well and say so; one that could not be switched off says why.
+    Mechanisms that were switched off together have no label of their own and are left out.
     """
+    from immunescape.evaluation.ablation import TOGETHER
+
     kept = {}
     if path.is_file():
         with path.open(encoding="utf-8", newline="") as stream:
             kept = {row["mechanism"]: row for row in csv.DictReader(stream)}
-    for row in result.rows:
+    alone = [row for row in result.rows if TOGETHER not in row.mechanism]
+    for row in alone:
         kept[row.mechanism] = _cells(row, result, date)
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
@@ -199,7 +203,7 @@ def record_labels(result: AblationResult, date: str, path: Path = FILE) -> list[
     writer.writerows(kept[name] for name in sorted(kept))
     with whole_file(path, "cannot write the labels", hint="Run it where the package is installed for editing.") as file:
         file.write(text.getvalue().encode())
-    return [row.mechanism for row in result.rows]
+    return [row.mechanism for row in alone]
 
 
 def _cells(row: Ablation, result: AblationResult, date: str) -> dict[str, str]:

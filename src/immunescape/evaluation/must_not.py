@@ -96,7 +96,7 @@ class Denied:
         effect = None if self.wrong is None else self.wrong[0]
         return {
             "kind": self.counter.kind,
-            "what": self.counter.words,
+            "what": self.counter.change,
             "because": self.counter.because,
             "effect": None if effect is None else rounded(effect.value),
             "ci": None if effect is None else [rounded(effect.low), rounded(effect.high)],
@@ -126,9 +126,9 @@ class MustNotResult:
             "with_counter_model": sum(s.counter is not None for s in self.statements),
             "violated_by_counter_model": sum(s.wrong is not None and s.wrong[1] == "violated" for s in self.statements),
         }
-        for word in ("respected", "violated", "undecided"):
-            numbers[word] = sum(s.verdict == word for s in self.statements)
-            numbers[f"{word}_of_those_that_can_fail"] = sum(s.verdict == word for s in informative)
+        for verdict in ("respected", "violated", "undecided"):
+            numbers[verdict] = sum(s.verdict == verdict for s in self.statements)
+            numbers[f"{verdict}_of_those_that_can_fail"] = sum(s.verdict == verdict for s in informative)
         return numbers
 
     def to_json(self) -> dict[str, Any]:

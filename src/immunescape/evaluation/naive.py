@@ -198,15 +198,15 @@ def arm_baselines(target: ArmFigure, published: Sequence[ArmFigure]) -> dict[str
     if not others:
         return {}
     alike = [f for f in others if f.kind == target.kind]
-    found = {"constant": _mean(target.figure, others), "line and class": _mean(target.figure, alike or others)}
+    predictions = {"constant": _mean(target.figure, others), "line and class": _mean(target.figure, alike or others)}
     earlier = [f for f in alike if not target.year or f.year <= target.year]
     if target.control:
         earlier = [f for f in earlier if f.control] or earlier
     # two trials of one year: their mean, so that no order by name decides
     newest = [f for f in earlier if f.year == max(e.year for e in earlier)]
-    found["last trial"] = _mean(target.figure, newest) if newest else found["line and class"]
+    predictions["last trial"] = _mean(target.figure, newest) if newest else predictions["line and class"]
     spread = _spread(target.figure, others)
-    return {name: (value, spread) for name, value in found.items()}
+    return {name: (value, spread) for name, value in predictions.items()}
 
 
 def ratio_baselines(
@@ -215,16 +215,16 @@ def ratio_baselines(
     """Naive predictions of a hazard ratio, each with the SD of its errors (ln) on the other calibration trials."""
     others = [f for f in published if f.figure == figure and f.trial != trial]
     logs = [math.log(f.value) for f in others]
-    found = {"round": ROUND_RATIOS[figure], "no effect": 1.0}
+    predictions = {"round": ROUND_RATIOS[figure], "no effect": 1.0}
     if others:
         same = [math.log(f.value) for f in others if f.regimen_class == regimen_class]
-        found = {
+        predictions = {
             "constant": math.exp(float(np.mean(logs))),
             "class": math.exp(float(np.mean(same or logs))),
-            **found,
+            **predictions,
         }
     out: dict[str, tuple[float, float | None]] = {}
-    for name, value in found.items():
+    for name, value in predictions.items():
         centre = math.log(value)
         enough = len(logs) >= 2
         if name in ("constant", "class"):
@@ -240,12 +240,12 @@ def calibration_trials() -> tuple[Trial, ...]:
 
     See ``knowledge/data/trial_roles.csv`` and ``evaluation/harness/curve_trials.csv``.
     """
-    from immunescape.evaluation.harness.protocols import curve_trials, own_protocol
+    from immunescape.evaluation.harness.protocols import curve_trials, protocol_file
     from immunescape.trial.loading import load_trial
 
     shipped = [name for name, (role, _) in sorted(roles().items()) if role == "calibration"]
-    own = [str(own_protocol(row["trial"])) for row in curve_trials() if row["role"] == "calibration"]
-    return tuple(load_trial(name) for name in (*shipped, *own))
+    calibrated = [str(protocol_file(row["trial"])) for row in curve_trials() if row["role"] == "calibration"]
+    return tuple(load_trial(name) for name in (*shipped, *calibrated))
 
 
 def judged_scores(scores: Sequence[Score], trials: Iterable[Trial]) -> list[Judged]:

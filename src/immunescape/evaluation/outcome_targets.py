@@ -63,26 +63,26 @@ def best_response_targets(path: Path, patients: Patients = "all") -> list[Target
     counts: dict[Key, dict[str, int]] = {key: dict.fromkeys((*WORDS, "all"), 0) for key in OAK_ARMS.values()}
     for number, row in patient_rows(path, patients):
         try:
-            own = counts[OAK_ARMS[row["TRT01P"]]]
-            word = row["BCOR"]
+            arm_counts = counts[OAK_ARMS[row["TRT01P"]]]
+            response = row["BCOR"]
         except KeyError as error:
             raise InputError(f"a cell is missing or wrong: {error}", where=f"{path}, row {number}") from None
-        own["all"] += 1
-        if word in WORDS:
-            own[word] += 1
+        arm_counts["all"] += 1
+        if response in WORDS:
+            arm_counts[response] += 1
     out = []
-    for key, own in counts.items():
-        for word in WORDS:
-            if not own["all"]:
+    for key, arm_counts in counts.items():
+        for response in WORDS:
+            if not arm_counts["all"]:
                 continue
-            share = own[word] / own["all"]
+            share = arm_counts[response] / arm_counts["all"]
             out.append(
                 Target(
-                    f"{key[0]}: {key[1]}, best response {word} (%)",
+                    f"{key[0]}: {key[1]}, best response {response} (%)",
                     "gandara2018",
                     logit(share),
-                    share_sd(share, own["all"], TOLERANCE["orr"]),
-                    _share_of(key, f"best {word}"),
+                    share_sd(share, arm_counts["all"], TOLERANCE["orr"]),
+                    _share_of(key, f"best {response}"),
                     percent,
                     arms=(key,),
                 )
@@ -150,19 +150,19 @@ def responder_targets(
 
 def oak_responders(path: Path, patients: Patients = "all") -> dict[Key, list[tuple[float, float]]]:
     """PFS (months, event) of OAK's responders by arm."""
-    found: dict[Key, list[tuple[float, float]]] = {key: [] for key in OAK_ARMS.values()}
+    by_arm: dict[Key, list[tuple[float, float]]] = {key: [] for key in OAK_ARMS.values()}
     for number, row in patient_rows(path, patients):
         try:
             if row["BCOR"] in ("CR", "PR"):
-                found[OAK_ARMS[row["TRT01P"]]].append((float(row["PFS"]), float(row["PFS.CNSR"] == "0")))
+                by_arm[OAK_ARMS[row["TRT01P"]]].append((float(row["PFS"]), float(row["PFS.CNSR"] == "0")))
         except (KeyError, ValueError) as error:
             raise InputError(f"a cell is missing or wrong: {error}", where=f"{path}, row {number}") from None
-    return found
+    return by_arm
 
 
 def cohort_responders(folder: Path, patients: Patients = "all") -> list[tuple[float, float]]:
     """PFS (months, event) of the responders in tables with ``PFS_Months``, ``PFS_Event`` and ``Response``."""
-    found = []
+    responders = []
     for path in sorted(folder.glob("*.csv")):
         for number, row in patient_rows(path, patients):
             texts = [row.get(c) for c in ("PFS_Months", "PFS_Event", "Response")]
@@ -173,12 +173,12 @@ def cohort_responders(folder: Path, patients: Patients = "all") -> list[tuple[fl
             except ValueError:
                 raise InputError(f"one of {texts} is not a number", where=f"{path}, row {number}") from None
             if answer > 0:
-                found.append((months, event))
-    return found
+                responders.append((months, event))
+    return responders
 
 
 def crossing_targets(
-    one: tuple[Key, FloatArray, FloatArray], two: tuple[Key, FloatArray, FloatArray], source: str
+    first: tuple[Key, FloatArray, FloatArray], two: tuple[Key, FloatArray, FloatArray], source: str
 ) -> list[Target]:
     """Hazard ratios of PFS before and after `CROSSING_MONTHS`, of two arms given as (key, months, event).
 
@@ -186,18 +186,18 @@ def crossing_targets(
     of the whole trial, so the standard deviations are doubled.
     """
     out = []
-    keys = one[0], two[0]
+    keys = first[0], two[0]
     for late in (False, True):
         (a, wa), (b, wb) = (
-            _part(time, event, np.full(len(time), 1.0 / len(time)), late) for _, time, event in (one, two)
+            _late_risk(time, event, np.full(len(time), 1.0 / len(time)), late) for _, time, event in (first, two)
         )
-        events = [float(part[1][w > 0].sum()) for part, w in ((a, wa), (b, wb))]
+        events = [float(weighted[1][w > 0].sum()) for weighted, w in ((a, wa), (b, wb))]
         if min(events) < 5:
             continue
         value = weighted_hazard_ratio(a, wa, b, wb)
 
         def figure(w: Weighted, late: bool = late) -> float:
-            parts = [_part(*w[key][0].times["pfs"], w[key][1], late) for key in keys]
+            parts = [_late_risk(*w[key][0].times["pfs"], w[key][1], late) for key in keys]
             if any(not weights.sum() > 0 for _, weights in parts):
                 return math.nan
             return weighted_hazard_ratio(*parts[0], *parts[1])
@@ -209,13 +209,13 @@ def crossing_targets(
     return out
 
 
-def _part(
+def _late_risk(
     time: FloatArray, event: FloatArray, weights: FloatArray, late: bool
 ) -> tuple[tuple[FloatArray, FloatArray], FloatArray]:
     """Event times of the part before or after the month, and the weights, which add up to 1."""
     if late:
-        own = weights * (time > CROSSING_MONTHS)
-        return (time, event), own / own.sum() if own.sum() > 0 else own
+        late_weights = weights * (time > CROSSING_MONTHS)
+        return (time, event), late_weights / late_weights.sum() if late_weights.sum() > 0 else late_weights
     return (np.minimum(time, CROSSING_MONTHS), event * (time <= CROSSING_MONTHS)), weights
 
 
@@ -229,11 +229,11 @@ def curve_crossings(folder: Path, trials: Iterable[str]) -> list[Target]:
         if file.endpoint != "pfs" or len(file.arms) < 2 or file.trial not in simulated or not path.is_file():
             continue
         curves = file.read(path)
-        one, two = (
+        first, two = (
             ((file.trial, arm), *(np.array(c, dtype=float) for c in zip(*curves[arm], strict=True)))
             for arm in file.arms.values()
         )
-        out += crossing_targets(one, two, file.source)  # type: ignore[arg-type]
+        out += crossing_targets(first, two, file.source)  # type: ignore[arg-type]
     return out
 
 
@@ -308,11 +308,11 @@ def odds_targets(data: Path, arms: Sequence[Key]) -> list[Target]:
     out = []
     for factor, studies in patient_odds(data).items():
         for study, groups in studies.items():
-            found = odds_ratio(groups["fitted to"])
-            if found is None or factor in COUNTED.get(study, ()):
+            fitted_ratio = odds_ratio(groups["fitted to"])
+            if fitted_ratio is None or factor in COUNTED.get(study, ()):
                 continue
-            ratio, low, high = found
-            own = [("oak", "atezolizumab")] if study == "OAK" else list(arms)
+            ratio, low, high = fitted_ratio
+            arms_of_study = [("oak", "atezolizumab")] if study == "OAK" else list(arms)
             sd = math.hypot(math.log(high / low) / (2.0 * 1.96), TOLERANCE["stratum"])
             out.append(
                 Target(
@@ -320,9 +320,9 @@ def odds_targets(data: Path, arms: Sequence[Key]) -> list[Target]:
                     STUDY_SOURCES[study],
                     math.log(ratio),
                     sd,
-                    _odds(factor, own),
+                    _odds(factor, arms_of_study),
                     math.exp,
-                    arms=tuple(own),
+                    arms=tuple(arms_of_study),
                 )
             )
     return out
@@ -335,7 +335,7 @@ def _odds(factor: str, arms: Sequence[Key]) -> Callable[[Weighted], float]:
             if key not in w or f"with {factor}" not in w[key][0].groups:
                 continue
             sample, weights = w[key]
-            carried, other = (weights * sample.groups[f"{word} {factor}"] for word in ("with", "without"))
+            carried, other = (weights * sample.groups[f"{group} {factor}"] for group in ("with", "without"))
             n = float(carried.sum() + other.sum())
             if n > 0:
                 hit = sample.response

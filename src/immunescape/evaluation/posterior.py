@@ -67,12 +67,12 @@ class Posterior:
         ----------
         fit : what ships. record : content of ``calibration.json``. draws : text of ``population_draws.csv``.
         """
-        known = terms()
+        listed = terms()
         names = [(t["name"], t["term"]) for t in record["terms"]]
-        moved = [t for t in known if (t.name, t.term) in names]
+        moved = [t for t in listed if (t.name, t.term) in names]
         order = [names.index((t.name, t.term)) for t in moved]
         errors = {(t.parameter, t.term): t.se for t in fit.terms}
-        held = [t for t in known if t not in moved and errors.get((t.members[0], t.term), 0.0) > 0.0]
+        held = [t for t in listed if t not in moved and errors.get((t.members[0], t.term), 0.0) > 0.0]
         moving = tuple(moved + held)
         covariance = np.zeros((len(moving), len(moving)))
         covariance[: len(moved), : len(moved)] = np.array(record["covariance"])[np.ix_(order, order)]
@@ -125,9 +125,9 @@ def shipped_discrepancy(comparison: str = "") -> Mapping[str, float]:
     out = dict(record.get("discrepancy", {}))
     for apart in sorted_errors(record):
         for group in ("all", comparison):
-            for kind, own in apart.get(group, {}).items():
-                if group == "all" or own["figures"] >= ENOUGH:
-                    out[kind] = own["sd"]
+            for kind, of_kind in apart.get(group, {}).items():
+                if group == "all" or of_kind["figures"] >= ENOUGH:
+                    out[kind] = of_kind["sd"]
     return out
 
 
@@ -171,8 +171,8 @@ def _prediction_errors() -> dict[str, dict[str, dict[str, float]]]:
 
     out: dict[str, dict[str, dict[str, float]]] = {}
     for row in read_rows("prediction_errors"):
-        own = {"sd": row.number("sd"), "figures": row.number("figures")}
-        out.setdefault(row["comparison"], {})[row["kind"]] = own
+        error = {"sd": row.number("sd"), "figures": row.number("figures")}
+        out.setdefault(row["comparison"], {})[row["kind"]] = error
     return out
 
 
@@ -186,6 +186,6 @@ def posterior_weights(result: TrialResult, arm: str, fits: Sequence[PopulationFi
     if posterior is None:
         return None
     members, scores = scored(posterior.moving)
-    own = next(a for a in result.trial.arms if a.name == arm)
-    sample = Sample.of(result, own, members, scores, PopulationFit.shipped())
+    trial_arm = next(a for a in result.trial.arms if a.name == arm)
+    sample = Sample.of(result, trial_arm, members, scores, PopulationFit.shipped())
     return np.stack([sample.weights(fit) for fit in fits])

@@ -38,7 +38,7 @@ _BEGIN = "<!-- published prevalences: written by `python -m immunescape.evaluati
 _END = "<!-- end of published prevalences -->"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PublishedPrevalence:
     """What a study published about a marker of an axis, or why nothing is entered.
 
@@ -78,7 +78,7 @@ class PublishedPrevalence:
         return low.low, high.high
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PrevalenceComparison:
     """The share of an axis beside the range of the published ones.
 
@@ -143,7 +143,18 @@ def _published(row: Row, names: Sequence[str], references: Mapping[str, Referenc
             raise InputError(
                 f"a row without a share needs a note that begins with '{_WITHOUT}' and says why", where=row.where
             )
-        return PublishedPrevalence(axis, "", "", None, None, None, "", "", "", row["note"])
+        return PublishedPrevalence(
+            axis=axis,
+            measured="",
+            method="",
+            n=None,
+            low=None,
+            high=None,
+            histology="",
+            source="",
+            checked="",
+            note=row["note"],
+        )
     for column in ("measured", "method", "low", "high", "histology", "source", "checked"):
         if not row[column]:
             raise InputError(f"the row has no {column}", where=row.where)
@@ -156,9 +167,17 @@ def _published(row: Row, names: Sequence[str], references: Mapping[str, Referenc
         raise InputError(f"'{row['n']}' is no number of tumours", where=row.where)
     get_reference(row["source"], references, row.where)
     return PublishedPrevalence(
-        axis, row["measured"], row["method"], None if n is None else int(n), low, high, row["histology"],
-        row["source"], row["checked"], row["note"],
-    )  # fmt: skip
+        axis=axis,
+        measured=row["measured"],
+        method=row["method"],
+        n=None if n is None else int(n),
+        low=low,
+        high=high,
+        histology=row["histology"],
+        source=row["source"],
+        checked=row["checked"],
+        note=row["note"],
+    )
 
 
 def compare_prevalences(
@@ -172,16 +191,34 @@ def compare_prevalences(
 def _compared(axis: Axis, studies: tuple[PublishedPrevalence, ...]) -> PrevalenceComparison:
     limits = [study.limits for study in studies if study.limits is not None]
     if not limits:
-        return PrevalenceComparison(axis.name, axis.prevalence, axis.grade, None, None, "none", studies)
+        return PrevalenceComparison(
+            axis=axis.name,
+            assumed=axis.prevalence,
+            grade=axis.grade,
+            low=None,
+            high=None,
+            position="none",
+            studies=studies,
+        )
     low, high = min(a for a, _ in limits), max(b for _, b in limits)
     position: Position = "below" if axis.prevalence < low else "above" if axis.prevalence > high else "inside"
-    return PrevalenceComparison(axis.name, axis.prevalence, axis.grade, low, high, position, studies)
+    return PrevalenceComparison(
+        axis=axis.name,
+        assumed=axis.prevalence,
+        grade=axis.grade,
+        low=low,
+        high=high,
+        position=position,
+        studies=studies,
+    )
 
 
 def prevalence_table(comparisons: Sequence[PrevalenceComparison] | None = None) -> str:
     """Write the comparison as Markdown: how many axes lie where, then a row for each axis."""
     rows = compare_prevalences() if comparisons is None else comparisons
-    count = {word: sum(row.position == word for row in rows) for word in ("inside", "below", "above", "none")}
+    count = {
+        position: sum(row.position == position for row in rows) for position in ("inside", "below", "above", "none")
+    }
     lines = [
         f"Of {len(rows)} axes, the assumed proportion lies inside the published range for {count['inside']}, below it",
         f"for {count['below']} and above it for {count['above']}; for {count['none']} none was found.",

@@ -37,7 +37,7 @@ def curves_at_hand(trial: Trial, folder: Path, *, required: bool = True) -> dict
         Where the folder holds no curve of the trial and one is required, or a file has an arm that the trial lacks.
     """
     places = [folder / "km", folder] if (folder / "km").is_dir() else [folder]
-    found: dict[str, Mapping[str, EventTimes]] = {}
+    curves: dict[str, Mapping[str, EventTimes]] = {}
     looked_for = []
     for endpoint in ("pfs", "os"):
         listed = {s: f for s, f in CURVES.items() if (f.trial, f.endpoint) == (trial.name, endpoint)}
@@ -47,9 +47,9 @@ def curves_at_hand(trial: Trial, folder: Path, *, required: bool = True) -> dict
         if path is None:
             continue
         names = [arm.name for arm in trial.arms]
-        found[endpoint] = listed[stem].read(path) if listed else read_curves(path, names)
-    if required and not found:
+        curves[endpoint] = listed[stem].read(path) if listed else read_curves(path, names)
+    if required and not curves:
         raise InputError(
             f"no published curve of '{trial.name}'", where=str(folder), hint=f"Looked for: {', '.join(looked_for)}."
         )
-    return found
+    return curves

@@ -51,8 +51,8 @@ def resampled_rows(
         return rng.integers(0, patients, (resamples, size))
     u = rng.uniform(size=(resamples, size))
     edges = np.cumsum(weights, axis=1)
-    found = np.stack([np.searchsorted(e, x * e[-1], side="right") for e, x in zip(edges, u, strict=True)])
-    values: NDArray[np.int64] = np.minimum(found, patients - 1).astype(np.int64)
+    places = np.stack([np.searchsorted(e, x * e[-1], side="right") for e, x in zip(edges, u, strict=True)])
+    values: NDArray[np.int64] = np.minimum(places, patients - 1).astype(np.int64)
     return values
 
 

@@ -165,11 +165,11 @@ def _residual_variance(left: FloatArray, middle: FloatArray, freedom: NDArray[np
     Few degrees of freedom are left, so each target's estimate is drawn towards the share of the variance between rows
     that is usual among the targets (as in ``smyth2004``, with a fixed weight).
     """
-    own = np.nansum(left**2, axis=0)
+    residual = np.nansum(left**2, axis=0)
     between = np.nanvar(middle, axis=0, ddof=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        usual = float(np.nansum(own / between) / max(float(freedom.sum()), 1.0)) if (between > 0).any() else 0.0
-    variance: FloatArray = (own + PRIOR_FREEDOM * usual * between) / (np.maximum(freedom, 0) + PRIOR_FREEDOM)
+        usual = float(np.nansum(residual / between) / max(float(freedom.sum()), 1.0)) if (between > 0).any() else 0.0
+    variance: FloatArray = (residual + PRIOR_FREEDOM * usual * between) / (np.maximum(freedom, 0) + PRIOR_FREEDOM)
     return np.maximum(variance, 1e-12)
 
 

@@ -126,7 +126,7 @@ class Simulated:
 
 
 def drug_groups(
-    wanted: Mapping[Scenario, tuple[str, ...]], most: int = DRUGS_PER_MODEL, least: int = 1
+    by_scenario: Mapping[Scenario, tuple[str, ...]], most: int = DRUGS_PER_MODEL, least: int = 1
 ) -> list[tuple[str, ...]]:
     """Divide drugs into models of at most `most` drugs, such that each scenario finds its drugs in one of them.
 
@@ -134,7 +134,7 @@ def drug_groups(
     `least` 0 nothing wanted is no model; else one without drugs.
     """
     combinations: dict[frozenset[str], int] = {}
-    for drugs in wanted.values():
+    for drugs in by_scenario.values():
         if drugs:
             combinations[frozenset(drugs)] = combinations.get(frozenset(drugs), 0) + 1
     order = sorted(combinations, key=lambda c: (-len(c), -combinations[c], sorted(c)))
@@ -147,7 +147,7 @@ def drug_groups(
         else:
             groups.append(set(combination))
     if not groups:
-        return [()] if least or wanted else []
+        return [()] if least or by_scenario else []
     return [tuple(sorted(g)) for g in groups]
 
 
@@ -168,11 +168,11 @@ def _compile(models: Sequence[Model], engine: str) -> list[Compiled]:
     if not models:
         return []
 
-    def one(model: Model) -> Any:
+    def compile_model(model: Model) -> Any:
         return quick_engine(engine).compile(model.to_sbml())
 
     with ThreadPoolExecutor(min(len(models), os.cpu_count() or 1)) as pool:
-        return list(pool.map(one, models))
+        return list(pool.map(compile_model, models))
 
 
 def simulate(
@@ -413,21 +413,21 @@ def _run(
     parameters = {k: np.tile(v, len(scenarios)) for k, v in base.items() if k in compiled.parameters}
     states = {k: np.tile(v, len(scenarios)) for k, v in initial.items()}
     tables: list[Doses] = []
-    for k, one in enumerate(scenarios):
+    for k, case in enumerate(scenarios):
         rows = slice(k * n, (k + 1) * n)
-        changed = changed_parameters(model, base, one, n)
-        for source, name, weight in one.links:
+        changed = changed_parameters(model, base, case, n)
+        for source, name, weight in case.links:
             factor = linked_factor(population, base, source, name, weight)
             changed[name] = changed.get(name, base[name]) * factor
         for name, value in changed.items():
             if name not in parameters:
                 parameters[name] = np.full(n * len(scenarios), model.parameters[name].base)
             parameters[name][rows] = value
-        if one.clones or _clones_without_mechanism(model, one):
-            own = {c: v[rows] for c, v in states.items() if c.startswith("C_")}
-            for name, cells in clone_cells(model, own, one).items():
+        if case.clones or _clones_without_mechanism(model, case):
+            cells_before = {c: v[rows] for c, v in states.items() if c.startswith("C_")}
+            for name, cells in clone_cells(model, cells_before, case).items():
                 states[name][rows] = cells
-        tables += list(doses[one.regimens, one.treat_from]) if one.regimens else [Doses.none()] * n
+        tables += list(doses[case.regimens, case.treat_from]) if case.regimens else [Doses.none()] * n
     job = Job(
         n=n * len(scenarios),
         times=grid[grid <= course.until.max() + 1e-9],
@@ -444,7 +444,7 @@ def _run(
     scale = {name: model.scale(name) for name in names}
     all_values: dict[Scenario, dict[str, FloatArray]] = {}
     failures: dict[Scenario, int] = {}
-    for k, one in enumerate(scenarios):
+    for k, case in enumerate(scenarios):
         rows = slice(k * n, (k + 1) * n)
         failed = result.status[rows] == FAILED
         values: dict[str, FloatArray] = {}
@@ -453,8 +453,8 @@ def _run(
             full[:, : len(job.times)] = result.values[rows, :, j] * scale[name]
             full[failed] = np.nan
             values[name] = full
-        all_values[one] = values
-        failures[one] = int(failed.sum())
+        all_values[case] = values
+        failures[case] = int(failed.sum())
         if failed.all():
             raise EngineError(f"no patient could be simulated: {next(iter(result.messages.values()), 'failed')}")
     return all_values, failures
@@ -470,21 +470,21 @@ def _base(population: Population, model: Model) -> tuple[dict[str, FloatArray], 
     return parameters, population.initial(model)
 
 
-def changed_parameters(model: Model, base: Mapping[str, FloatArray], one: Scenario, n: int) -> dict[str, FloatArray]:
+def changed_parameters(model: Model, base: Mapping[str, FloatArray], case: Scenario, n: int) -> dict[str, FloatArray]:
     """Return the parameters that a scenario changes: name -> (n,) values in base units."""
     from immunescape.model.draft import switch_id
 
     out: dict[str, FloatArray] = {}
-    for name, value in one.values:
+    for name, value in case.values:
         if name not in model.parameters:
             raise unknown_word("parameter", name, model.parameters)
         out[name] = np.full(n, float(model.to_base(name, value)))
-    for name, factor in one.factors:
+    for name, factor in case.factors:
         if name not in model.parameters:
             raise unknown_word("parameter", name, model.parameters)
-        own = out.get(name, base.get(name, np.full(n, model.parameters[name].base)))
-        out[name] = own * factor
-    for name in one.off:
+        current = out.get(name, base.get(name, np.full(n, model.parameters[name].base)))
+        out[name] = current * factor
+    for name in case.off:
         if switch_id(name) in model.parameters:
             out[switch_id(name)] = np.zeros(n)
     return out
@@ -528,21 +528,21 @@ def linked_factor(
     return result
 
 
-def _clones_without_mechanism(model: Model, one: Scenario) -> list[str]:
+def _clones_without_mechanism(model: Model, case: Scenario) -> list[str]:
     """Return the clones of mechanisms that a scenario switches off: they do not exist in it."""
-    return [c.name for c in model.clones if c.fraction and model.quantities[f"fraction_{c.name}"].owner in one.off]
+    return [c.name for c in model.clones if c.fraction and model.quantities[f"fraction_{c.name}"].owner in case.off]
 
 
-def clone_cells(model: Model, states: Mapping[str, FloatArray], one: Scenario) -> dict[str, FloatArray]:
+def clone_cells(model: Model, states: Mapping[str, FloatArray], case: Scenario) -> dict[str, FloatArray]:
     """Return the cells of every clone: shares as the scenario has them; the others keep their proportions."""
-    known = {c.name for c in model.clones}
-    shares = dict(one.clones)
-    for name, _ in one.clones:
-        if name not in known:
-            raise unknown_word("clone", name, known)
-    shares |= dict.fromkeys(_clones_without_mechanism(model, one), 0.0)
-    total = np.sum([states[f"C_{c}"] for c in known], axis=0)
-    others = [c for c in known if c not in shares]
+    registered = {c.name for c in model.clones}
+    shares = dict(case.clones)
+    for name, _ in case.clones:
+        if name not in registered:
+            raise unknown_word("clone", name, registered)
+    shares |= dict.fromkeys(_clones_without_mechanism(model, case), 0.0)
+    total = np.sum([states[f"C_{c}"] for c in registered], axis=0)
+    others = [c for c in registered if c not in shares]
     rest = np.sum([states[f"C_{c}"] for c in others], axis=0) if others else np.zeros_like(total)
     left = 1.0 - sum(shares.values())
     out = {f"C_{c}": share * total for c, share in shares.items()}

@@ -311,10 +311,10 @@ def rivals(scores: Sequence[Score]) -> dict[str, Rival]:
     no calibration trial). Both predict with the spread of the calibration trials about the mean as a normal interval;
     a calibration trial is left out of its own prediction. Each gives (log ratio, low, high).
     """
-    known = [s for s in scores if s.role == "calibration" and s.endpoint.endswith("_hr") and s.published]
+    learnt_on = [s for s in scores if s.role == "calibration" and s.endpoint.endswith("_hr") and s.published]
 
     def predict(score: Score, same: Callable[[Score], bool]) -> tuple[float, float, float] | None:
-        pool = [s for s in known if s.endpoint == score.endpoint and s.trial != score.trial]
+        pool = [s for s in learnt_on if s.endpoint == score.endpoint and s.trial != score.trial]
         if len(pool) < 2:
             return None
         logs = [math.log(s.published) for s in pool if same(s) and s.published]
@@ -329,14 +329,14 @@ def rivals(scores: Sequence[Score]) -> dict[str, Rival]:
     }
 
 
-def summarise(scores: Iterable[Score], known: Sequence[Score] | None = None) -> dict[str, dict[str, Any]]:
+def summarise(scores: Iterable[Score], learnt_on: Sequence[Score] | None = None) -> dict[str, dict[str, Any]]:
     """Errors by role: how far predictions are off, how often intervals hold the published figure, against the rivals.
 
     Parameters
     ----------
     scores
         What was predicted.
-    known
+    learnt_on
         Published ratios of calibration trials that the rivals learn on; None takes those among `scores`.
 
     Returns
@@ -348,14 +348,14 @@ def summarise(scores: Iterable[Score], known: Sequence[Score] | None = None) -> 
     ``pfs`` and ``os``.
     """
     scores = list(scores)
-    predictors = rivals(scores if known is None else known)
+    predictors = rivals(scores if learnt_on is None else learnt_on)
     out: dict[str, dict[str, Any]] = {}
     for role in ROLES:
-        known = [s for s in scores if s.role == role and s.published is not None]
-        mine = [s for s in known if s.predicted is not None]
-        if not known:
+        learnt_on = [s for s in scores if s.role == role and s.published is not None]
+        mine = [s for s in learnt_on if s.predicted is not None]
+        if not learnt_on:
             continue
-        missed = [math.inf for s in known if s.predicted is None and "median" in s.endpoint]
+        missed = [math.inf for s in learnt_on if s.predicted is None and "median" in s.endpoint]
         orr = [abs(s.predicted - s.published) for s in mine if s.endpoint == "orr_pct"]  # type: ignore[operator]
         medians = [abs(s.predicted / s.published - 1) for s in mine if "median" in s.endpoint]  # type: ignore[operator]
         medians += missed
@@ -365,20 +365,20 @@ def summarise(scores: Iterable[Score], known: Sequence[Score] | None = None) -> 
             "orr_median_abs_error": _mid(orr),
             "median_figures": len(medians),
             "median_rel_error": _mid(medians),
-            **_log_errors(ratios, lambda s: _own(s)),
+            **_log_errors(ratios, lambda s: _of_model(s)),
             "rivals": {name: _log_errors(ratios, rival) for name, rival in predictors.items()},
         }
         for end in ("pfs", "os"):
             of_end = [s for s in ratios if s.endpoint == f"{end}_hr"]
             record[end] = {
-                **_log_errors(of_end, lambda s: _own(s)),
+                **_log_errors(of_end, lambda s: _of_model(s)),
                 "rivals": {name: _log_errors(of_end, rival) for name, rival in predictors.items()},
             }
         out[role] = record
     return out
 
 
-def _own(score: Score) -> tuple[float, float, float] | None:
+def _of_model(score: Score) -> tuple[float, float, float] | None:
     if not (score.predicted and score.low and score.high):
         return None
     return math.log(score.predicted), math.log(score.low), math.log(score.high)
@@ -387,10 +387,10 @@ def _own(score: Score) -> tuple[float, float, float] | None:
 def _log_errors(ratios: Sequence[Score], predict: Rival) -> dict[str, Any]:
     errors, points, inside = [], [], []
     for score in ratios:
-        found = predict(score)
-        if found is None or not score.published:
+        predicted = predict(score)
+        if predicted is None or not score.published:
             continue
-        centre, low, high = found
+        centre, low, high = predicted
         value = math.log(score.published)
         errors.append(abs(centre - value))
         points.append(interval_score(low, high, value))

@@ -94,13 +94,13 @@ def morris_indices(points: FloatArray, order: FloatArray, values: FloatArray, rn
             effects[t, j] = (values[t, i + 1] - values[t, i]) / moved
     chosen = rng.integers(0, trajectories, size=(_RESAMPLES, trajectories))
     with np.errstate(all="ignore"):
-        known = np.isfinite(effects)
-        n = known.sum(axis=0)
-        size = np.where(known, np.abs(effects), 0.0)
-        counts = np.maximum(known[chosen].sum(axis=1), 1)
+        finite = np.isfinite(effects)
+        n = finite.sum(axis=0)
+        size = np.where(finite, np.abs(effects), 0.0)
+        counts = np.maximum(finite[chosen].sum(axis=1), 1)
         boot = size[chosen].sum(axis=1) / counts
-        mean = np.where(known, effects, 0.0).sum(axis=0) / np.maximum(n, 1)
-        spread = np.sqrt(np.where(known, (effects - mean) ** 2, 0.0).sum(axis=0) / np.maximum(n - 1, 1))
+        mean = np.where(finite, effects, 0.0).sum(axis=0) / np.maximum(n, 1)
+        spread = np.sqrt(np.where(finite, (effects - mean) ** 2, 0.0).sum(axis=0) / np.maximum(n - 1, 1))
     low, high = np.quantile(boot, (0.025, 0.975), axis=0)
     return Morris(size.sum(axis=0) / np.maximum(n, 1), low, high, mean, spread, n)
 

@@ -130,15 +130,15 @@ class TreatedPatients:
         from immunescape.trial.blocks import Enroller, region_of
 
         enroller = Enroller(self.trial.population)
-        found: list[pd.DataFrame] = []
+        candidates: list[pd.DataFrame] = []
         start = 0
-        while sum(map(len, found)) < patients:
+        while sum(map(len, candidates)) < patients:
             table = sample_covariates(start, 256, self.seed, 0, region=region_of(self.trial.population))
-            found.append(table[enroller.mask(table, self.seed, 0)])
+            candidates.append(table[enroller.mask(table, self.seed, 0)])
             start += 256
             if start > 200_000:
                 raise InputError("too few candidates are eligible", where=self.trial.file or self.trial.name)
-        return pd.concat(found).iloc[:patients]
+        return pd.concat(candidates).iloc[:patients]
 
     def _planned(self) -> list[Any]:
         from immunescape.trial.dosing import BodySize, administered, to_doses
@@ -183,9 +183,9 @@ class TreatedPatients:
         """
         out = np.full((len(patients), len(OUTPUTS)), np.nan)
         for start in range(0, len(patients), _PER_JOB):
-            part = slice(start, start + _PER_JOB)
-            beside = {name: (how, numbers[part]) for name, (how, numbers) in (changed or {}).items()}
-            out[part] = self._evaluate(patients[part], _EDGE + (1.0 - 2.0 * _EDGE) * quantiles[part], beside)
+            rows = slice(start, start + _PER_JOB)
+            beside = {name: (how, numbers[rows]) for name, (how, numbers) in (changed or {}).items()}
+            out[rows] = self._evaluate(patients[rows], _EDGE + (1.0 - 2.0 * _EDGE) * quantiles[rows], beside)
             if progress is not None:
                 progress(min(start + _PER_JOB, len(patients)), len(patients))
         return out
@@ -205,23 +205,23 @@ class TreatedPatients:
             value = number if how == "set" else number * values.get(name, np.full(len(rows), float(p.value)))
             low, high = (math.inf if b is None else b for b in (p.lower, p.upper))
             values[name] = np.clip(value, -math.inf if p.lower is None else low, high)
-        own = {k: np.asarray(self.model.to_base(k, v)) for k, v in values.items() if k in self.model.parameters}
-        growth = self.grower.grow(own, values[DIAMETER])
+        in_base = {k: np.asarray(self.model.to_base(k, v)) for k, v in values.items() if k in self.model.parameters}
+        growth = self.grower.grow(in_base, values[DIAMETER])
         out = np.full((len(patients), len(OUTPUTS)), np.nan)
         out[growth.failed] = np.inf
         here = np.flatnonzero(growth.reached)
         if not len(here):
             return out
-        own = {k: v[here] for k, v in own.items() if k in self.compiled.parameters}
+        in_base = {k: v[here] for k, v in in_base.items() if k in self.compiled.parameters}
         states = {k: v[here] for k, v in growth.states.items()}
-        states = emerge(self.model, states, own, [int(i) for i in rows.index[here]], self.seed)
+        states = emerge(self.model, states, in_base, [int(i) for i in rows.index[here]], self.seed)
         days = np.array([0.0, *(7.0 * w for w in WEEKS)])
         result = self.compiled.run(
             Job(
                 n=len(here),
                 times=days,
                 outputs=("diameter_T",),
-                parameters=own,
+                parameters=in_base,
                 initial={k: v for k, v in states.items() if k in self.compiled.states},
                 doses=[self._doses[int(i)] for i in patients[here]],
                 rtol=1e-5,
@@ -324,11 +324,11 @@ def _morris_rows(
 ) -> list[dict[str, Any]]:
     finite = np.where(np.isfinite(values), values, np.nan)
     shape = points.shape[:2]
-    found = [morris_indices(points, order, finite[:, j].reshape(shape), rng) for j in range(len(OUTPUTS))]
+    indices = [morris_indices(points, order, finite[:, j].reshape(shape), rng) for j in range(len(OUTPUTS))]
     rows = []
     for k, name in enumerate(treated.parameters):
         row = _row(treated, name)
-        for output, m in zip(OUTPUTS, found, strict=True):
+        for output, m in zip(OUTPUTS, indices, strict=True):
             row[output] = {
                 "mu_star": _round(m.mu_star[k]),
                 "ci": [_round(m.low[k]), _round(m.high[k])],
@@ -356,11 +356,11 @@ def _sobol_rows(
     treated: TreatedPatients, chosen: Sequence[str], values: FloatArray, base: int, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
     finite = np.where(np.isfinite(values), values, np.nan)
-    found = [sobol_indices(finite[:, j].reshape(-1, base), rng) for j in range(len(OUTPUTS))]
+    indices = [sobol_indices(finite[:, j].reshape(-1, base), rng) for j in range(len(OUTPUTS))]
     rows = []
     for k, name in enumerate(chosen):
         row = _row(treated, name)
-        for output, s in zip(OUTPUTS, found, strict=True):
+        for output, s in zip(OUTPUTS, indices, strict=True):
             row[output] = {
                 "first": _round(s.first[k]),
                 "first_ci": [_round(s.first_low[k]), _round(s.first_high[k])],

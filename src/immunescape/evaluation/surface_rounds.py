@@ -276,8 +276,8 @@ def relevance(targets: Sequence[Target], trials: Sequence[Trial], moving: Sequen
     """
     from immunescape.model.registry import drugs
 
-    known = tuple(drugs())
-    owners = [{next((d for d in known if m.endswith(f"_{d}")), "") for m in t.members} for t in moving]
+    registered = tuple(drugs())
+    owners = [{next((d for d in registered if m.endswith(f"_{d}")), "") for m in t.members} for t in moving]
     given = {(t.name, arm.name): {*arm.drugs, *t.earlier_drugs} for t in trials for arm in t.arms}
     out = np.ones((len(targets), len(moving)), dtype=bool)
     for i, target in enumerate(targets):
@@ -304,9 +304,9 @@ def _fitted(
 ) -> Fitted:
     rows = []
     for t, value, error in zip(targets, step.value, step.error, strict=True):
-        known = math.isfinite(value)
-        residual = (value - t.value) / math.hypot(t.sd, error) if known else 0.0
-        rows.append((t.name, t.back(t.value), t.back(value) if known else math.nan, residual))
+        finite = math.isfinite(value)
+        residual = (value - t.value) / math.hypot(t.sd, error) if finite else 0.0
+        rows.append((t.name, t.back(t.value), t.back(value) if finite else math.nan, residual))
     sizes = {key: (len(s), float(len(s)), 1.0 / len(s)) for key, (s, _) in weighted.items()}
     return Fitted(step.x, covariance, step.loss, tuple(rows), sizes)
 
@@ -330,14 +330,14 @@ def left_out_figures(
         others = [k for k, t in enumerate(targets) if trial.name not in {a[0] for a in t.arms}]
         if not mine or not others:
             continue
-        part = replace(
+        reduced = replace(
             surface,
             value=surface.value[others],
             value_se=surface.value_se[others],
             slope=surface.slope[others],
             slope_se=surface.slope_se[others],
         )
-        x, _ = solve_surface([targets[k] for k in others], part, moving)
+        x, _ = solve_surface([targets[k] for k in others], reduced, moving)
         predicted = surface.at(x)
         out |= {targets[k].name: float(predicted[k]) for k in mine}
     return out

@@ -70,51 +70,51 @@ def data_targets(data: Path | None, trials: Sequence[Trial]) -> list[Target]:
         return []
     if not data.is_dir():
         raise InputError("no such folder of data", where=str(data), hint="Leave --data out to fit to trials alone.")
-    found = curve_targets(data / "km", trials) if (data / "km").is_dir() else []
+    collected = curve_targets(data / "km", trials) if (data / "km").is_dir() else []
     arms = [a for a in MONO_ARMS if a[0] in {t.name for t in trials}]
     if (data / "loris").is_dir() and arms:
-        found += stratum_targets(
+        collected += stratum_targets(
             response_by_pdl1(data / "loris", "training"), arms, "chowell2022;chang2024", "PD-(L)1 blockade"
         )
         for cells in response_by_tmb(data / "loris", "training").values():
             if all(0 < responders < n for responders, n in cells.values()):
-                found += stratum_targets(cells, arms, "chowell2022;chang2024", "PD-(L)1 blockade")
+                collected += stratum_targets(cells, arms, "chowell2022;chang2024", "PD-(L)1 blockade")
     table = data / "oak" / "oak_clinical.csv"
     if table.is_file() and "oak" in {t.name for t in trials}:
-        found += oak_targets(table, "training") + ctdna_targets(table, "training")
+        collected += oak_targets(table, "training") + ctdna_targets(table, "training")
         by_pdl1 = response_by_sp142(table, "training")
-        found += stratum_targets(by_pdl1, [("oak", "atezolizumab")], "gandara2018", "atezolizumab")
+        collected += stratum_targets(by_pdl1, [("oak", "atezolizumab")], "gandara2018", "atezolizumab")
         for split in (response_by_size, response_by_histology, response_by_btmb):
             for key, rates in split(table, "training").items():
-                found += stratum_targets(rates, [key], "gandara2018", key[1])
-        found += best_response_targets(table, "training") + oak_crossing(table, "training")
+                collected += stratum_targets(rates, [key], "gandara2018", key[1])
+        collected += best_response_targets(table, "training") + oak_crossing(table, "training")
         for key, rows in oak_responders(table, "training").items():
-            found += responder_targets(rows, [key], "gandara2018", f"{key[0]}: {key[1]}")
-    found += _further_targets(data, trials, arms)
+            collected += responder_targets(rows, [key], "gandara2018", f"{key[0]}: {key[1]}")
+    collected += _further_targets(data, trials, arms)
     lesions = data / "tumour_kinetics" / "oak.csv"
     if lesions.is_file() and "oak" in {t.name for t in trials}:
-        found += kinetics_targets(lesions, "training")
-    if not found:
+        collected += kinetics_targets(lesions, "training")
+    if not collected:
         raise InputError(
             "the folder contains none of km/, loris/, oak/oak_clinical.csv and tumour_kinetics/oak.csv", where=str(data)
         )
-    return found
+    return collected
 
 
 def _further_targets(data: Path, trials: Sequence[Trial], arms: Sequence[tuple[str, str]]) -> list[Target]:
     """Courses, clones, odds ratios and immune cells, as far as the folder and the trials have them."""
     names = {t.name for t in trials}
-    found = curve_crossings(data / "km", names) if (data / "km").is_dir() else []
+    collected = curve_crossings(data / "km", names) if (data / "km").is_dir() else []
     if (data / "loris").is_dir() and arms:
         rows = cohort_responders(data / "loris", "training")
         if rows:
-            found += responder_targets(rows, arms, "chowell2022;chang2024", "PD-(L)1 blockade")
+            collected += responder_targets(rows, arms, "chowell2022;chang2024", "PD-(L)1 blockade")
     if arms:
-        found += odds_targets(data, arms)
+        collected += odds_targets(data, arms)
     immune = data / "qsp_io" / "observed_immune_ratios_log.csv"
     if immune.is_file() and any(trial in names for trial, _ in UNTREATED):
-        found += immune_targets(immune)
+        collected += immune_targets(immune)
     alone = [a for a in RELAPSE_ARMS if a[0] in names]
-    if found and alone:
-        found += clone_targets(alone)
-    return found
+    if collected and alone:
+        collected += clone_targets(alone)
+    return collected

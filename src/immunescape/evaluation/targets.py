@@ -22,7 +22,7 @@ from immunescape.errors import InputError
 from immunescape.evaluation.curve_files import CURVES
 from immunescape.evaluation.kinetics import patient_rates, read_lesions
 from immunescape.evaluation.weighting import HIGH_TMB, SLD_MM, Sample, weighted_hazard_ratio, weighted_survival
-from immunescape.trial.spec import Trial
+from immunescape.trial.spec import Published, PublishedArm, Trial
 
 __all__ = [
     "TOLERANCE",
@@ -88,8 +88,8 @@ class Target:
 
     def residual(self, weighted: Weighted, spread: float | None = None) -> float:
         """Error in standard deviations (`spread`, else `sd`); 0 where the figure cannot be computed."""
-        found = self.figure(weighted)
-        return 0.0 if not math.isfinite(found) else (found - self.value) / (spread or self.sd)
+        figure = self.figure(weighted)
+        return 0.0 if not math.isfinite(figure) else (figure - self.value) / (spread or self.sd)
 
 
 def logit(p: float) -> float:
@@ -114,101 +114,105 @@ def trial_targets(trial: Trial) -> list[Target]:
     if trial.published is None:
         raise InputError(f"trial '{trial.name}' has no published results to fit to", where=trial.file or None)
     out: list[Target] = []
-    src = trial.published.sources
-
-    def share(arm: str, endpoint: str) -> Callable[[Weighted], float]:
-        key = (trial.name, arm)
-        return lambda w: logit(float(w[key][0].response @ w[key][1]))
-
-    def survival(arm: str, endpoint: str, months: float, window: float) -> Callable[[Weighted], float]:
-        key = (trial.name, arm)
-        at = np.array([months - window, months + window])
-
-        def figure(w: Weighted) -> float:
-            sample, weights = w[key]
-            before, after = (logit(float(s)) for s in weighted_survival(*sample.times[endpoint], weights, at))
-            # scans make curves of PFS staircases: a step that passes one half at the median agrees with it
-            return min(before, 0.0) + max(after, 0.0) if endpoint == "pfs" else 0.5 * (before + after)
-
-        return figure
-
     for arm in trial.published.arms:
         n = arm.n or next(a.n for a in trial.arms if a.name == arm.name)
-        label = f"{trial.name}: {arm.name}"
-        own = ((trial.name, arm.name),)
-        if arm.orr_pct is not None:
-            p = arm.orr_pct / 100.0
-            out.append(
-                Target(
-                    f"{label}, ORR (%)",
-                    src.get("orr", ""),
-                    logit(p),
-                    share_sd(p, n, TOLERANCE["orr"]),
-                    share(arm.name, "orr"),
-                    percent,
-                    arms=own,
-                    kind="orr",
-                    tolerance=TOLERANCE["orr"],
-                )
-            )
-        for endpoint, median in (("pfs", arm.pfs_median_months), ("os", arm.os_median_months)):
-            sd = share_sd(0.5, n, TOLERANCE["survival"])
-            if median is not None:
-                out.append(
-                    Target(
-                        f"{label}, {endpoint.upper()} at {median:g} months (%)",
-                        src.get(endpoint, ""),
-                        0.0,
-                        sd,
-                        survival(arm.name, endpoint, median, MEDIAN_WINDOW),
-                        percent,
-                        arms=own,
-                        kind="median",
-                        tolerance=TOLERANCE["survival"],
-                    )
-                )
-        for point in arm.km.get("os", ()):
-            if point[0] >= LATE_MONTHS:
-                p = point[1] / 100.0
-                out.append(
-                    Target(
-                        f"{label}, OS at {point[0]:g} months (%)",
-                        src.get("km", ""),
-                        logit(p),
-                        share_sd(p, n, TOLERANCE["survival"]),
-                        survival(arm.name, "os_last", point[0], 0.0),
-                        percent,
-                        arms=own,
-                    )
-                )
+        out += _arm_targets(trial.name, arm, n, trial.published.sources)
     for endpoint in ("pfs", "os"):
         ratio = getattr(trial.published, f"{endpoint}_hr")
-        interval = getattr(trial.published, f"{endpoint}_hr_ci")
-        if ratio is None or trial.control is None or not trial.experimental:
-            continue
-        error = 0.15
-        if interval and interval[0] and interval[1]:
-            error = math.log(interval[1] / interval[0]) / (2.0 * _Z)
-        a, b = (trial.name, trial.experimental[0].name), (trial.name, trial.control.name)
+        if ratio is not None and trial.control is not None and trial.experimental:
+            out.append(_ratio_target(trial, trial.published, endpoint, ratio))
+    return out
 
-        def log_ratio(w: Weighted, a: tuple[str, str] = a, b: tuple[str, str] = b, e: str = endpoint) -> float:
-            (one, wa), (two, wb) = w[a], w[b]
-            return weighted_hazard_ratio(one.times[e], wa, two.times[e], wb)
 
+def _arm_targets(trial: str, arm: PublishedArm, n: int, sources: Mapping[str, str]) -> list[Target]:
+    """Response, survival at the medians, and late survival of one arm of `n` patients."""
+    out: list[Target] = []
+    label, key = f"{trial}: {arm.name}", (trial, arm.name)
+    if arm.orr_pct is not None:
+        p = arm.orr_pct / 100.0
         out.append(
             Target(
-                f"{trial.name}: {endpoint.upper()} hazard ratio",
-                src.get(endpoint, ""),
-                math.log(ratio),
-                math.hypot(error, TOLERANCE["hr"]),
-                log_ratio,
-                math.exp,
-                arms=(a, b),
-                kind="hr",
-                tolerance=TOLERANCE["hr"],
+                f"{label}, ORR (%)",
+                sources.get("orr", ""),
+                logit(p),
+                share_sd(p, n, TOLERANCE["orr"]),
+                lambda w: logit(float(w[key][0].response @ w[key][1])),
+                percent,
+                arms=(key,),
+                kind="orr",
+                tolerance=TOLERANCE["orr"],
             )
         )
+    for endpoint, median in (("pfs", arm.pfs_median_months), ("os", arm.os_median_months)):
+        if median is not None:
+            out.append(
+                Target(
+                    f"{label}, {endpoint.upper()} at {median:g} months (%)",
+                    sources.get(endpoint, ""),
+                    0.0,
+                    share_sd(0.5, n, TOLERANCE["survival"]),
+                    _survival(key, endpoint, median, MEDIAN_WINDOW),
+                    percent,
+                    arms=(key,),
+                    kind="median",
+                    tolerance=TOLERANCE["survival"],
+                )
+            )
+    for months, shown in arm.km.get("os", ()):
+        if months >= LATE_MONTHS:
+            p = shown / 100.0
+            out.append(
+                Target(
+                    f"{label}, OS at {months:g} months (%)",
+                    sources.get("km", ""),
+                    logit(p),
+                    share_sd(p, n, TOLERANCE["survival"]),
+                    _survival(key, "os_last", months, 0.0),
+                    percent,
+                    arms=(key,),
+                )
+            )
     return out
+
+
+def _survival(key: tuple[str, str], endpoint: str, months: float, window: float) -> Callable[[Weighted], float]:
+    """Log odds of survival of an arm about a month."""
+    at = np.array([months - window, months + window])
+
+    def figure(w: Weighted) -> float:
+        sample, weights = w[key]
+        before, after = (logit(float(s)) for s in weighted_survival(*sample.times[endpoint], weights, at))
+        # scans make curves of PFS staircases: a step that passes one half at the median agrees with it
+        return min(before, 0.0) + max(after, 0.0) if endpoint == "pfs" else 0.5 * (before + after)
+
+    return figure
+
+
+def _ratio_target(trial: Trial, published: Published, endpoint: str, ratio: float) -> Target:
+    """Hazard ratio of the first experimental arm against the control."""
+    interval = getattr(published, f"{endpoint}_hr_ci")
+    error = 0.15
+    if interval and interval[0] and interval[1]:
+        error = math.log(interval[1] / interval[0]) / (2.0 * _Z)
+    if trial.control is None:
+        raise ValueError("a hazard ratio needs a control")
+    a, b = (trial.name, trial.experimental[0].name), (trial.name, trial.control.name)
+
+    def log_ratio(w: Weighted) -> float:
+        (first, wa), (second, wb) = w[a], w[b]
+        return weighted_hazard_ratio(first.times[endpoint], wa, second.times[endpoint], wb)
+
+    return Target(
+        f"{trial.name}: {endpoint.upper()} hazard ratio",
+        published.sources.get(endpoint, ""),
+        math.log(ratio),
+        math.hypot(error, TOLERANCE["hr"]),
+        log_ratio,
+        math.exp,
+        arms=(a, b),
+        kind="hr",
+        tolerance=TOLERANCE["hr"],
+    )
 
 
 def curve_targets(folder: Path, trials: Sequence[Trial]) -> list[Target]:
@@ -309,22 +313,22 @@ def oak_targets(path: Path, patients: Patients = "all") -> list[Target]:
         for endpoint, rows in endpoints.items():
             time, event, _ = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
             out += _curve(key, endpoint, time, event, "gandara2018")
-    one, two = OAK_ARMS["MPDL3280A"], OAK_ARMS["Docetaxel"]
+    treated, two = OAK_ARMS["MPDL3280A"], OAK_ARMS["Docetaxel"]
     for endpoint, name in ((e, h) for e in ("pfs", "os") for h in ("squamous", "nonsquamous")):
-        parts = [[r[:2] for r in arms[key][endpoint] if r[2] == (name == "squamous")] for key in (one, two)]
-        (ta, ea), (tb, eb) = (tuple(np.array(part).T) for part in parts)
+        parts = [[r[:2] for r in arms[key][endpoint] if r[2] == (name == "squamous")] for key in (treated, two)]
+        (ta, ea), (tb, eb) = (tuple(np.array(pairs).T) for pairs in parts)
         n = len(ta) + len(tb)
         ratio = weighted_hazard_ratio((ta, ea), np.full(len(ta), 1.0 / n), (tb, eb), np.full(len(tb), 1.0 / n))
 
         def figure(w: Weighted, name: str = name, endpoint: str = endpoint) -> float:
-            (a, wa), (b, wb) = w[one], w[two]
+            (a, wa), (b, wb) = w[treated], w[two]
             wa, wb = wa * a.groups[name], wb * b.groups[name]
             return weighted_hazard_ratio(a.times[endpoint], wa / wa.sum(), b.times[endpoint], wb / wb.sum())
 
         # these patients count already in the ratio of the whole trial
         sd = DEPENDENT * math.hypot(math.sqrt(1.0 / ea.sum() + 1.0 / eb.sum()), TOLERANCE["hr"])
         label = f"oak: {endpoint.upper()} hazard ratio, {name}"
-        out.append(Target(label, "gandara2018", ratio, sd, figure, math.exp, arms=(one, two)))
+        out.append(Target(label, "gandara2018", ratio, sd, figure, math.exp, arms=(treated, two)))
     return out
 
 
@@ -342,10 +346,10 @@ def kinetics_targets(path: Path, patients: Patients = "all") -> list[Target]:
     for code, key in KINETICS.items():
         if code not in lesions:
             raise InputError(f"arm '{code}' is missing", where=str(path))
-        own = lesions[code]
+        measured = lesions[code]
         if patients == "training":
-            own = {name: series for name, series in own.items() if not is_held_out("oak", name)}
-        rates = patient_rates(own)
+            measured = {name: series for name, series in measured.items() if not is_held_out("oak", name)}
+        rates = patient_rates(measured)
         n = len(rates["growth"])
         for rate in ("growth", "best_change"):
             for q in _QUANTILES:
@@ -354,8 +358,8 @@ def kinetics_targets(path: Path, patients: Patients = "all") -> list[Target]:
 
                 def figure(w: Weighted, key: tuple[str, str] = key, rate: str = rate, edge: float = edge) -> float:
                     sample, weights = w[key]
-                    known = weights * np.isfinite(sample.values[rate])
-                    return logit(float(known @ (np.nan_to_num(sample.values[rate]) <= edge)) / float(known.sum()))
+                    finite = weights * np.isfinite(sample.values[rate])
+                    return logit(float(finite @ (np.nan_to_num(sample.values[rate]) <= edge)) / float(finite.sum()))
 
                 sd = DEPENDENT * share_sd(share, n, TOLERANCE["survival"])
                 out.append(
@@ -403,7 +407,7 @@ def response_by_tmb(folder: Path, patients: Patients = "all") -> dict[str, dict[
     Patients whose PD-L1, TMB or response is not known are left out.
     """
     names = [f"TMB<{HIGH_TMB:g}", f"TMB>={HIGH_TMB:g}"]
-    counts = {part: {f"{part}, {name}": [0, 0] for name in names} for part in ("TPS<50", "TPS>=50")}
+    counts = {stratum: {f"{stratum}, {name}": [0, 0] for name in names} for stratum in ("TPS<50", "TPS>=50")}
     for path in sorted(folder.glob("*.csv")):
         for number, row in patient_rows(path, patients):
             texts = [row.get(column) or "" for column in ("PDL1_TPS(%)", "TMB", "Response")]
@@ -413,11 +417,11 @@ def response_by_tmb(folder: Path, patients: Patients = "all") -> dict[str, dict[
                 tps, tmb, responded = (float(text) for text in texts)
             except ValueError:
                 raise InputError(f"one of {texts} is not a number", where=f"{path}, row {number}") from None
-            part = "TPS>=50" if tps >= 50 else "TPS<50"
-            cell = counts[part][f"{part}, {names[tmb >= HIGH_TMB]}"]
+            stratum = "TPS>=50" if tps >= 50 else "TPS<50"
+            cell = counts[stratum][f"{stratum}, {names[tmb >= HIGH_TMB]}"]
             cell[0] += int(responded)
             cell[1] += 1
-    return {part: {name: (a, n) for name, (a, n) in cells.items()} for part, cells in counts.items()}
+    return {stratum: {name: (a, n) for name, (a, n) in cells.items()} for stratum, cells in counts.items()}
 
 
 def response_by_btmb(path: Path, patients: Patients = "all") -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
@@ -436,18 +440,18 @@ def ctdna_targets(path: Path, patients: Patients = "all") -> list[Target]:
     for number, row in patient_rows(path, patients):
         try:
             if row["MSAF"] not in ("", "NA", "."):
-                own = (float(row["OS"]), float(row["OS.CNSR"] == "0"), float(row["MSAF"]))
-                rows[OAK_ARMS[row["TRT01P"]]].append(own)
+                record = (float(row["OS"]), float(row["OS.CNSR"] == "0"), float(row["MSAF"]))
+                rows[OAK_ARMS[row["TRT01P"]]].append(record)
         except (KeyError, ValueError) as error:
             raise InputError(f"a cell is missing or wrong: {error}", where=f"{path}, row {number}") from None
     out = []
-    for key, found in rows.items():
-        if not found:
+    for key, of_patients in rows.items():
+        if not of_patients:
             continue
-        time, event, shed = (np.array(column) for column in zip(*found, strict=True))
+        time, event, shed = (np.array(column) for column in zip(*of_patients, strict=True))
         high = shed > np.median(shed)
-        one = np.full(len(time), 1.0 / len(time))
-        ratio = weighted_hazard_ratio((time[high], event[high]), one[high], (time[~high], event[~high]), one[~high])
+        equal = np.full(len(time), 1.0 / len(time))
+        ratio = weighted_hazard_ratio((time[high], event[high]), equal[high], (time[~high], event[~high]), equal[~high])
 
         def figure(w: Weighted, key: tuple[str, str] = key) -> float:
             sample, weights = w[key]
@@ -501,7 +505,7 @@ def _response_by(
     patients: Patients,
 ) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
     """Arm -> stratum -> (responders, patients); rows with an empty `column` or of no stratum are left out."""
-    found = {key: {name: [0, 0] for name in names} for key in OAK_ARMS.values()}
+    counts = {key: {name: [0, 0] for name in names} for key in OAK_ARMS.values()}
     for number, row in patient_rows(path, patients):
         try:
             if row[column] in ("", "NA", "."):
@@ -509,12 +513,12 @@ def _response_by(
             name = stratum(row)
             if name is None:
                 continue
-            cell = found[OAK_ARMS[row["TRT01P"]]][name]
+            cell = counts[OAK_ARMS[row["TRT01P"]]][name]
             cell[0] += row["BCOR"] in ("CR", "PR")
         except (KeyError, ValueError) as error:
             raise InputError(f"a cell is missing or wrong: {error}", where=f"{path}, row {number}") from None
         cell[1] += 1
-    return {key: {n: (a, b) for n, (a, b) in rows.items()} for key, rows in found.items()}
+    return {key: {n: (a, b) for n, (a, b) in rows.items()} for key, rows in counts.items()}
 
 
 def stratum_targets(

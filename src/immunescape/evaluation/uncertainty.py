@@ -181,18 +181,18 @@ def _solved(
     from scipy.optimize import brentq
 
     settled: dict[float, tuple[dict[Key, float], float]] = {}
-    known: dict[float, float] = {}
+    solved: dict[float, float] = {}
 
     def off(x: float) -> float:
         """Ln of the time to diagnosis over that aimed at; large where immunity wins. Each x is looked at once."""
-        if x not in known:
+        if x not in solved:
             start = settled[min(settled, key=lambda other: abs(other - x))][0] if settled else first
             try:
                 settled[x] = _settled(bare, changed(x), engine, start, tolerance)
-                known[x] = math.log(settled[x][1] / aim)
+                solved[x] = math.log(settled[x][1] / aim)
             except ModelError:
-                known[x] = 5.0 + x / FARTHEST
-        return known[x]
+                solved[x] = 5.0 + x / FARTHEST
+        return solved[x]
 
     low = high = 0.0
     step = 0.25
@@ -208,18 +208,18 @@ def _solved(
         )
     if low < high:
         brentq(off, low, high, xtol=CLOSE / 4.0, rtol=1e-6, maxiter=40)
-    best = min(settled, key=lambda x: abs(known[x]))
+    best = min(settled, key=lambda x: abs(solved[x]))
     return _Solved(best, *settled[best])
 
 
-def fit_of(one: Draw, model: Model, fit: PopulationFit) -> PopulationFit:
+def fit_of(draw: Draw, model: Model, fit: PopulationFit) -> PopulationFit:
     """A population fit that carries a draw: every value as a factor, every reference strength set."""
     from immunescape.model.reference_strengths import reference_id
 
     parameters = model.parameters
-    changes = {n: ("times", v / parameters[n].value) for n, v in one.values.items() if n in parameters}
-    changes |= {ANCHOR: ("times", one.kill), GROWTH: ("times", one.growth)}
-    changes |= {reference_id(key): ("set", x) for key, x in one.strengths.items() if reference_id(key) in parameters}
+    changes = {n: ("times", v / parameters[n].value) for n, v in draw.values.items() if n in parameters}
+    changes |= {ANCHOR: ("times", draw.kill), GROWTH: ("times", draw.growth)}
+    changes |= {reference_id(key): ("set", x) for key, x in draw.strengths.items() if reference_id(key) in parameters}
     return fit.with_values(changes)
 
 

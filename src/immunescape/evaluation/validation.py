@@ -63,11 +63,11 @@ class Validation:
 
     def facts(self) -> list[Fact]:
         """Facts of the review that can be looked up in these trials; of named trials, in no other population."""
-        found = facts({r.trial.name: r for r in self.results})
+        looked_up = facts({r.trial.name: r for r in self.results})
         if not self.named:
-            return found
+            return looked_up
         general = {fact.id for fact in facts({})}
-        return [fact for fact in found if fact.id not in general and fact.predicted is not None]
+        return [fact for fact in looked_up if fact.id not in general and fact.predicted is not None]
 
     def to_json(self) -> dict[str, Any]:
         """Content of ``immunescape validate --json``: one row per trial, arm and endpoint, and the summary."""
@@ -171,15 +171,15 @@ def validate(
         results.append(result)
         if number < scored:
             scores.extend(score_trial(result, seed=seed))
-    found = Validation(tuple(results), tuple(scores), patients, seed, named=bool(names))
-    if found.named and patients_data is None:
-        return found
-    return replace(found, notes=(HOW,)) if patients_data is None else _beside_patients(found, patients_data)
+    validation = Validation(tuple(results), tuple(scores), patients, seed, named=bool(names))
+    if validation.named and patients_data is None:
+        return validation
+    return replace(validation, notes=(HOW,)) if patients_data is None else _beside_patients(validation, patients_data)
 
 
-def _beside_patients(found: Validation, data: PatientData) -> Validation:
+def _beside_patients(validation: Validation, data: PatientData) -> Validation:
     """Add the comparison with the patients of a data folder."""
-    results = {r.trial.name: r for r in found.results}
+    results = {r.trial.name: r for r in validation.results}
     notes = list(data.notes)
     kinetics = compare_lesions(data.lesions, results)
     compared = {arm.comparison.name for arm in kinetics}
@@ -187,4 +187,6 @@ def _beside_patients(found: Validation, data: PatientData) -> Validation:
         notes.append(f"Lesions left out, as their trials were not simulated: {'; '.join(left)}.")
     by_pdl1 = () if data.cohort is None else response_rows(data.cohort, results)
     by_size = size_rows(data.by_size, results)
-    return replace(found, kinetics=kinetics, response_by_pdl1=by_pdl1, response_by_size=by_size, notes=tuple(notes))
+    return replace(
+        validation, kinetics=kinetics, response_by_pdl1=by_pdl1, response_by_size=by_size, notes=tuple(notes)
+    )

@@ -148,16 +148,16 @@ class Sample:
         groups["PD-L1 middle"] = ~(groups["PD-L1 low"] | groups["PD-L1 high"])
         tmb = rows["tmb_mut_mb"].to_numpy(dtype=float)
         shed = rows["b:ctDNA_conc"].to_numpy(dtype=float)
-        for name, part in (("TPS<50", tps < 50), ("TPS>=50", tps >= 50)):
-            groups |= {f"{name}, TMB<{HIGH_TMB:g}": part & (tmb < HIGH_TMB)}
-            groups |= {f"{name}, TMB>={HIGH_TMB:g}": part & (tmb >= HIGH_TMB)}
+        for name, members in (("TPS<50", tps < 50), ("TPS>=50", tps >= 50)):
+            groups |= {f"{name}, TMB<{HIGH_TMB:g}": members & (tmb < HIGH_TMB)}
+            groups |= {f"{name}, TMB>={HIGH_TMB:g}": members & (tmb >= HIGH_TMB)}
         groups["high bTMB"] = tmb > np.quantile(tmb, 1.0 - HIGH_BTMB)
         groups["low bTMB"] = ~groups["high bTMB"]
         groups["high ctDNA"] = shed > np.median(shed)
         groups["low ctDNA"] = ~groups["high ctDNA"]
         squamous = rows["histology"].to_numpy() == "squamous"
         groups |= {"squamous": squamous, "nonsquamous": ~squamous}
-        groups |= {f"best {word}": np.array(best) == word for word in ("SD", "PD")}
+        groups |= {f"best {category}": np.array(best) == category for category in ("SD", "PD")}
         groups["responders"] = np.isin(best, ("CR", "PR"))
         groups |= _carriers(rows)
         groups |= {f"SLD<{SLD_MM:g} mm": size < SLD_MM, f"SLD>={SLD_MM:g} mm": size >= SLD_MM}
@@ -247,14 +247,14 @@ class Sample:
         if not self.names:
             return np.zeros(len(self))
         mean, sd = self.residuals(fit)
-        own = (self.z - mean) / sd
-        total = -0.5 * (own**2 + np.log(2.0 * math.pi * sd**2)).sum(axis=1)
+        standard = (self.z - mean) / sd
+        total = -0.5 * (standard**2 + np.log(2.0 * math.pi * sd**2)).sum(axis=1)
         if self.lesions.size:
             correlation = lesion_correlations(fit)
             for k, kind in enumerate(self.kinds):
                 if kind:
                     further = (self.lesions[:, :, k] - mean[:, k, None]) / sd[k]
-                    total += _given_the_first(own[:, k], further, correlation[kind])
+                    total += _given_the_first(standard[:, k], further, correlation[kind])
                     total -= np.isfinite(further).sum(axis=1) * math.log(sd[k])
         return np.asarray(total)
 
@@ -358,11 +358,11 @@ def _with_lesions(made: Sample, rows: pd.DataFrame, fit: PopulationFit, seed: in
 
 def _stacked(lesions: Sequence[FloatArray], sizes: Sequence[int], width: int) -> FloatArray:
     """Lesions of several samples one below the other, filled with NaN up to the most that a patient has."""
-    most = max(part.shape[1] for part in lesions)
+    most = max(measures.shape[1] for measures in lesions)
     out = np.full((sum(sizes), most, width), np.nan)
     first = 0
-    for part, n in zip(lesions, sizes, strict=True):
-        out[first : first + n, : part.shape[1]] = part[:n] if part.size else np.nan
+    for measures, n in zip(lesions, sizes, strict=True):
+        out[first : first + n, : measures.shape[1]] = measures[:n] if measures.size else np.nan
         first += n
     return out
 
@@ -436,7 +436,7 @@ def lesion_scores(
     out = np.full((len(rows), most, len(sample.names)), np.nan)
     correlation = lesion_correlations(fit)
     mean, sd = sample.residuals(fit)
-    own = (sample.z - mean) / sd
+    standard = (sample.z - mean) / sd
     for i, (number, mine) in enumerate(zip(rows["id"], draws, strict=True)):
 
         def normal(purpose: str, number: int = int(number)) -> float:
@@ -447,7 +447,7 @@ def lesion_scores(
                 continue
             for j, attempt in enumerate(mine, start=1):
                 if attempt >= 0:
-                    e = lesion_score(own[i, k], normal, name, j, attempt, correlation[kind])
+                    e = lesion_score(standard[i, k], normal, name, j, attempt, correlation[kind])
                     out[i, j - 1, k] = mean[i, k] + sd[k] * e
     return out, kinds
 
@@ -500,8 +500,8 @@ def _score(name: str, rows: pd.DataFrame, drugs: tuple[str, ...], specificity: s
     from immunescape.trial.simulate import FRAILTIES, frailty_spread
 
     if name in FRAILTIES:
-        own = frailty_spread(name)
-        values: FloatArray = (np.log(rows[name].to_numpy(dtype=float)) + 0.5 * own**2) / own
+        spread_of_frailty = frailty_spread(name)
+        values: FloatArray = (np.log(rows[name].to_numpy(dtype=float)) + 0.5 * spread_of_frailty**2) / spread_of_frailty
         return values
     u = Distribution.from_row(_parameters(drugs, specificity)[name]).cdf(rows[f"p:{name}"].to_numpy(dtype=float))
     values = ndtri(np.clip(u, _TAIL, 1.0 - _TAIL))
@@ -565,8 +565,8 @@ def weighted_hazard_ratio(
         return math.nan
     beta = 0.0
     for _ in range(30):
-        part = risk_in * math.exp(beta)
-        mean = part / np.maximum(part + risk_out, 1e-300)
+        risk_scaled = risk_in * math.exp(beta)
+        mean = risk_scaled / np.maximum(risk_scaled + risk_out, 1e-300)
         step = (target - float((died * mean).sum())) / max(float((died * mean * (1.0 - mean)).sum()), 1e-12)
         beta += float(np.clip(step, -1.0, 1.0))
         if abs(step) < 1e-9:

@@ -114,23 +114,23 @@ def simulate_points(
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Samples]:
     """Samples of several populations, in their order, made side by side."""
-    found: dict[int, Samples] = {}
+    by_task: dict[int, Samples] = {}
 
     def keep(key: Any, samples: Samples) -> None:
-        found[int(key)] = samples
+        by_task[int(key)] = samples
         if progress is not None:
-            progress(len(found), len(tasks))
+            progress(len(by_task), len(tasks))
 
     if workers < 1:
         raise InputError(f"the number of workers is {workers}", hint="Use at least one.")
     if workers == 1 and cluster is None:
         for k, task in enumerate(tasks):
             keep(k, simulate_point(task))
-        return [found[k] for k in range(len(tasks))]
+        return [by_task[k] for k in range(len(tasks))]
     team = open_team(workers, cluster, imports=WORKER_IMPORTS)
     try:
         sent = 0
-        while len(found) < len(tasks):
+        while len(by_task) < len(tasks):
             while sent < len(tasks) and team.under_way < team.width:
                 team.submit(sent, f"population {sent}", simulate_point, tasks[sent])
                 sent += 1
@@ -140,7 +140,7 @@ def simulate_points(
         raise
     finally:
         team.close()
-    return [found[k] for k in range(len(tasks))]
+    return [by_task[k] for k in range(len(tasks))]
 
 
 def point_fits(

@@ -99,7 +99,7 @@ class CounterModel(_Record):
         return next(k for k in KINDS if getattr(self, k))
 
     @property
-    def words(self) -> str:
+    def change(self) -> str:
         """What is wrong in it, in one line."""
         value = getattr(self, self.kind)
         if isinstance(value, Wire):

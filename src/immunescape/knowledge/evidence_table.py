@@ -32,7 +32,7 @@ COLUMNS = (
 )  # fmt: skip
 FURTHER = ("endpoint", "n", "year", "ratio", "low", "high", "checked", "stage")
 """Columns that the table of combination trials has besides."""
-PARTS = (
+REGIMEN_CLASSES = (
     "ici", "CTLA-4 antibody", "TIGIT antibody", "LAG-3 antibody", "TIM-3 antibody", "antiangiogenic", "cytokine",
     "cell therapy", "antibody-drug conjugate", "targeted", "vaccine", "radiotherapy", "STING agonist",
     "epigenetic drug", "costimulation", "adenosine antibody", "flora", "chemotherapy", "PARP inhibitor",
@@ -131,21 +131,21 @@ def read_evidence(path: Path) -> EvidenceTable:
     raw = parse_rows(text, (*COLUMNS, *FURTHER) if further else COLUMNS, str(path))
     chain = ""
     if further:
-        found = _CHAIN.fullmatch(text.splitlines()[0].strip()) if text.strip() else None
-        if found is None:
+        chain_line = _CHAIN.fullmatch(text.splitlines()[0].strip()) if text.strip() else None
+        if chain_line is None:
             raise InputError(
                 "the first line does not say after which predictions the table was entered",
                 where=f"{path}, line 1",
                 hint="# entered after: HASH, with the last chain hash that `immunescape predictions check` prints.",
             )
-        chain = found.group(1)
-    known = load_references()
-    rows = tuple(_row(r, known, further) for r in raw)
+        chain = chain_line.group(1)
+    references = load_references()
+    rows = tuple(_row(r, references, further) for r in raw)
     _no_doubles(rows, raw)
     return EvidenceTable(rows, chain)
 
 
-def _row(r: Row, known: Mapping[str, Any], further: bool) -> EvidenceRow:
+def _row(r: Row, references: Mapping[str, Any], further: bool) -> EvidenceRow:
     for column in ("trial", "finding", "source"):
         if not r[column]:
             raise InputError(f"the row has no {column}", where=r.where)
@@ -155,16 +155,16 @@ def _row(r: Row, known: Mapping[str, Any], further: bool) -> EvidenceRow:
         )
     r.choice("phase", PHASES)
     _kind(r)
-    for column, words in (
+    for column, levels in (
         ("lines", LINES), ("had_inhibitor", ("any", "yes", "no")), ("histology", ("any", "squamous", "nonsquamous")),
         ("driver", DRIVERS), ("result", RESULTS),
     ):  # fmt: skip
-        r.choice(column, words)
+        r.choice(column, levels)
     _pdl1(r)
     # 'strategies' is the table of strategies itself, for results presented at congresses that it cites
     for key in r.sources:
         if key != "strategies":
-            get_reference(key, known, r.where)
+            get_reference(key, references, r.where)
     if r["result"] == "single_arm" and r["phase"] in ("3", "2/3"):
         raise InputError("a phase 3 trial is no single arm", where=r.where, hint="positive, negative or mixed")
     more = _further(r) if further else {}
@@ -172,13 +172,13 @@ def _row(r: Row, known: Mapping[str, Any], further: bool) -> EvidenceRow:
 
 
 def _kind(r: Row) -> None:
-    parts = r["kind"].split(" and ")
-    for part in parts:
-        if part not in PARTS:
-            raise unknown_word("class of regimen", part, PARTS, where=r.where)
-    order = [PARTS.index(p) for p in parts]
+    classes = r["kind"].split(" and ")
+    for regimen_class in classes:
+        if regimen_class not in REGIMEN_CLASSES:
+            raise unknown_word("class of regimen", regimen_class, REGIMEN_CLASSES, where=r.where)
+    order = [REGIMEN_CLASSES.index(p) for p in classes]
     if order != sorted(set(order)):
-        right = " and ".join(PARTS[k] for k in sorted(set(order)))
+        right = " and ".join(REGIMEN_CLASSES[k] for k in sorted(set(order)))
         raise InputError(f"the class '{r['kind']}' is written in another order", where=r.where, hint=f"'{right}'")
 
 
@@ -186,8 +186,10 @@ def _pdl1(r: Row) -> None:
     text = r["pdl1"]
     if text == "any":
         return
-    found = _PDL1.fullmatch(text)
-    low, high = (int(found.group(1)), int(found.group(2) or found.group(1))) if found else (101, 0)
+    range_match = _PDL1.fullmatch(text)
+    low, high = (
+        (int(range_match.group(1)), int(range_match.group(2) or range_match.group(1))) if range_match else (101, 0)
+    )
     if not 0 <= low <= high <= 100:
         raise InputError(
             f"'{text}' is no range of the tumour proportion score", where=r.where, hint="any, 50-100, 1-49 or 0"
@@ -266,22 +268,22 @@ def matching(rows: Iterable[EvidenceRow], **values: str) -> tuple[EvidenceRow, .
         For a word that no row of the tables may have.
     """
     allowed = {
-        "kind": PARTS,
+        "kind": REGIMEN_CLASSES,
         "result": RESULTS,
         "had_inhibitor": ("any", "yes", "no"),
         "lines": LINES,
         "driver": DRIVERS,
     }
-    found = tuple(rows)
-    for column, word in values.items():
+    matching_rows = tuple(rows)
+    for column, value in values.items():
         if column == "kind":
-            parts = word.split(" and ")
-            for part in parts:
-                if part not in PARTS:
-                    raise unknown_word("class of regimen", part, PARTS)
-            found = tuple(r for r in found if set(parts) <= set(r.kind.split(" and ")))
+            classes = value.split(" and ")
+            for regimen_class in classes:
+                if regimen_class not in REGIMEN_CLASSES:
+                    raise unknown_word("class of regimen", regimen_class, REGIMEN_CLASSES)
+            matching_rows = tuple(r for r in matching_rows if set(classes) <= set(r.kind.split(" and ")))
             continue
-        if word not in allowed[column]:
-            raise unknown_word(column, word, allowed[column])
-        found = tuple(r for r in found if getattr(r, column) == word)
-    return found
+        if value not in allowed[column]:
+            raise unknown_word(column, value, allowed[column])
+        matching_rows = tuple(r for r in matching_rows if getattr(r, column) == value)
+    return matching_rows

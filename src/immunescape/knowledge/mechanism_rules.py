@@ -43,7 +43,7 @@ class Condition(Block):
     below: float | None = Field(default=None, description="Holds where the value is less than this.")
     percentile_at_least: Percent | None = Field(default=None, description="Percentile in the reference, at least.")
     percentile_at_most: Percent | None = Field(default=None, description="Percentile in the reference, at most.")
-    words: bool | str | list[str] | None = Field(
+    levels: bool | str | list[str] | None = Field(
         default=None, alias="is", description="Word, truth value or list of words that the value must be."
     )
     unit: str | None = Field(default=None, description="Unit of the threshold; another unit is not compared.")
@@ -54,7 +54,7 @@ class Condition(Block):
     note: str = Field(default="", description="What a reader must know of the threshold.")
 
     @model_validator(mode="after")
-    def _one_test(self) -> Any:
+    def _single_test(self) -> Any:
         if len(self.tests) != 1:
             raise PydanticCustomError(
                 "one_test", "'{m}' needs exactly one of {tests}", {"m": self.measurement, "tests": ", ".join(_TESTS)}
@@ -70,15 +70,15 @@ class Condition(Block):
     @property
     def tests(self) -> list[str]:
         """Names of the tests that are given."""
-        fields = {t: "words" if t == "is" else t for t in _TESTS}
+        fields = {t: "levels" if t == "is" else t for t in _TESTS}
         return [t for t, field in fields.items() if getattr(self, field) is not None]
 
     @property
     def allowed(self) -> tuple[bool | str, ...]:
         """Words or truth values that ``is`` names."""
-        if self.words is None:
+        if self.levels is None:
             return ()
-        return tuple(self.words) if isinstance(self.words, list) else (self.words,)
+        return tuple(self.levels) if isinstance(self.levels, list) else (self.levels,)
 
     @cached_property
     def text(self) -> str:
@@ -120,7 +120,7 @@ class Group(Block):
     at_least_of: Several | None = None
 
     @model_validator(mode="after")
-    def _one_of(self) -> Any:
+    def _single_operator(self) -> Any:
         given = [f for f in (self.all_of, self.any_of, self.none_of, self.at_least_of) if f is not None]
         if len(given) != 1:
             raise PydanticCustomError("one_group", "a group is one of all, any, not, at_least_of")
@@ -212,14 +212,14 @@ def _load(path: Path, _changed: int) -> RuleSet:
     return rules
 
 
-def load_rules(path: str | Path | None = None, known: Collection[str] | None = None) -> RuleSet:
+def load_rules(path: str | Path | None = None, allowed: Collection[str] | None = None) -> RuleSet:
     """Read a rule file; None reads the one that ships.
 
     Parameters
     ----------
     path
         YAML file.
-    known
+    allowed
         Names of the biomarkers; a rule that names another is refused.
 
     Raises
@@ -229,9 +229,9 @@ def load_rules(path: str | Path | None = None, known: Collection[str] | None = N
     """
     file = RULE_FILE if path is None else Path(path)
     rules = _load(file, file.stat().st_mtime_ns if file.exists() else 0)
-    if known is not None:
+    if allowed is not None:
         for name, rule in rules.mechanisms.items():
             for measurement in measurements(rule):
-                if measurement not in known:
-                    raise unknown_word("measurement", measurement, known, where=f"{file.name}, mechanisms.{name}")
+                if measurement not in allowed:
+                    raise unknown_word("measurement", measurement, allowed, where=f"{file.name}, mechanisms.{name}")
     return rules

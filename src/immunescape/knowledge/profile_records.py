@@ -33,9 +33,9 @@ Support = Literal["present", "absent", "neither"]
 _STATUSES, _STATES, _SUPPORTS = get_args(Status), get_args(CallState), get_args(Support)
 
 
-def _word(kind: str, word: str, known: tuple[str, ...], where: str) -> None:
-    if word not in known:
-        raise unknown_word(kind, word, known, where=where)
+def _require_level(kind: str, value: str, levels: tuple[str, ...], where: str) -> None:
+    if value not in levels:
+        raise unknown_word(kind, value, levels, where=where)
 
 
 def _share(name: str, value: float | None, where: str) -> None:
@@ -87,7 +87,7 @@ class Measurement:
 
     def __post_init__(self) -> None:
         where = f"measurement '{self.name}'"
-        _word("status", self.status, _STATUSES, where)
+        _require_level("status", self.status, _STATUSES, where)
         if (self.value is None) != (self.status == "not_assessable"):
             raise InputError(f"value {self.value!r} does not go with the status '{self.status}'", where=where)
         if self.status == "not_assessable" and not self.note:
@@ -131,7 +131,7 @@ class Evidence:
     note: str = ""
 
     def __post_init__(self) -> None:
-        _word("support", self.supports, _SUPPORTS, f"evidence '{self.statement}'")
+        _require_level("support", self.supports, _SUPPORTS, f"evidence '{self.statement}'")
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Call:
 
     def __post_init__(self) -> None:
         where = f"call of '{self.mechanism}'"
-        _word("state", self.state, _STATES, where)
+        _require_level("state", self.state, _STATES, where)
         _share("coverage", self.coverage, where)
 
 

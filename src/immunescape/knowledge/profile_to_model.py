@@ -76,14 +76,14 @@ def _link(row: Row) -> ProfileLink:
     return ProfileLink(
         biomarker=row["biomarker"],
         unit=row["unit"],
-        when=row.parts("when", "|"),
+        when=row.split("when", "|"),
         target=row["target"],
         kind=row["kind"],  # type: ignore[arg-type]
         transformation=row["transformation"],  # type: ignore[arg-type]
         factor=row["factor"],
         spread=row.number_or_none("spread"),
         spread_scale=row["spread_scale"],  # type: ignore[arg-type]
-        source=row.parts("source"),
+        source=row.split("source"),
         grade=row["grade"],
         note=row["note"],
     )

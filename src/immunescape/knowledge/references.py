@@ -309,8 +309,8 @@ def format_reference(reference: Reference) -> str:
     if pages := f.get("pages"):
         place += f":{pages}"
     authors = _authors(reference.authors).rstrip(".")
-    parts: Sequence[str] = [authors, f["title"].rstrip("."), f"{journal}. {place}" if journal else place]
-    text = ". ".join(p for p in parts if p) + "."
+    sentences: Sequence[str] = [authors, f["title"].rstrip("."), f"{journal}. {place}" if journal else place]
+    text = ". ".join(p for p in sentences if p) + "."
     if reference.doi:
         text += f" doi:{reference.doi}."
     if reference.pmid:

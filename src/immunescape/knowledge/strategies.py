@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from immunescape.errors import unknown_word
-from immunescape.knowledge.evidence_table import PARTS
+from immunescape.knowledge.evidence_table import REGIMEN_CLASSES
 from immunescape.knowledge.mechanism_rules import Group, Node, conditions, load_rules
 from immunescape.knowledge.yaml_tables import DATA, Block, load_table
 
@@ -94,9 +94,9 @@ def load_strategies() -> Strategies:
             if mechanism not in mechanisms:
                 raise unknown_word("mechanism", mechanism, mechanisms, where=where)
         for kind in strategy.kinds:
-            for part in kind.split(" and "):
-                if part not in PARTS:
-                    raise unknown_word("class of regimen", part, PARTS, where=where)
+            for regimen_class in kind.split(" and "):
+                if regimen_class not in REGIMEN_CLASSES:
+                    raise unknown_word("class of regimen", regimen_class, REGIMEN_CLASSES, where=where)
         for trial in strategy.trials:
             for key in trial.citation:
                 get_reference(key, references, where)

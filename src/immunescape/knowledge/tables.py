@@ -69,14 +69,14 @@ class Row(Mapping[str, str]):
             raise unknown_word(what or column, self.cells[column], allowed, where=self.where, error=self.error)
         return self.cells[column]
 
-    def parts(self, column: str, separator: str = ";") -> tuple[str, ...]:
+    def split(self, column: str, separator: str = ";") -> tuple[str, ...]:
         """Cell as several words."""
         return tuple(entry for entry in (raw.strip() for raw in self.cells[column].split(separator)) if entry)
 
     @property
     def sources(self) -> tuple[str, ...]:
         """Keys of the bibliography in the column ``source``, without the words of grades."""
-        return tuple(key for key in self.parts("source") if key not in GRADES)
+        return tuple(key for key in self.split("source") if key not in GRADES)
 
 
 def parse_rows(

@@ -25,7 +25,7 @@ class Block(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _known_fields(cls, data: Any) -> Any:
+    def _refuse_unknown_fields(cls, data: Any) -> Any:
         if isinstance(data, BaseModel):
             return data
         fields = [f.alias or name for name, f in cls.model_fields.items()]

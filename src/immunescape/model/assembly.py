@@ -294,7 +294,7 @@ def _check_order(draft: Draft) -> None:
     computation_order({n: [m for m in uses if m in initial] for n, uses in initial.items()}, "initial value of")
 
 
-def computation_order(graph: Mapping[str, list[str]], word: str) -> list[str]:
+def computation_order(graph: Mapping[str, list[str]], graph_of: str) -> list[str]:
     """Return the nodes with each after all that it uses."""
     order: list[str] = []
     state: dict[str, int] = {}
@@ -311,7 +311,7 @@ def computation_order(graph: Mapping[str, list[str]], word: str) -> list[str]:
             elif state.get(following) == 1:
                 ring = [n for n, _ in stack]
                 ring = [*ring[ring.index(following) :], following]
-                raise ModelError(f"{word} '{following}' needs itself: {' -> '.join(ring)}")
+                raise ModelError(f"{graph_of} '{following}' needs itself: {' -> '.join(ring)}")
             else:
                 state[following] = 1
                 stack.append((following, iter(graph[following])))

@@ -55,10 +55,12 @@ def add_clones(draft: Draft) -> None:
                 share = Apply("-", (share, other))
         _add(draft, f"fraction_{name}", share, f"share of {name} cells at the start", owner, "fraction")
         draft.access[f"fraction_{name}"] = set()
-        for word in clone.traits:
-            if word not in draft.traits and word not in _registered_traits():
+        for named_trait in clone.traits:
+            if named_trait not in draft.traits and named_trait not in _registered_traits():
                 valid_traits = {*draft.traits, *_registered_traits()}
-                raise unknown_word("trait", word, valid_traits, where=f"clone '{name}' of '{owner}'", error=ModelError)
+                raise unknown_word(
+                    "trait", named_trait, valid_traits, where=f"clone '{name}' of '{owner}'", error=ModelError
+                )
         for trait_name, (trait, trait_owner) in draft.traits.items():
             text, writer = clone.traits.get(trait_name, trait.default), trait_owner
             if trait_name in clone.traits:
@@ -183,10 +185,10 @@ def _pathway(effect: str, members: list[Key], relative: Mapping[Key, list[Expres
     return effect, total([Number(1.0), *reference]), total([Number(1.0), *now])
 
 
-def _refuse_unknown(kind: str, word: str, registered: set[str], here: Mapping[str, object], where: str) -> None:
+def _refuse_unknown(kind: str, name: str, registered: set[str], here: Mapping[str, object], where: str) -> None:
     """Refuse a pool or process that nobody declares; one of a mechanism that is left out is simply not acted on."""
-    if word not in registered:
-        raise unknown_word(kind, word, {*registered, *here}, where=where, error=ModelError)
+    if name not in registered:
+        raise unknown_word(kind, name, {*registered, *here}, where=where, error=ModelError)
 
 
 def _registered_pools() -> set[str]:

@@ -61,31 +61,31 @@ def reactions_of(model: Model, state: str) -> str:
 
 
 def _section(model: Model, mechanism: Mechanism, flows: dict[str, list[str]]) -> str:
-    own_name = mechanism.name
+    mechanism_name = mechanism.name
     lines: list[str] = []
     for name, state in model.states.items():
-        if state.owner == own_name:
+        if state.owner == mechanism_name:
             right = " ".join(flows[name]).removeprefix("+ ") or "0"
             lines.append(f"  d({name})/dt = {right}    [{dimension_text(state.dimension)}/day; {state.meaning}]")
             if not (isinstance(state.initial, Number) and state.initial.value == 0):
                 lines.append(f"  {name}(0) = {write(state.initial)}")
     for name, reaction in model.reactions.items():
-        if reaction.owner == own_name:
+        if reaction.owner == mechanism_name:
             left = " + ".join(_side(s, n) for s, n in reaction.reactants.items()) or "nothing"
             right = " + ".join(_side(s, n) for s, n in reaction.products.items()) or "nothing"
             lines.append(f"  {name}: {left} -> {right},  rate = {write(reaction.rate)}    [{reaction.meaning}]")
     for name, quantity in model.quantities.items():
-        if quantity.owner == own_name:
+        if quantity.owner == mechanism_name:
             unit = dimension_text(quantity.dimension)
             lines.append(f"  {name} = {write(quantity.expression)}    [{unit}; {quantity.meaning}]")
     for name, event in model.events.items():
-        if event.owner == own_name:
+        if event.owner == mechanism_name:
             actions = ", ".join(f"{s} := {write(t)}" for s, t in event.assignments.items())
             lines.append(f"  {name}: when {write(event.trigger)}, {actions}")
     if not lines:
         return ""
     kind = "drug" if isinstance(mechanism, Drug) else "mechanism"
-    return f"{mechanism.title} ({kind} {own_name})\n" + "\n".join(lines) + "\n"
+    return f"{mechanism.title} ({kind} {mechanism_name})\n" + "\n".join(lines) + "\n"
 
 
 def _side(state: str, stoichiometry: float) -> str:

@@ -35,13 +35,14 @@ def check(
     ModelError
         Naming the declaration and the part of the expression that does not fit.
     """
-    typed, found = infer(tree, dimension_of, where)
-    if expected is None or found == expected:
+    typed, inferred = infer(tree, dimension_of, where)
+    if expected is None or inferred == expected:
         return typed if expected is None else _settle(typed, expected)
-    if found is None:
+    if inferred is None:
         return _settle(typed, expected)
     raise ModelError(
-        f"`{write(tree)}` has the unit {dimension_text(found)}, but {dimension_text(expected)} is needed", where=where
+        f"`{write(tree)}` has the unit {dimension_text(inferred)}, but {dimension_text(expected)} is needed",
+        where=where,
     )
 
 
@@ -117,8 +118,8 @@ def _power(
     return Apply("^", (first, Number(constant, DIMENSIONLESS))), power(base, constant)
 
 
-def _plain(tree: Apply, part: tuple[Expression, Dimension | None], where: str) -> Expression:
-    typed, dimension = part
+def _plain(tree: Apply, argument: tuple[Expression, Dimension | None], where: str) -> Expression:
+    typed, dimension = argument
     if dimension is not None and dimension != DIMENSIONLESS:
         raise ModelError(
             f"`{write(typed)}` in `{write(tree)}` must be dimensionless, but is {dimension_text(dimension)}",

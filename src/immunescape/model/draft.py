@@ -261,11 +261,11 @@ class Draft:
 
     # -- checks of names -----------------------------------------------------------------------------------------------
 
-    def known(self) -> set[str]:
+    def valid_names(self) -> set[str]:
         """Return every name that an expression may use."""
         return {*self.states, *self.parameters, *self.quantities}
 
-    def missing(self, name: str, owner: str, where: str, known: object, word: str = "name") -> Exception:
+    def missing(self, name: str, owner: str, where: str, valid: object, kind: str = "name") -> Exception:
         """Build the error for a name that is not there: owned by a mechanism that was left out, or misspelt."""
         absent = _owner_elsewhere(name, set(self.by_name))
         if absent:
@@ -274,11 +274,11 @@ class Draft:
                 where=where,
                 hint=f"Add '{absent}' to requires of {label(self.by_name[owner])}.",
             )
-        return unknown_word(word, name, list(known), where=where, error=ModelError)  # type: ignore[call-overload]
+        return unknown_word(kind, name, list(valid), where=where, error=ModelError)  # type: ignore[call-overload]
 
     def check_names(self) -> None:
         """Check that every name exists, and that whoever uses it requires its owner."""
-        valid = self.known()
+        valid = self.valid_names()
         for use in self.uses:
             for name in names(use.tree):
                 if name not in valid:

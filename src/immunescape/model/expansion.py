@@ -11,7 +11,7 @@ __all__ = ["CLONE", "copies", "explicit_names", "write_out"]
 
 CLONE = "{clone}"
 _SUM = re.compile(r"(?<![A-Za-z0-9_])SUM\s*\(")
-_WORD = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_]|\{clone\})*")
+_IDENTIFIER = re.compile(r"[A-Za-z_](?:[A-Za-z0-9_]|\{clone\})*")
 
 
 def copies(name: str, clones: Sequence[str]) -> list[tuple[str, str]]:
@@ -61,4 +61,4 @@ def _sums(text: str, clones: Sequence[str], where: str) -> str:
 
 def explicit_names(texts: Iterable[str]) -> set[str]:
     """Return the names that expressions write in full, without ``{clone}``."""
-    return {w for text in texts for w in _WORD.findall(text) if CLONE not in w}
+    return {w for text in texts for w in _IDENTIFIER.findall(text) if CLONE not in w}

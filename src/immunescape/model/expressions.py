@@ -108,10 +108,10 @@ class _Parser:
             return text_of_token
         return None
 
-    def expect(self, word: str) -> None:
-        if not self.take(word):
+    def expect(self, symbol: str) -> None:
+        if not self.take(symbol):
             actual = self.tokens[self.at][1]
-            self.fail(f"'{word}' expected" + (f", found '{actual}'" if actual else " at the end"))
+            self.fail(f"'{symbol}' expected" + (f", found '{actual}'" if actual else " at the end"))
 
     def logical(self) -> Expression:
         left = self.comparison()
@@ -166,18 +166,18 @@ class _Parser:
         self.fail(f"a number, name or '(' expected, found '{symbol}'" if symbol else "a number, name or '(' expected")
         raise AssertionError
 
-    def call(self, word: str) -> Expression:
-        if word not in FUNCTIONS:
-            raise unknown_word("function", word, FUNCTIONS, where=self.place(), error=ModelError)
+    def call(self, function: str) -> Expression:
+        if function not in FUNCTIONS:
+            raise unknown_word("function", function, FUNCTIONS, where=self.place(), error=ModelError)
         self.expect("(")
         args = [self.sum()]
         while self.take(","):
             args.append(self.sum())
         self.expect(")")
-        low, high = FUNCTIONS[word]
+        low, high = FUNCTIONS[function]
         if len(args) < low or (high is not None and len(args) > high):
-            self.fail(f"{word}() takes {low}{'' if high == low else ' or more'} argument(s), not {len(args)}")
-        return Apply("^", tuple(args)) if word == "pow" else Apply(word, tuple(args))
+            self.fail(f"{function}() takes {low}{'' if high == low else ' or more'} argument(s), not {len(args)}")
+        return Apply("^", tuple(args)) if function == "pow" else Apply(function, tuple(args))
 
     def place(self) -> str:
         return f"{self.where}, `{self.text}`" if self.where else f"`{self.text}`"
@@ -289,8 +289,8 @@ def _write(tree: Expression) -> tuple[str, int]:
     )
 
 
-def _wrap(part: tuple[str, int], least: int) -> str:
-    return part[0] if part[1] >= least else f"({part[0]})"
+def _wrap(operand: tuple[str, int], least: int) -> str:
+    return operand[0] if operand[1] >= least else f"({operand[0]})"
 
 
 @cache

@@ -18,10 +18,10 @@ from immunescape.model.parameters import table_path
 from immunescape.plugins import Contribution, cached, contributions
 from immunescape.registry import Registry
 
-__all__ = ["DRUGS", "MECHANISMS", "drugs", "get_drug", "get_mechanism", "mechanisms", "with_own_table"]
+__all__ = ["DRUGS", "MECHANISMS", "drugs", "get_drug", "get_mechanism", "mechanisms", "with_table_in"]
 
 
-def with_own_table(one: Mechanism, folder: Path | None, where: str) -> Mechanism:
+def with_table_in(mechanism: Mechanism, folder: Path | None, where: str) -> Mechanism:
     """Return a mechanism of another package with its parameter table as an absolute path.
 
     Looked for beside its module (`folder`), in ``parameters/`` there, and last among the tables of immunescape. A drug
@@ -32,18 +32,18 @@ def with_own_table(one: Mechanism, folder: Path | None, where: str) -> Mechanism
     ModelError
         Where it lies in none of them; names the places.
     """
-    table = Path(one.parameters)
-    if not str(one.parameters) or table.is_absolute():
-        return one
+    table = Path(mechanism.parameters)
+    if not str(mechanism.parameters) or table.is_absolute():
+        return mechanism
     places = [] if folder is None else [folder / table, folder / "parameters" / table]
-    if isinstance(one, Drug) and folder is not None:
+    if isinstance(mechanism, Drug) and folder is not None:
         places.append(folder / "parameters.csv")  # the drug is a folder, as those of immunescape are
     for place in (*places, table_path(table)):
         if place.is_file():
-            return replace(one, parameters=place)
+            return replace(mechanism, parameters=place)
     looked = ", ".join(str(p.parent) for p in places) or "no folder: the module is not a file"
     raise ModelError(
-        f"the parameter table '{table}' of '{one.name}' is not there; looked in {looked}",
+        f"the parameter table '{table}' of '{mechanism.name}' is not there; looked in {looked}",
         where=where,
         hint="Put it beside the module, and name it among the files that the package installs.",
     )
@@ -51,7 +51,7 @@ def with_own_table(one: Mechanism, folder: Path | None, where: str) -> Mechanism
 
 def _adopt(extra: Contribution) -> Mechanism:
     value: Mechanism = extra.value
-    return with_own_table(value, extra.folder, extra.where) if isinstance(value, Mechanism) else value
+    return with_table_in(value, extra.folder, extra.where) if isinstance(value, Mechanism) else value
 
 
 def _adopt_drug(extra: Contribution) -> Drug:
@@ -59,8 +59,8 @@ def _adopt_drug(extra: Contribution) -> Drug:
     return drug  # type: ignore[return-value]  # what is not a drug is refused by the registry
 
 
-def _no_drug(one: Mechanism, where: str) -> None:
-    if isinstance(one, Drug):
+def _no_drug(mechanism: Mechanism, where: str) -> None:
+    if isinstance(mechanism, Drug):
         raise ModelError("this is Drug, not Mechanism", where=where)
 
 

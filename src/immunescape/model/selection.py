@@ -62,7 +62,7 @@ def select(
     return list(result.values())
 
 
-def _check_requirements(chosen: dict[str, Mechanism], leave: Sequence[str], known: set[str]) -> None:
+def _check_requirements(chosen: dict[str, Mechanism], leave: Sequence[str], registered: set[str]) -> None:
     for mechanism in chosen.values():
         for name in mechanism.requires:
             if name in chosen:
@@ -73,8 +73,10 @@ def _check_requirements(chosen: dict[str, Mechanism], leave: Sequence[str], know
                     f"{label(mechanism)} requires '{name}', which is left out",
                     hint=f"Leave out what needs it as well: {', '.join(also)}.",
                 )
-            if name not in known and name not in registry.drugs():
-                raise unknown_word("mechanism", name, known, where=f"{label(mechanism)}, requires", error=ModelError)
+            if name not in registered and name not in registry.drugs():
+                raise unknown_word(
+                    "mechanism", name, registered, where=f"{label(mechanism)}, requires", error=ModelError
+                )
             raise ModelError(f"{label(mechanism)} requires '{name}', which is not in this model", hint=f"Add '{name}'.")
 
 

@@ -20,7 +20,7 @@ DEFAULT: Specificity = "full"
 """What a model has that is not told."""
 
 
-def checked(word: str | None) -> Specificity:
+def checked(option: str | None) -> Specificity:
     """Return the option; None gives `DEFAULT`.
 
     Raises
@@ -28,19 +28,19 @@ def checked(word: str | None) -> Specificity:
     InputError
         With the nearest word, for an unknown one.
     """
-    if word is None:
+    if option is None:
         return DEFAULT
-    if word not in WORDS:
-        raise unknown_word("specificity", word, WORDS)
-    chosen: Specificity = word  # type: ignore[assignment]
+    if option not in WORDS:
+        raise unknown_word("specificity", option, WORDS)
+    chosen: Specificity = option  # type: ignore[assignment]
     return chosen
 
 
-def is_sparse(word: Specificity) -> bool:
+def is_sparse(option: Specificity) -> bool:
     """Whether strengths differ sparsely between patients."""
-    return word in ("sparse", "full")
+    return option in ("sparse", "full")
 
 
-def in_series(word: Specificity) -> bool:
+def in_series(option: Specificity) -> bool:
     """Whether inhibitions of a process are capacities in series."""
-    return word in ("series", "full")
+    return option in ("series", "full")

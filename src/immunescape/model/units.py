@@ -173,12 +173,12 @@ def power(a: Dimension, exponent: float) -> Dimension:
 def dimension_text(dimension: Dimension) -> str:
     """Write a dimension in base units, e.g. ``nmol/cm^3/day``."""
 
-    def one(unit: str, exponent: float) -> str:
+    def power_text(unit: str, exponent: float) -> str:
         return unit if exponent == 1 else f"{unit}^{exponent:g}"
 
     order = (2, 3, 4, 1, 0)
-    above = [one(_SHORT[i], dimension[i]) for i in order if dimension[i] > 0]
-    below = [one(_SHORT[i], -dimension[i]) for i in order if dimension[i] < 0]
+    above = [power_text(_SHORT[i], dimension[i]) for i in order if dimension[i] > 0]
+    below = [power_text(_SHORT[i], -dimension[i]) for i in order if dimension[i] < 0]
     if not above and not below:
         return "dimensionless"
     return "/".join(["*".join(above) or "1", *below])

@@ -130,7 +130,7 @@ class _Program:
         return tuple(state for state in self.changes if self._place[state] in places)
 
     def run(
-        self, known: Mapping[str, Any], *, rates: bool, only: tuple[str, ...] = (), slopes: tuple[str, ...] = ()
+        self, given: Mapping[str, Any], *, rates: bool, only: tuple[str, ...] = (), slopes: tuple[str, ...] = ()
     ) -> list[Any]:
         """Values by place, from those of the inputs.
 
@@ -138,7 +138,7 @@ class _Program:
         `slopes` need, and no others.
         """
         values = self._start.copy()
-        values[: len(self.inputs)] = [known[name] for name in self.inputs]
+        values[: len(self.inputs)] = [given[name] for name in self.inputs]
         steps = self._needed(only, slopes)[0] if only else self._steps if rates else self._steps[: self._first]
         for function, at, a, b in steps:
             values[at] = function(values[a], values[b]) if b >= 0 else function(values[a])

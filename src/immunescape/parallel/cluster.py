@@ -33,7 +33,7 @@ _LONELY = 30.0
 """Seconds without a worker after which that is told."""
 _CONNECT = "15s"
 _HINT = "What was finished is kept; the same command resumes."
-_ONE_AT_A_TIME = threading.Lock()
+_TASK_LOCK = threading.Lock()
 
 
 @functools.cache
@@ -55,7 +55,7 @@ def _checked(digest: str, work: Callable[..., Any], args: tuple[Any, ...]) -> An
             f"the worker on {socket.gethostname()} (process {os.getpid()}) runs another immunescape",
             hint="Install the same version on all machines, and restart the workers.",
         )
-    with _ONE_AT_A_TIME:  # what a process keeps between tasks is not for two threads at once
+    with _TASK_LOCK:  # what a process keeps between tasks is not for two threads at once
         return work(*args)
 
 

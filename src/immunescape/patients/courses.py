@@ -41,8 +41,8 @@ class PatientCourses:
         """Outputs of all courses, below each other: columns ``course``, ``day`` and the outputs."""
         import pandas as pd
 
-        parts = [c.table.reset_index().assign(course=c.label) for c in self.courses]
-        table = pd.concat(parts, ignore_index=True)
+        tables = [c.table.reset_index().assign(course=c.label) for c in self.courses]
+        table = pd.concat(tables, ignore_index=True)
         return table[["course", "day", *(c for c in table.columns if c not in ("course", "day"))]]
 
     @property
@@ -113,8 +113,8 @@ def save_courses(courses: Sequence[PatientCourse], folder: Path, *, figure: bool
     write("course.csv", "\n".join([lines[0], ",".join(_cell(units[c]) for c in table.columns), lines[1]]))
     for name in ("doses", "scans"):
         every = [getattr(c, name).assign(course=c.label) for c in courses]
-        parts = [course for course in every if len(course)] or every[:1]
-        write(f"{name}.csv", pd.concat(parts, ignore_index=True).to_csv(index=False))
+        nonempty = [course for course in every if len(course)] or every[:1]
+        write(f"{name}.csv", pd.concat(nonempty, ignore_index=True).to_csv(index=False))
     content = [c.to_json() for c in courses]
     write("course.json", json.dumps(content[0] if len(content) == 1 else content, indent=2, allow_nan=False) + "\n")
     if figure:

@@ -201,9 +201,9 @@ def _again(
         if str(column).startswith("p:") and column in rows.columns:
             if not math.isclose(float(row[column]), float(made.table[column].iloc[0]), rel_tol=1e-9, abs_tol=1e-300):
                 raise InputError(f"patient {number} comes out with another '{str(column)[2:]}'", hint=_OTHER)
-    own_arm = trial.arms[names.index(str(row["arm"]))]
-    beyond = own_arm.beyond_progression if own_arm.stop_at_progression else 1.0
-    origin = f"{trial.name}, {own_arm.name}"
+    patient_arm = trial.arms[names.index(str(row["arm"]))]
+    beyond = patient_arm.beyond_progression if patient_arm.stop_at_progression else 1.0
+    origin = f"{trial.name}, {patient_arm.name}"
     return replace(
         patient,
         prior=trial.prior,
@@ -269,13 +269,13 @@ def _valid(name: str, value: Any) -> Any:
     return value
 
 
-def _nearest(candidates: pd.DataFrame, wanted: Mapping[str, Any]) -> pd.DataFrame:
+def _nearest(candidates: pd.DataFrame, target: Mapping[str, Any]) -> pd.DataFrame:
     """Candidates who have the words that are wanted, with the wanted numbers put in; nearest first."""
     from immunescape.trial.covariates import COVARIATES
 
-    numbers = [n for n in wanted if COVARIATES[n].is_number]
+    numbers = [n for n in target if COVARIATES[n].is_number]
     met = np.ones(len(candidates), dtype=bool)
-    for name, value in wanted.items():
+    for name, value in target.items():
         if name not in numbers:
             met &= (candidates[name] == value).to_numpy()
             if not met.any():
@@ -288,11 +288,11 @@ def _nearest(candidates: pd.DataFrame, wanted: Mapping[str, Any]) -> pd.DataFram
         column = candidates[name].to_numpy(dtype=float)
         order = np.sort(column)
         rank = (np.searchsorted(order, column, "left") + np.searchsorted(order, column, "right")) / 2
-        at = (np.searchsorted(order, wanted[name], "left") + np.searchsorted(order, wanted[name], "right")) / 2
+        at = (np.searchsorted(order, target[name], "left") + np.searchsorted(order, target[name], "right")) / 2
         distance += ((rank - at) / len(column)) ** 2
     chosen = np.flatnonzero(met)
     chosen = chosen[np.argsort(distance[chosen], kind="stable")]
-    return _with(candidates.iloc[chosen], {n: wanted[n] for n in numbers})
+    return _with(candidates.iloc[chosen], {n: target[n] for n in numbers})
 
 
 def _with(candidates: pd.DataFrame, values: Mapping[str, Any]) -> pd.DataFrame:

@@ -87,8 +87,6 @@ def simulate_patient(
     EngineError
         Where the patient's integration fails.
     """
-    from immunescape.trial.grammar import parse_regimen
-    from immunescape.trial.regimen import Regimen
     from immunescape.units import DAYS_PER_MONTH
 
     if conduct not in ("trial", "planned"):
@@ -98,42 +96,22 @@ def simulate_patient(
     if rtol is None:
         rtol = patient.rtol
     _check_number("rtol", rtol, 0.0, 0.1)
-    if not isinstance(regimen, str):
-        raise InputError(
-            f"the regimen is {regimen!r}", hint="Give one text; several regimens are compared by patient.compare([…])."
-        )
-    given = Regimen() if regimen.strip().casefold() in UNTREATED else parse_regimen(regimen)
+    given = _regimen(regimen)
     used, compiled = _prepared(patient, given, model, engine)
-    names = tuple(dict.fromkeys(several(observe))) if observe is not None else _observables(used)
-    for name in names:
-        used.unit(name)  # refuses an unknown one
+    names = _outputs(used, observe)
     horizon = months * DAYS_PER_MONTH
+    course: dict[str, Any] = {"compiled": compiled, "rtol": rtol}
     followed, row, visits = _followed(
-        patient,
-        used,
-        compiled=compiled,
-        regimen=given,
-        months=months,
-        scans=scans,
-        rtol=rtol,
-        conduct=conduct,
-        engine=engine,
+        patient, used, regimen=given, months=months, scans=scans, conduct=conduct, engine=engine, **course
     )
-    end, doses = horizon, _planned(patient, given, horizon)
     if conduct == "trial":
         end = horizon if row["death_day"] is None else min(horizon, float(row["death_day"]))
         doses = followed["doses"]
+    else:
+        end, doses = horizon, _planned(patient, given, horizon)
     text = str(given) if given.drugs else "no treatment"
     table = _trajectory(
-        patient,
-        used,
-        compiled=compiled,
-        followed=followed,
-        names=names,
-        doses=doses,
-        end=end,
-        every_days=every_days,
-        rtol=rtol,
+        patient, used, followed=followed, names=names, doses=doses, end=end, every_days=every_days, **course
     )
     return PatientCourse(
         patient=patient,
@@ -153,6 +131,28 @@ def simulate_patient(
     )
 
 
+def _outputs(model: Model, observe: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Names to put out, each once; all observables where none are named. An unknown one is refused."""
+    if observe is None:
+        return _observables(model)
+    names = tuple(dict.fromkeys(several(observe)))
+    for name in names:
+        model.unit(name)
+    return names
+
+
+def _regimen(text: Any) -> Regimen:
+    """Read a regimen text; none for the words of no treatment."""
+    from immunescape.trial.grammar import parse_regimen
+    from immunescape.trial.regimen import Regimen
+
+    if not isinstance(text, str):
+        raise InputError(
+            f"the regimen is {text!r}", hint="Give one text; several regimens are compared by patient.compare([…])."
+        )
+    return Regimen() if text.strip().casefold() in UNTREATED else parse_regimen(text)
+
+
 def _check_number(name: str, value: Any, low: float, high: float) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not low < float(value) <= high:
         raise InputError(f"{name} is {value!r}", hint=f"A number above {low:g}, at most {high:g}.")
@@ -167,7 +167,7 @@ def _shipped(drugs: tuple[str, ...], engine: str, specificity: str) -> tuple[Mod
     return model, model.compiled(get_engine(engine))
 
 
-_OWN: dict[tuple[int, str], tuple[Model, Compiled]] = {}
+_COMPILED: dict[tuple[int, str], tuple[Model, Compiled]] = {}
 """The last models that users brought, compiled; each is kept, so that its identity stays its own."""
 
 
@@ -180,13 +180,13 @@ def _prepared(patient: VirtualPatient, regimen: Regimen, model: Model | None, en
     if lacking:
         raise InputError(f"the model has no {', '.join(lacking)}", hint="Build it with the drugs of the regimen.")
     key = (id(model), engine)
-    if key not in _OWN:
+    if key not in _COMPILED:
         from immunescape.engine import get_engine
 
-        while len(_OWN) >= 4:
-            _OWN.pop(next(iter(_OWN)))
-        _OWN[key] = (model, get_engine(engine).compile(model.to_sbml()))
-    return _OWN[key]
+        while len(_COMPILED) >= 4:
+            _COMPILED.pop(next(iter(_COMPILED)))
+        _COMPILED[key] = (model, get_engine(engine).compile(model.to_sbml()))
+    return _COMPILED[key]
 
 
 def _observables(model: Model) -> tuple[str, ...]:

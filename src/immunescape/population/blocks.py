@@ -225,9 +225,9 @@ class BlockMaker:
         for k, column in enumerate(columns.values()):
             numbers[:, k] = column[accepted]
         rows = covariates.iloc[grown[accepted]]
-        own_columns = pd.DataFrame(numbers, columns=list(columns), index=rows.index)
-        own_columns.insert(1, "draw", np.full(len(rows), draw))
-        return pd.concat([rows, own_columns], axis=1), fate, messages
+        number_columns = pd.DataFrame(numbers, columns=list(columns), index=rows.index)
+        number_columns.insert(1, "draw", np.full(len(rows), draw))
+        return pd.concat([rows, number_columns], axis=1), fate, messages
 
 
 def generate_block(model: Model, spec: PopulationSpec, index: int, *, engine: Engine | None = None) -> Block:

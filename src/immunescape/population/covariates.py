@@ -216,8 +216,8 @@ def facts_at(p: dict[str, FloatArray], region: Region) -> dict[str, NDArray[Any]
     c: dict[str, NDArray[Any]] = {"region": np.full(len(p["sex"]), region, dtype=object)}
     c["sex"] = np.where(p["sex"] < t.values("male", c), "M", "F").astype(object)
     never, current = t.values("never_smoker", c), t.values("current_smoker", c)
-    words = np.array(["never", "current", "former"], dtype=object)
-    c["smoking"] = words[_categories(p["smoking"], [never, current])]
+    levels = np.array(["never", "current", "former"], dtype=object)
+    c["smoking"] = levels[_categories(p["smoking"], [never, current])]
     c["histology"] = np.where(p["histology"] < t.values("squamous", c), "squamous", "nonsquamous").astype(object)
     c["stage"] = np.where(p["stage"] < t.values("stage_iii", c), "III", "IV").astype(object)
     _genes(c, p, t)
@@ -313,24 +313,24 @@ def _shift_moments(region: str) -> tuple[float, float]:
                 "smoking": np.array([smoking], dtype=object),
             }
 
-            def one(name: str, c: dict[str, NDArray[Any]] = c, default: float | None = None) -> float:
+            def prevalence(name: str, c: dict[str, NDArray[Any]] = c, default: float | None = None) -> float:
                 return float(t.values(name, c, default)[0])
 
-            male = one("male")
-            never, current = one("never_smoker"), one("current_smoker")
+            male = prevalence("male")
+            never, current = prevalence("never_smoker"), prevalence("current_smoker")
             share = (male if sex == "M" else 1.0 - male) * {
                 "never": never,
                 "current": current,
                 "former": 1.0 - never - current,
             }[smoking]
-            share *= 1.0 - one("squamous")
+            share *= 1.0 - prevalence("squamous")
             c["histology"] = np.array(["nonsquamous"], dtype=object)
-            share *= 1.0 - sum(one(gene, default=0.0) for gene in DRIVERS)
+            share *= 1.0 - sum(prevalence(gene, default=0.0) for gene in DRIVERS)
             c["driver"] = np.array(["none"], dtype=object)
-            kras = one("KRAS")
+            kras = prevalence("KRAS")
             for mutated, fraction in ((True, kras), (False, 1.0 - kras)):
                 c["kras"] = np.array([mutated])
-                stk11 = one("STK11")
+                stk11 = prevalence("STK11")
                 for lost, piece in ((True, stk11), (False, 1.0 - stk11)):
                     weight = share * fraction * piece
                     shift = t.number("tps_shift_stk11") * lost + t.number("tps_shift_kras") * mutated

@@ -23,8 +23,8 @@ A condition is a level or a list of levels, ``{"not": [...]}``, or ``{"min": a, 
 """
 
 
-def _levels(column: str, wanted: Any) -> list[Any]:
-    levels = list(wanted) if isinstance(wanted, (list, tuple, set, frozenset)) else [wanted]
+def _levels(column: str, allowed: Any) -> list[Any]:
+    levels = list(allowed) if isinstance(allowed, (list, tuple, set, frozenset)) else [allowed]
     for level in levels:
         if column in LEVELS and level not in LEVELS[column]:
             raise unknown_word(f"level of {column}", str(level), LEVELS[column], where=f"eligibility, {column}")

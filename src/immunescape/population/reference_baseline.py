@@ -219,14 +219,14 @@ def reference_strengths(
             halfway = 0.5 * (_vector(current, keys) + history[0][0])
             current = dict(zip(keys, halfway.tolist(), strict=True))
             continue
-        found = strengths_from_state(model, baseline.quantities)
-        change = max((abs(found[k] - current[k]) / (1.0 + found[k]) for k in found), default=0.0)
+        strengths = strengths_from_state(model, baseline.quantities)
+        change = max((abs(strengths[k] - current[k]) / (1.0 + strengths[k]) for k in strengths), default=0.0)
         if change < tolerance:
-            return found, baseline
+            return strengths, baseline
         if number < _PATIENCE:
-            current = found
+            current = strengths
             continue
-        history = [*history[-_MEMORY:], (_vector(current, keys), _vector(found, keys))]
+        history = [*history[-_MEMORY:], (_vector(current, keys), _vector(strengths, keys))]
         current = dict(zip(keys, _extrapolated(history).tolist(), strict=True))
     raise ModelError(
         f"the reference strengths do not settle (last change {change:.2g} after {max_iterations} iterations)",

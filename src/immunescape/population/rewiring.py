@@ -165,8 +165,8 @@ def _factor(model: Model, process: str, changes: Iterable[Rewiring], at_referenc
             against = "promotes" if effects[key[:2]] == "inhibits" else "inhibits"
             extra.append(_ratio(against, [key], {key: [gate]}))
     relative = relative_activities(model.modulations) if is_sparse(model.specificity) else {}
-    parts = [(effects[process, pathway], *_sums(keys, weights, relative)) for pathway, keys in pathways.items()]
-    return product([together(parts, model.specificity), *extra])
+    pathway_terms = [(effects[process, pathway], *_sums(keys, weights, relative)) for pathway, keys in pathways.items()]
+    return product([together(pathway_terms, model.specificity), *extra])
 
 
 def _reference(model: Model, target: str) -> float:

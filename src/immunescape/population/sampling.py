@@ -42,12 +42,12 @@ def check_method(method: str) -> str:
     return method
 
 
-def _digest(*parts: object) -> bytes:
-    return hashlib.sha256("\x1f".join(str(p) for p in parts).encode()).digest()
+def _digest(*labels: object) -> bytes:
+    return hashlib.sha256("\x1f".join(str(p) for p in labels).encode()).digest()
 
 
-def _key(*parts: object) -> int:
-    return int.from_bytes(_digest(*parts)[:16], "little")
+def _key(*labels: object) -> int:
+    return int.from_bytes(_digest(*labels)[:16], "little")
 
 
 def patient_generator(seed: int, stream: int, index: int, purpose: str) -> np.random.Generator:
@@ -59,13 +59,13 @@ class _Keyed(np.random.bit_generator.ISeedSequence):
     """A seed that is the generator's key, ``Philox(key=...)`` at a fifth of its cost: that gathers entropy first."""
 
     def __init__(self, digest: bytes) -> None:
-        self._words = np.frombuffer(digest[:16], dtype="<u8")
+        self._state = np.frombuffer(digest[:16], dtype="<u8")
 
     def generate_state(self, n_words: int, dtype: Any = np.uint32) -> NDArray[Any]:
         """Return the key, which is all that Philox asks for: two words of 64 bits."""
         if (n_words, np.dtype(dtype)) != (2, np.dtype(np.uint64)):
             raise ValueError("a key has two words of 64 bits")
-        return self._words
+        return self._state
 
 
 def _reverse_bits(x: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -105,9 +105,9 @@ class _Rekeyed:
         self._fresh = self._bits.state
         self._generator = np.random.Generator(self._bits)
 
-    def __call__(self, *parts: object) -> np.random.Generator:
+    def __call__(self, *labels: object) -> np.random.Generator:
         """Return the generator, as if just made with this key."""
-        self._fresh["state"]["key"][:] = np.frombuffer(_digest(*parts)[:16], dtype="<u8")
+        self._fresh["state"]["key"][:] = np.frombuffer(_digest(*labels)[:16], dtype="<u8")
         self._bits.state = self._fresh
         return self._generator
 
@@ -196,9 +196,9 @@ def uniforms_of(
     (len(ids), len(names)) array.
     """
     block = ids // BLOCK
-    parts = []
+    blocks = []
     for b in np.unique(block):
         mine = ids[block == b]
         rows = uniforms(names, int(mine[0]), int(mine[-1] - mine[0]) + 1, seed, stream, method, skip=skip)
-        parts.append(rows[mine - mine[0]])
-    return np.concatenate(parts) if parts else np.empty((0, len(names)))
+        blocks.append(rows[mine - mine[0]])
+    return np.concatenate(blocks) if blocks else np.empty((0, len(names)))

@@ -18,13 +18,13 @@ __all__ = ["ConditionalTable", "has_level"]
 
 
 def _conditions(text: str, where: str) -> tuple[tuple[str, frozenset[str]], ...]:
-    parts = []
+    conditions = []
     for condition in filter(None, (p.strip() for p in text.split(";"))):
         column, sign, levels = condition.partition("=")
         if not sign or not levels:
             raise InputError(f"condition '{condition}' is not of the form column=level|level", where=where)
-        parts.append((column.strip(), frozenset(level.strip() for level in levels.split("|"))))
-    return tuple(parts)
+        conditions.append((column.strip(), frozenset(level.strip() for level in levels.split("|"))))
+    return tuple(conditions)
 
 
 def has_level(cells: NDArray[Any], levels: Collection[str]) -> NDArray[np.bool_]:
@@ -33,9 +33,9 @@ def has_level(cells: NDArray[Any], levels: Collection[str]) -> NDArray[np.bool_]
         return np.where(cells, "1" in levels, "0" in levels)
     if cells.dtype != object:
         return np.isin(cells.astype(str), sorted(levels))
-    words = cells.tolist()  # few distinct ones; to sort them all as numpy does takes ten times as long
-    verdict = {entry: str(entry) in levels for entry in set(words)}
-    return np.fromiter(map(verdict.__getitem__, words), dtype=bool, count=len(words))
+    values = cells.tolist()  # few distinct ones; to sort them all as numpy does takes ten times as long
+    verdict = {entry: str(entry) in levels for entry in set(values)}
+    return np.fromiter(map(verdict.__getitem__, values), dtype=bool, count=len(values))
 
 
 class ConditionalTable:

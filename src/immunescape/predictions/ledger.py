@@ -35,7 +35,7 @@ __all__ = ["Outcome", "Prediction", "check_ledger", "enter_outcome", "enter_pred
 COLUMNS = ("number", "record", "date", "sha256", "chain")
 START = "0" * 64
 ENDPOINTS = ("orr_pct", "pfs_median_months", "os_median_months", "pfs_hr", "os_hr")
-_ROOM = "Make room, or name another folder with --folder."
+_SPACE_HINT = "Make room, or name another folder with --folder."
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -278,9 +278,9 @@ def enter_prediction(
         raise InputError(
             f"trial '{trial.name}' has published results in its file", hint="Predict trials whose result is not known."
         )
-    if (known_as := published_as(trial)) is not None:
+    if (included_trial := published_as(trial)) is not None:
         raise InputError(
-            f"trial '{trial.name}' is {trial.registry}, whose result is in the included trial '{known_as}'",
+            f"trial '{trial.name}' is {trial.registry}, whose result is in the included trial '{included_trial}'",
             hint="Predict trials whose result is not known.",
         )
     if problems := check_ledger(folder):
@@ -300,7 +300,7 @@ def enter_prediction(
         "declared": declared.strip(), "forecast": _plain(forecast.to_json()), "protocol": trial.text,
     }  # fmt: skip
     written = yaml.dump(content, sort_keys=False, allow_unicode=True, width=118, Dumper=_dumper()).encode()
-    with whole_file(folder / "records" / record, "cannot store the prediction", hint=_ROOM) as stream:
+    with whole_file(folder / "records" / record, "cannot store the prediction", hint=_SPACE_HINT) as stream:
         stream.write(written)
     row = {"number": str(len(rows) + 1), "record": record, "date": day, "sha256": _digest(written)}
     row["chain"] = _link(rows[-1]["chain"] if rows else START, row)
@@ -309,7 +309,7 @@ def enter_prediction(
     writer.writeheader()
     writer.writerows([*rows, row])
     try:
-        with whole_file(folder / "ledger.csv", "cannot store the ledger", hint=_ROOM) as stream:
+        with whole_file(folder / "ledger.csv", "cannot store the ledger", hint=_SPACE_HINT) as stream:
             stream.write(lines.getvalue().encode())
     except BaseException:  # Ctrl-C as well: a record without its row would make the whole folder unreadable
         if record not in {r["record"] for r in _ledger_rows(folder)}:
@@ -363,7 +363,7 @@ def enter_outcome(folder: Path, outcome: Outcome) -> None:
            for o in rows):  # fmt: skip
         raise InputError(f"{outcome.endpoint} of '{outcome.arm}' is entered from this source already")
     held = yaml.safe_dump({"outcomes": [asdict(o) for o in [*rows, outcome]]}, sort_keys=False, allow_unicode=True)
-    with whole_file(folder / "outcomes.yaml", "cannot store the result", hint=_ROOM) as stream:
+    with whole_file(folder / "outcomes.yaml", "cannot store the result", hint=_SPACE_HINT) as stream:
         stream.write(held.encode())
 
 

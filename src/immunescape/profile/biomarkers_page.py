@@ -75,12 +75,12 @@ def _cell(text: str) -> str:
 
 
 def _row(b: Biomarker) -> list[str]:
-    words = f" Words: {', '.join(f'`{w}`' for w in b.words)}." if b.words else ""
+    levels = f" Words: {', '.join(f'`{w}`' for w in b.words)}." if b.words else ""
     limits = f" *{b.limits}*" if b.limits else ""
     cells = (
         f"`{b.name}`",
         b.unit or "–",
-        f"{b.definition}{words}{limits}",
+        f"{b.definition}{levels}{limits}",
         b.thresholds,
         ", ".join(n.replace("_", " ") for n in b.needs),
         ", ".join(b.references),
@@ -93,14 +93,14 @@ def biomarkers_page() -> str:
     by_family: dict[str, list[Biomarker]] = {}
     for b in biomarkers().values():
         by_family.setdefault(b.family, []).append(b)
-    parts = [_INTRO]
+    sections = [_INTRO]
     for family in [*(f for f in _FAMILIES if f in by_family), *sorted(by_family.keys() - _FAMILIES.keys())]:
-        parts.append(f"## {_FAMILIES.get(family, family.replace('_', ' ').capitalize())}\n")
-        parts.append("\n".join(markdown_table(_HEAD, map(_row, by_family[family]))))
+        sections.append(f"## {_FAMILIES.get(family, family.replace('_', ' ').capitalize())}\n")
+        sections.append("\n".join(markdown_table(_HEAD, map(_row, by_family[family]))))
     keys = sorted({k for b in biomarkers().values() for k in b.references})
-    parts.append("## References\n")
-    parts.append("\n".join(f"- **{k}** {format_reference(get_reference(k))}" for k in keys) + "\n")
-    return "\n".join(parts)
+    sections.append("## References\n")
+    sections.append("\n".join(f"- **{k}** {format_reference(get_reference(k))}" for k in keys) + "\n")
+    return "\n".join(sections)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from immunescape.errors import unknown_word
 from immunescape.knowledge.tables import read_rows
 from immunescape.profile.readers._limits import limit
 
-__all__ = ["GUT", "SITE_WORDS", "looks_like", "site_word"]
+__all__ = ["GUT", "SITE_SYNONYMS", "body_site", "looks_like"]
 
 GUT = "gut"
-SITE_WORDS = {
+SITE_SYNONYMS = {
     GUT: "gut stool feces faeces fecal faecal intestine colon rectum rectal",
     "oral": "oral mouth saliva tongue plaque gingiva throat oropharynx buccal",
     "airway": "airway lung bal bronchoalveolar sputum bronchus nasal nose nasopharynx",
@@ -25,7 +25,7 @@ SITE_WORDS = {
 """Site -> words that mean it."""
 
 
-def site_word(text: str, where: str) -> str:
+def body_site(text: str, where: str) -> str:
     """Return the site that a word means (``stool`` is the gut).
 
     Raises
@@ -33,11 +33,11 @@ def site_word(text: str, where: str) -> str:
     InputError
         For a word of no site.
     """
-    words = {w for w in re.split(r"[^a-z]+", text.casefold()) if w}
-    for site, meant in SITE_WORDS.items():
-        if words & set(meant.split()):
+    tokens = {w for w in re.split(r"[^a-z]+", text.casefold()) if w}
+    for site, meant in SITE_SYNONYMS.items():
+        if tokens & set(meant.split()):
             return site
-    raise unknown_word("body site", text, [w for m in SITE_WORDS.values() for w in m.split()], where=where)
+    raise unknown_word("body site", text, [w for m in SITE_SYNONYMS.values() for w in m.split()], where=where)
 
 
 @lru_cache(maxsize=1)

@@ -70,10 +70,10 @@ def to_anndata(done: Assembled) -> Any:
     anndata = _need("anndata", "anndata")
     values = values_frame(done.measured)
     numeric = values.select_dtypes("number")
-    words = values.drop(columns=numeric.columns)
+    categories = values.drop(columns=numeric.columns)
     patients = done.study.patients.set_index("patient").reindex(values.index)
     states = done.calls.states.add_prefix("call_")
-    obs = pd.concat([patients, words, states], axis=1)
+    obs = pd.concat([patients, categories, states], axis=1)
     obs = obs.loc[:, ~obs.columns.duplicated()].dropna(axis=1, how="all")
     for name in obs.select_dtypes("object").columns:  # categories: files of AnnData know no other missing text
         obs[name] = pd.Categorical([None if v is None or v != v else str(v) for v in obs[name]])
@@ -96,7 +96,7 @@ def to_mudata(done: Assembled) -> Any:
     code = states.apply(lambda c: c.map({"present": 1.0, "absent": 0.0})).to_numpy(dtype=float)
     calls = anndata.AnnData(code, obs=pd.DataFrame(index=states.index))
     calls.var_names = list(states.columns)
-    parts = {"biomarkers": to_anndata(done), "calls": calls}
+    modalities = {"biomarkers": to_anndata(done), "calls": calls}
     expression = done.study.expression
     if len(expression.columns):
         owner = done.study.samples.set_index("sample")["patient"].to_dict()
@@ -104,5 +104,5 @@ def to_mudata(done: Assembled) -> Any:
         table = anndata.AnnData(expression[list(chosen.values())].T.to_numpy(dtype=float))
         table.obs_names, table.var_names = list(chosen), [str(g) for g in expression.index]
         table.uns["unit"] = done.study.expression_unit
-        parts["expression"] = table
-    return mudata.MuData(parts)
+        modalities["expression"] = table
+    return mudata.MuData(modalities)

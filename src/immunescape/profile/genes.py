@@ -99,7 +99,7 @@ def _kind(identifier: str) -> str:
     return "entrez" if identifier.isdigit() else "hgnc"
 
 
-def _one(identifier: str, table: GeneTable) -> str | None:
+def _symbol_of(identifier: str, table: GeneTable) -> str | None:
     kind = _kind(identifier)
     if kind == "ensembl":
         return table.ensembl.get(identifier.partition(".")[0].removesuffix("_PAR_Y"))
@@ -134,7 +134,7 @@ def to_symbols(identifiers: Iterable[str | None]) -> list[str | None]:
             symbols.append(None)
             continue
         if identifier not in cache:
-            symbol = _one(identifier, table)
+            symbol = _symbol_of(identifier, table)
             cache[identifier] = symbol if symbol or _kind(identifier) != "hgnc" else identifier
         symbols.append(cache[identifier])
     return symbols
@@ -172,7 +172,7 @@ def map_expression(values: pd.DataFrame, unit: str, where: str) -> tuple[pd.Data
     table = gene_table()
     names = [str(n) for n in values.index]
     kinds = pd.Series([_kind(n) for n in names], dtype=object)
-    symbols = [_one(n, table) for n in names]
+    symbols = [_symbol_of(n, table) for n in names]
     keep = np.array([s is not None for s in symbols], dtype=bool)
     if len(names) and keep.mean() < 0.02:
         raise InputError(

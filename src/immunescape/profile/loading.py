@@ -70,7 +70,7 @@ def load_study(folder: str | Path, units: Mapping[str, str] | None = None, allow
 
 
 OUTSIDE_VARIABLE = "IMMUNESCAPE_ALLOW_OUTSIDE"
-_OWN_VARIABLE = re.compile(r"\$\{IMMUNESCAPE_\w+\}")
+_PACKAGE_VARIABLE = re.compile(r"\$\{IMMUNESCAPE_\w+\}")
 
 
 def _inside(path: Path, folders: Iterable[Path], outside: bool, where: str = "") -> Path:
@@ -104,12 +104,12 @@ def _from_manifest(path: Path, units: DeclaredUnits, outside: bool) -> Study:
     spec = manifests.read_manifest(path)
     root = manifests.root_of(spec, path.parent, path.name)
     folders = [path.parent]
-    if _OWN_VARIABLE.match(spec.root):  # set for this program by whoever runs it
+    if _PACKAGE_VARIABLE.match(spec.root):  # set for this program by whoever runs it
         folders.append(root)
 
     def inside(name: str, base: Path) -> Path:
         file = base / manifests._expanded(name, path.name)
-        root = [file] if _OWN_VARIABLE.match(name) else []
+        root = [file] if _PACKAGE_VARIABLE.match(name) else []
         return _inside(file, [*folders, *root], outside, f"{path.name}, file {name}")
 
     build = manifests.build_of(spec, path.name)
@@ -156,9 +156,9 @@ def join(partials: Iterable[Partial], name: str = "study", panel: str | None = N
         Where files contradict each other (genome build, patient of a sample, two expression tables).
     """
     study = Study(name=name)
-    parts = [p for whole in partials for p in (whole, *whole.parts)]
-    _one_file_each(parts)
-    for partial in parts:
+    per_file = [p for whole in partials for p in (whole, *whole.per_file)]
+    _check_files_distinct(per_file)
+    for partial in per_file:
         _build(study, partial)
         study.reads.extend(partial.reads)
         study.problems.extend(partial.problems)
@@ -176,13 +176,13 @@ def join(partials: Iterable[Partial], name: str = "study", panel: str | None = N
     if study.panels:
         study.given.add("panels")
     for kind in COLUMNS:
-        tables = [p.tables[kind] for p in parts if kind in p.tables]
+        tables = [p.tables[kind] for p in per_file if kind in p.tables]
         setattr(study, kind, _stack(kind, tables))
-    study.samples = _one_row_each(study.samples, "sample", study)
-    study.patients = _one_row_each(study.patients, "patient", study)
+    study.samples = _unique_rows(study.samples, "sample", study)
+    study.patients = _unique_rows(study.patients, "patient", study)
     _owners(study)
-    _listed_as_seen(study, parts)
-    _default_panel(study, panel, parts)
+    _listed_as_seen(study, per_file)
+    _default_panel(study, panel, per_file)
     _unknown_consequence(study)
     _several_samples(study)
     for column in ("panel_cna", "panel_sv"):
@@ -199,12 +199,12 @@ def join(partials: Iterable[Partial], name: str = "study", panel: str | None = N
 _DNA = ("mutations", "copy_number", "segments", "structural_variants")
 
 
-def _listed_as_seen(study: Study, parts: list[Partial]) -> None:
+def _listed_as_seen(study: Study, per_file: list[Partial]) -> None:
     """Where some files list the samples that were looked at, add the samples of files that list none but have rows."""
     for kind in ("mutations", "copy_number", "structural_variants"):
         if kind not in study.assessed:
             continue
-        for partial in parts:
+        for partial in per_file:
             if kind in partial.tables and kind not in partial.assessed:
                 study.assessed[kind] |= frozenset(partial.tables[kind]["sample"].dropna())
 
@@ -224,12 +224,12 @@ def _expression_alone(study: Study) -> set[str]:
     return rna
 
 
-def _default_panel(study: Study, panel: str | None, parts: list[Partial]) -> None:
+def _default_panel(study: Study, panel: str | None, per_file: list[Partial]) -> None:
     """Give the default panel to samples that a sequencing file holds; the others were not seen to be sequenced."""
     rna = _expression_alone(study)
     if panel is None:
         return
-    sequenced = {s for partial in parts for s in partial.sequenced}
+    sequenced = {s for partial in per_file for s in partial.sequenced}
     sequenced |= {s for samples in study.assessed.values() for s in samples}
     patients: set[str] = set()
     for kind in (*_BUILT, "structural_variants"):
@@ -289,16 +289,16 @@ def _several_samples(study: Study) -> None:
     )
 
 
-def _one_file_each(parts: list[Partial]) -> None:
+def _check_files_distinct(per_file: list[Partial]) -> None:
     """Refuse one name for the tumours of two files of mutations, where nothing says that they are one tumour."""
     listed: set[str] = set()
-    for partial in parts:
+    for partial in per_file:
         if "mutations" not in partial.tables and "samples" in partial.tables:
             rows = partial.tables["samples"]
             listed.update(rows.loc[rows["patient"].notna(), "sample"])
-    _rename_namesakes(parts)
+    _rename_namesakes(per_file)
     first: dict[str, tuple[str, object]] = {}
-    for partial in parts:
+    for partial in per_file:
         table = partial.tables.get("mutations")
         if table is None:
             continue
@@ -321,20 +321,22 @@ def _one_file_each(parts: list[Partial]) -> None:
                 )
 
 
-def _owners_of(part: Partial) -> dict[str, str]:
+def _owners_of(partial: Partial) -> dict[str, str]:
     """Return sample -> patient of a file of mutations, where the file or the manifest says it."""
-    tables = [part.tables[k] for k in ("mutations", "samples") if k in part.tables and "mutations" in part.tables]
+    tables = [
+        partial.tables[k] for k in ("mutations", "samples") if k in partial.tables and "mutations" in partial.tables
+    ]
     pairs = [pair for t in tables for pair in zip(t["sample"], t["patient"], strict=True)]
     return {s: p for s, p in pairs if isinstance(s, str) and isinstance(p, str)}
 
 
-def _rename_namesakes(parts: list[Partial]) -> None:
+def _rename_namesakes(per_file: list[Partial]) -> None:
     """Name samples of one name after their patients, where each file says that they are of different patients."""
     patients: dict[str, set[str]] = {}
-    for partial in parts:
+    for partial in per_file:
         for sample, patient in _owners_of(partial).items():
             patients.setdefault(sample, set()).add(patient)
-    for partial in parts:
+    for partial in per_file:
         owners = _owners_of(partial)
         names = {s: f"{p}-{s}" for s, p in owners.items() if len(patients[s]) > 1}
         if not names:
@@ -370,33 +372,33 @@ def _drop_filled(study: Study) -> None:
         )
 
 
-def _build(study: Study, part: Partial) -> None:
-    if part.genome_build and study.genome_build and part.genome_build != study.genome_build:
-        file = part.reads[0].file if part.reads else "a file"
+def _build(study: Study, partial: Partial) -> None:
+    if partial.genome_build and study.genome_build and partial.genome_build != study.genome_build:
+        file = partial.reads[0].file if partial.reads else "a file"
         raise InputError(
-            f"genome build {part.genome_build}, where the study is {study.genome_build}",
+            f"genome build {partial.genome_build}, where the study is {study.genome_build}",
             where=file,
             hint="Lift one over, or correct genome_build.",
         )
-    study.genome_build = study.genome_build or part.genome_build
+    study.genome_build = study.genome_build or partial.genome_build
 
 
-def _expression(study: Study, part: Partial) -> None:
-    assert part.expression is not None
-    file = part.reads[0].file if part.reads else ""
+def _expression(study: Study, partial: Partial) -> None:
+    assert partial.expression is not None
+    file = partial.reads[0].file if partial.reads else ""
     study.given.add("expression")
     study.sources["expression"] = (*study.sources.get("expression", ()), file)
     if study.expression.empty:
-        study.expression = part.expression
-        study.expression_unit = part.expression_unit  # type: ignore[assignment]
-        study.gene_map = part.gene_map or study.gene_map
+        study.expression = partial.expression
+        study.expression_unit = partial.expression_unit  # type: ignore[assignment]
+        study.gene_map = partial.gene_map or study.gene_map
         return
-    if study.expression_unit != part.expression_unit:
-        raise InputError(f"expression in {part.expression_unit} and in {study.expression_unit}", where=file)
-    twice = sorted(set(study.expression.columns) & set(part.expression.columns))
+    if study.expression_unit != partial.expression_unit:
+        raise InputError(f"expression in {partial.expression_unit} and in {study.expression_unit}", where=file)
+    twice = sorted(set(study.expression.columns) & set(partial.expression.columns))
     if twice:
         raise InputError(f"expression of the sample '{twice[0]}' stands in two files", where=file)
-    study.expression = study.expression.join(part.expression, how="inner")
+    study.expression = study.expression.join(partial.expression, how="inner")
     study.problems.append(f"{file}: expression tables are joined on {len(study.expression)} shared genes")
 
 
@@ -420,7 +422,7 @@ def _stack(kind: str, tables: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(data)
 
 
-def _one_row_each(frame: pd.DataFrame, key: str, study: Study) -> pd.DataFrame:
+def _unique_rows(frame: pd.DataFrame, key: str, study: Study) -> pd.DataFrame:
     """Join rows of one patient or sample; cells that contradict each other are named, and the first one stays."""
     twice = frame[key].duplicated(keep=False)
     if not twice.any():
@@ -442,8 +444,8 @@ def _one_row_each(frame: pd.DataFrame, key: str, study: Study) -> pd.DataFrame:
     joined = groups.first().reset_index()
     rest = frame[~twice]
     order = {v: i for i, v in enumerate(dict.fromkeys(frame[key]))}
-    parts = [p for p in (rest, joined[frame.columns]) if len(p)]
-    out = parts[0] if len(parts) == 1 else _stack("patients" if key == "patient" else "samples", parts)
+    frames = [p for p in (rest, joined[frame.columns]) if len(p)]
+    out = frames[0] if len(frames) == 1 else _stack("patients" if key == "patient" else "samples", frames)
     out = out.iloc[np.argsort([order[v] for v in out[key]], kind="stable")].reset_index(drop=True)
     for column in out.columns:
         if out[column].dtype == object:

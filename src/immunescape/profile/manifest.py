@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from immunescape.errors import InputError, nearest
 from immunescape.profile.panels import need_panel, read_panel_file
-from immunescape.profile.readers._finish import build_word
+from immunescape.profile.readers._finish import canonical_build
 from immunescape.profile.readers._text import read_text
 from immunescape.profile.study import Panel
 
@@ -79,13 +79,13 @@ def _line_of(text: str, path: tuple[Any, ...]) -> str:
 
 
 def _expanded(text: str, where: str) -> str:
-    def one(match: re.Match[str]) -> str:
+    def replacement(match: re.Match[str]) -> str:
         name = match.group(1)
         if name not in os.environ:
             raise InputError(f"the environment variable {name} is not set", where=where, hint=f"export {name}=…")
         return os.environ[name]
 
-    return re.sub(r"\$\{(\w+)\}", one, text)
+    return re.sub(r"\$\{(\w+)\}", replacement, text)
 
 
 def _refuse_twice(text: str, file: str) -> None:
@@ -163,7 +163,7 @@ def root_of(manifest: Manifest, folder: Path, where: str) -> Path:
 
 def build_of(manifest: Manifest, where: str) -> str:
     """Return the declared genome build, or ''."""
-    return build_word(manifest.genome_build, where) if manifest.genome_build else ""
+    return canonical_build(manifest.genome_build, where) if manifest.genome_build else ""
 
 
 TEMPLATE = """\

@@ -11,7 +11,7 @@ from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._text import read_text
 from immunescape.profile.study import Panel, Study
 
-__all__ = ["EXOME", "add_panels", "known_panels", "read_panel_file", "shipped_panel"]
+__all__ = ["EXOME", "add_panels", "available_panels", "read_panel_file", "shipped_panel"]
 
 EXOME = "WES"
 """Panel of a sample that was sequenced exome-wide."""
@@ -19,7 +19,7 @@ _EXOME = frozenset({"WES", "WXS", "WHOLE_EXOME", "WHOLE-EXOME", "EXOME", "WGS"})
 
 
 @lru_cache(maxsize=1)
-def known_panels() -> dict[str, Panel]:
+def available_panels() -> dict[str, Panel]:
     """Return the panels that ship, by name (``knowledge/data/panels.csv`` and ``panel_genes.csv``)."""
     genes: dict[str, set[str]] = {}
     for row in read_rows("panel_genes"):
@@ -40,7 +40,7 @@ def known_panels() -> dict[str, Panel]:
 def shipped_panel(name: str) -> Panel | None:
     """Return the panel that ships under a name (``IMPACT468``, ``MSK-IMPACT468``, …), or None."""
     plain = name.upper().replace("-", "").replace("_", "").replace("MSK", "")
-    return known_panels().get(plain)
+    return available_panels().get(plain)
 
 
 def read_panel_file(path: Path, name: str | None = None, megabases: float | None = None) -> Panel:
@@ -123,5 +123,5 @@ def need_panel(name: str) -> Panel:
     """Return a panel that ships; an unknown name answers with the nearest."""
     panel = shipped_panel(name)
     if panel is None:
-        raise unknown_word("panel", name, known_panels())
+        raise unknown_word("panel", name, available_panels())
     return panel

@@ -32,7 +32,7 @@ __all__ = ["SCHEMA_VERSION", "expand", "json_schema", "json_text", "study_json"]
 
 SCHEMA_VERSION = "2"
 _USUAL = ("unit", "method", "citation", "source", "note", "reference")
-_OWN = ("low", "high", "coverage", "sample", "day", "percentile")
+_DETAILS = ("low", "high", "coverage", "sample", "day", "percentile")
 _SCORE_USUAL = ("title", "unit", "rule", "note", "citation")
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -109,7 +109,7 @@ def _measurement(m: Measurement, usual: Mapping[str, Any]) -> str:
     row: dict[str, Any] = {"value": plain(m.value), "status": m.status}
     if m.value is not None:
         row = {"value": row["value"], "unit": m.unit, "status": m.status}
-    row |= {n: plain(v) for n in _OWN if (v := getattr(m, n)) is not None}
+    row |= {n: plain(v) for n in _DETAILS if (v := getattr(m, n)) is not None}
     return _encode(row | _differing(m, usual, _USUAL))
 
 

@@ -157,9 +157,9 @@ def _treated(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[names.map(lambda text: any(drug in text for drug in CHECKPOINT_INHIBITORS)).astype(bool)]
 
 
-def _without_checkpoint_inhibitor(words: list[object]) -> bool:
+def _without_checkpoint_inhibitor(treatments: list[object]) -> bool:
     """True where the texts on a patient's treatment name other drugs only; words such as 'combination' tell nothing."""
-    text = " ".join(w.lower() for w in words if isinstance(w, str))
+    text = " ".join(w.lower() for w in treatments if isinstance(w, str))
     checkpoint = any(w in text for w in (*CHECKPOINT_INHIBITORS, "mpdl3280a", "pd-1", "pd-l1", "pd1", "pdl1", "ici"))
     return not checkpoint and any(w in text for w in OTHER_DRUGS)
 
@@ -179,10 +179,10 @@ def resistance_of(study: Study) -> dict[str, Resistance]:
     table = study.patients.set_index("patient")
     classes: dict[str, Resistance] = {}
     treatments = table[["arm", "treatment", "treatment_class"]].to_numpy(dtype=object).tolist()
-    for patient, months, event, best, words in zip(
+    for patient, months, event, best, texts in zip(
         table.index, table["pfs_months"], table["pfs_event"], table["best_response"], treatments, strict=True
     ):
-        if patient not in given and _without_checkpoint_inhibitor(words):
+        if patient not in given and _without_checkpoint_inhibitor(texts):
             classes[patient] = Resistance("not_assessable", "no checkpoint inhibitor was given")
             continue
         if patient not in scans:

@@ -48,7 +48,7 @@ clonal:o variant:t""",
     "cells_in_space": "patient:t sample:t region:t x:n y:n cell_type:t compartment:t pdl1:o",
 }
 COLUMNS: Mapping[str, Mapping[str, str]] = {
-    kind: {word.partition(":")[0]: word.partition(":")[2] for word in spec.split()} for kind, spec in _SPEC.items()
+    kind: {entry.partition(":")[0]: entry.partition(":")[2] for entry in spec.split()} for kind, spec in _SPEC.items()
 }
 """Table -> column -> ``t`` text (object, None where missing), ``n`` number (float64, NaN) or ``o`` truth (None)."""
 

@@ -41,14 +41,14 @@ def _number(value: Any) -> float | None:
     return None if value is None or pd.isna(value) else float(value)
 
 
-def _word(value: Any) -> str:
+def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
 _RATIO = ("neutrophils", "lymphocytes")
 
 
-def _labs(study: Study, found: dict[str, list[TimelineEvent]]) -> None:
+def _labs(study: Study, events: dict[str, list[TimelineEvent]]) -> None:
     rows = study.labs.dropna(subset=["day", "value"])
     counts: dict[tuple[str, float], dict[str, tuple[float, str]]] = defaultdict(dict)
     for patient, day, analyte, value, unit in zip(
@@ -57,15 +57,15 @@ def _labs(study: Study, found: dict[str, list[TimelineEvent]]) -> None:
         name = str(analyte).lower()
         kind = "nlr" if name in ("nlr", "neutrophil_lymphocyte_ratio") else "lab"
         if name in _RATIO:
-            counts[patient, float(day)][name] = (float(value), _word(unit))
+            counts[patient, float(day)][name] = (float(value), _text(unit))
             continue
-        found[patient].append(TimelineEvent(kind, float(day), str(analyte), value=float(value), unit=_word(unit)))
+        events[patient].append(TimelineEvent(kind, float(day), str(analyte), value=float(value), unit=_text(unit)))
     for (patient, day), pair in counts.items():
         if len(pair) < 2:
             continue
         (neutrophils, unit_n), (lymphocytes, unit_l) = (pair[n] for n in _RATIO)
         if unit_n == unit_l and lymphocytes > 0:
-            found[patient].append(TimelineEvent("nlr", day, "NLR", value=neutrophils / lymphocytes, unit="1"))
+            events[patient].append(TimelineEvent("nlr", day, "NLR", value=neutrophils / lymphocytes, unit="1"))
 
 
 def timelines(study: Study) -> dict[str, tuple[TimelineEvent, ...]]:
@@ -75,10 +75,10 @@ def timelines(study: Study) -> dict[str, tuple[TimelineEvent, ...]]:
     for patient, start, end, drug in zip(
         rows["patient"], rows["start_day"], rows["end_day"], rows["drug"], strict=True
     ):
-        events[patient].append(TimelineEvent("treatment", float(start), _word(drug), end_day=_number(end)))
+        events[patient].append(TimelineEvent("treatment", float(start), _text(drug), end_day=_number(end)))
     rows = study.responses.dropna(subset=["day"])
     for patient, day, recist, sld in zip(rows["patient"], rows["day"], rows["recist"], rows["sld_mm"], strict=True):
-        events[patient].append(TimelineEvent("response", float(day), _word(recist), value=_number(sld), unit="mm"))
+        events[patient].append(TimelineEvent("response", float(day), _text(recist), value=_number(sld), unit="mm"))
     rows = study.ctdna.dropna(subset=["day"])
     for patient, day, analyte, value, unit, lod, detected in zip(
         *(rows[c] for c in ("patient", "day", "analyte", "value", "unit", "lod", "detected")), strict=True
@@ -88,7 +88,7 @@ def timelines(study: Study) -> dict[str, tuple[TimelineEvent, ...]]:
         shown = limit if below and limit is not None else number
         events[patient].append(
             TimelineEvent(
-                "ctdna", float(day), _word(analyte) or "ctDNA", value=shown, unit=_word(unit), below_limit=bool(below)
+                "ctdna", float(day), _text(analyte) or "ctDNA", value=shown, unit=_text(unit), below_limit=bool(below)
             )
         )
     _labs(study, events)

@@ -37,9 +37,9 @@ def errors_table(groups: Mapping[str, Sequence[Judged]]) -> Table:
 
 def aims_table(groups: Mapping[str, Sequence[Judged]]) -> Table:
     """Every aim with what was reached, by group of trials."""
-    words = {True: "met", False: "missed", None: "not judged"}
+    met_labels = {True: "met", False: "missed", None: "not judged"}
     rows: list[Row] = [
-        {"Trials": group, "Aim": a.text, "Reached": a.reached, "n": a.n, "Met": words[a.met]}
+        {"Trials": group, "Aim": a.text, "Reached": a.reached, "n": a.n, "Met": met_labels[a.met]}
         for group, judged in groups.items()
         for a in aims(judged)
     ]

@@ -196,8 +196,8 @@ def outcome_figure(chapters: Mapping[str, Sequence[Checked]]) -> Picture:
     for k, name in enumerate(names):
         for row in chapters[name]:
             if row.holds is not None:
-                in_part = any(row.seeds.values())
-                counts["hold" if row.holds else "hold with some seeds" if in_part else "do not hold"][k] += 1
+                with_some_seeds = any(row.seeds.values())
+                counts["hold" if row.holds else "hold with some seeds" if with_some_seeds else "do not hold"][k] += 1
     # long names are wrapped: on a telephone they would leave no room for the bars
     labels = ["<br>".join(textwrap.wrap(name, 22)) for name in names]
     data = [

@@ -42,8 +42,8 @@ def _lines(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
 
 
 def _aims(aims: Sequence[Aim]) -> list[str]:
-    words = {True: "met", False: "missed", None: "not judged"}
-    return _lines(("aim", "reached", "n", "met"), [(a.text, a.reached, a.n, words[a.met]) for a in aims])
+    met_labels = {True: "met", False: "missed", None: "not judged"}
+    return _lines(("aim", "reached", "n", "met"), [(a.text, a.reached, a.n, met_labels[a.met]) for a in aims])
 
 
 def combination_lines(
@@ -58,8 +58,8 @@ def combination_lines(
     """
     if not scores:
         return ["None in this run.", ""]
-    parts = [_COMBINATIONS, ""]
-    parts += _lines(
+    lines = [_COMBINATIONS, ""]
+    lines += _lines(
         ("figure", "trials", "n", "mean predicted ln HR", "mean published ln HR", "difference"),
         [
             (_FIGURES[s.figure], group, n, f"{m:+.2f}", f"{y:+.2f}", f"{m - y:+.2f}")
@@ -68,27 +68,27 @@ def combination_lines(
         ],
     )
     names = list(dict.fromkeys(name for s in scores for errors in s.errors.values() for name in errors))
-    parts += _lines(
+    lines += _lines(
         ("figure", "regimens", *(f"median abs. error: {n}" for n in names)),
         [(_FIGURES[s.figure], group, *(number(errors.get(n), 3) for n in names))
          for s in scores for group, errors in s.errors.items()],
     )  # fmt: skip
-    parts += _lines(
+    lines += _lines(
         ("figure", "n", "successes", "slope of published on predicted (SE)", *(f"ROC area: {n}" for n in names)),
         [(_FIGURES[s.figure], s.n, s.successes, f"{number(s.slope, 2)} ({number(s.slope_se, 2)})",
           *(number(s.roc.get(n), 2) for n in names)) for s in scores],
     )  # fmt: skip
-    parts += [f"{_FLOOR} {correlation}", ""]
-    parts += _lines(
+    lines += [f"{_FLOOR} {correlation}", ""]
+    lines += _lines(
         ("figure", "score of a perfect model", "5 %", "median", "95 %"),
         [(_FIGURES[f.figure], f.score, f"{f.low:.3f}", f"{f.median:.3f}", f"{f.high:.3f}") for f in floors],
     )
     if after.rows:
-        parts += ["Response after progression on an inhibitor (%).", ""]
-        parts += _lines(
+        lines += ["Response after progression on an inhibitor (%).", ""]
+        lines += _lines(
             ("trial", "arm", "predicted", "published"), [(t, a, f"{p:.1f}", f"{y:.1f}") for t, a, p, y in after.rows]
         )
-    return [*parts, *_aims(combination_aims(scores, after))]
+    return [*lines, *_aims(combination_aims(scores, after))]
 
 
 def odds_lines(rows: Sequence[OddsRow]) -> list[str]:

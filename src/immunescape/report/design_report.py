@@ -67,13 +67,17 @@ SCALE_COLUMNS = {
 
 
 def _plan_columns(result: OperatingCharacteristics, columns: Mapping[str, tuple[str, int | None]]) -> Table:
-    found = result.design.rule.expected_table(result.design, result.plan)
-    known = {k for row in found for k in row}
+    expected_rows = result.design.rule.expected_table(result.design, result.plan)
+    column_names = {k for row in expected_rows for k in row}
     # keys that a rule of another package adds are shown under their own name
-    named = columns if columns is not PLAN_COLUMNS else {**columns, **{k: (k, None) for k in known - set(ALL_COLUMNS)}}
+    named = (
+        columns
+        if columns is not PLAN_COLUMNS
+        else {**columns, **{k: (k, None) for k in column_names - set(ALL_COLUMNS)}}
+    )
     if any(h.test.name == "rates" for h in getattr(result.design.rule, "tested", ())) and "events" in named:
         named = {**named, "events": ("Events, or patients read", 0)}
-    shown = {k: v for k, v in named.items() if any(row.get(k) not in (None, "all") for row in found)}
+    shown = {k: v for k, v in named.items() if any(row.get(k) not in (None, "all") for row in expected_rows)}
     rows: list[Row] = [
         {
             title: (
@@ -81,7 +85,7 @@ def _plan_columns(result: OperatingCharacteristics, columns: Mapping[str, tuple[
             )
             for key, (title, digits) in shown.items()
         }
-        for row in found
+        for row in expected_rows
     ]
     return Table(rows, tuple(title for title, digits in shown.values() if digits is not None or title == "Look"))
 
@@ -240,10 +244,10 @@ def notes_table(result: OperatingCharacteristics) -> Table:
                     "it is further off at unequal allocation and large effects); the simulated power is the one to use",
                 }
             )
-        for wanted, size in planning["size_for_power"].items():
+        for target_power, size in planning["size_for_power"].items():
             events = "" if size["events"] is None else f"{size['events']:.0f} events, "
             text = f"{events}{size['patients']:.0f} patients"
-            rows.append({"Item": f"Size for power {float(wanted):.0%} ({scenario})", "Value": text})
+            rows.append({"Item": f"Size for power {float(target_power):.0%} ({scenario})", "Value": text})
     for scenario, pool in result.notes.get("pool", {}).items():
         sizes = "; ".join(f"{a}: {n} ({pool['times_n'][a]:.1f} times n)" for a, n in pool["patients"].items())
         rows.append({"Item": f"Virtual population ({scenario})", "Value": f"{pool['source']}. {sizes}"})

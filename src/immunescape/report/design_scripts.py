@@ -128,7 +128,7 @@ def _power_lines(result: OperatingCharacteristics, rule: GroupSequential, scenar
     formula = result.notes["planning"][scenario]
     assert isinstance(truth, Generator)
     control, other = (design.arms[k].name for k in (design.control, design.experimental[0]))
-    c, e = (truth.part(a, truth.strata[0], h.endpoint) for a in (control, other))
+    c, e = (truth.outcome_model(a, truth.strata[0], h.endpoint) for a in (control, other))
     power = formula["cumulative_power"][-1]
     head = f"# scenario '{scenario}': power by formula {power:.4f}, simulated {result.power(scenario)}"
     ratio = f"{design.allocation_ratio:.10g}"

@@ -113,41 +113,41 @@ def _predicted(curve: Curve, colour: str) -> list[dict[str, Any]]:
     return [band, line]
 
 
-def _published(known: PublishedCurve, colour: str) -> list[dict[str, Any]]:
+def _published(published: PublishedCurve, colour: str) -> list[dict[str, Any]]:
     data: list[dict[str, Any]] = []
     white = {"color": "white", "width": 1}
-    if len(known.curve_months):
+    if len(published.curve_months):
         data.append(
             {
                 "type": "scatter",
-                "x": numbers(known.curve_months),
-                "y": numbers(100 * np.asarray(known.curve_survival)),
+                "x": numbers(published.curve_months),
+                "y": numbers(100 * np.asarray(published.curve_survival)),
                 "mode": "lines",
                 "line": {"shape": "hv", "color": colour, "width": 1.5, "dash": "dot"},
-                "name": f"{known.arm}, published curve",
+                "name": f"{published.arm}, published curve",
             }
         )
-    if len(known.months):
+    if len(published.months):
         data.append(
             {
                 "type": "scatter",
-                "x": numbers(known.months),
-                "y": numbers(100 * np.asarray(known.survival)),
+                "x": numbers(published.months),
+                "y": numbers(100 * np.asarray(published.survival)),
                 "mode": "markers",
                 "marker": {"symbol": "diamond", "size": 10, "color": colour, "line": white},
-                "name": f"{known.arm}, published",
+                "name": f"{published.arm}, published",
                 "hovertemplate": "published, %{x:g} months: %{y:.1f} %<extra></extra>",
             }
         )
-    if known.median_months is not None:
+    if published.median_months is not None:
         data.append(
             {
                 "type": "scatter",
-                "x": [known.median_months],
+                "x": [published.median_months],
                 "y": [50],
                 "mode": "markers",
                 "marker": {"symbol": "x", "size": 11, "color": colour, "line": white},
-                "name": f"{known.arm}, published median",
+                "name": f"{published.arm}, published median",
                 "hovertemplate": "published median %{x:.1f} months<extra></extra>",
             }
         )

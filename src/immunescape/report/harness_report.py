@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HISTORY_COLUMNS", "append_history", "harness_markdown", "history_row"]
 
-WORDS = {
+LABELS = {
     "pfs_hr": ("PFS hazard ratio", 2), "os_hr": ("OS hazard ratio", 2), "orr_difference": ("response, difference", 0),
     "orr_pct": ("response, %", 0), "cr_pct": ("complete response, %", 0), "pr_pct": ("partial response, %", 0),
     "sd_pct": ("stable disease, %", 0), "pd_pct": ("progressive disease, %", 0), "ne_pct": ("not evaluable, %", 0),
@@ -49,7 +49,7 @@ def harness_markdown(run: Harness) -> str:
     names = {p.trial.name: p for p in run.protocols}
     seeds = f"seed {run.seeds[0]}" if len(run.seeds) == 1 else f"seeds {run.seeds[0]} to {run.seeds[-1]}"
     failed = sum(arm["failed"] for row in run.rows.values() for arm in row["arms"])
-    parts = [
+    lines = [
         "# Harness",
         "",
         f"Model {run.digest[:12]}, version {run.version}; {run.patients} virtual patients per arm, {seeds}; the arms of"
@@ -64,39 +64,39 @@ def harness_markdown(run: Harness) -> str:
     ]
     rivals = ("constant", "class mean", "no effect", "0.65", "0.75")
     rows = [
-        (s.role, WORDS[s.figure][0], s.n, _number(s.median_abs), _number(s.chance), _number(s.mean_error),
+        (s.role, LABELS[s.figure][0], s.n, _number(s.median_abs), _number(s.chance), _number(s.mean_error),
          _number(None if s.beyond_2_se is None else 100 * s.beyond_2_se, 0), _number(s.rank),
          *(_number(s.rivals.get(r)) for r in rivals))
         for s in run.summaries
     ]  # fmt: skip
-    parts += _table(
+    lines += _table(
         ("trials", "figure", "n", "median abs. error", "chance", "mean error", "beyond 2 SE, %", "rank corr.",
          *(f"baseline: {r}" for r in rivals)),
         rows,
     )  # fmt: skip
     judged = judged_groups(run)
-    parts += ["## Bias and median error beside naive baselines", "", _NAIVE, "", *_rows(errors_table(judged))]
-    parts += ["## Aims", "", _AIMS, "", *_rows(aims_table(judged))]
+    lines += ["## Bias and median error beside naive baselines", "", _NAIVE, "", *_rows(errors_table(judged))]
+    lines += ["## Aims", "", _AIMS, "", *_rows(aims_table(judged))]
     scores, floors, correlation = combination_scores(run.protocols, run.comparisons, run.rows)
     after = after_inhibitor(run.protocols, run.comparisons)
-    parts += ["## Combinations: failures and successes", "", *combination_lines(scores, after, floors, correlation)]
-    parts += ["## Fifteen odds ratios of response", "", *odds_lines(run.fifteen)]
+    lines += ["## Combinations: failures and successes", "", *combination_lines(scores, after, floors, correlation)]
+    lines += ["## Fifteen odds ratios of response", "", *odds_lines(run.fifteen)]
     ratios = ("pfs_hr", "os_hr", "orr_difference")
-    parts += ["## Hazard ratios", "", _SAME_COURSE, "", *_compared(run.comparisons, ratios, names, run.rows)]
+    lines += ["## Hazard ratios", "", _SAME_COURSE, "", *_compared(run.comparisons, ratios, names, run.rows)]
     first = ("orr_pct", "cr_pct", "pr_pct", "sd_pct", "pd_pct", "ne_pct", "dor_median_months",
              "baseline_sld_median_mm")  # fmt: skip
-    parts += ["## Response, duration and size", "", *_compared(run.comparisons, first, names)]
-    times = [f for f in WORDS if f.startswith(("pfs_", "os_")) and not f.endswith("_hr")]
-    parts += ["## Survival", "", *_compared(run.comparisons, times, names)]
-    parts += ["## What an added drug delivers, by class", "", _EFFECTS, "", *_effects(run)]
-    parts += ["## Every arm", "", *_arms(run)]
-    parts += ["## Patients whom the experimental arm helps", "", _HELPED, "", *_helped(run)]
-    parts += ["## Odds ratios of response", "", _ODDS, "", *_odds(run)]
-    parts += ["## Protocol files that differ from their table rows", ""]
-    parts += _table(
+    lines += ["## Response, duration and size", "", *_compared(run.comparisons, first, names)]
+    times = [f for f in LABELS if f.startswith(("pfs_", "os_")) and not f.endswith("_hr")]
+    lines += ["## Survival", "", *_compared(run.comparisons, times, names)]
+    lines += ["## What an added drug delivers, by class", "", _EFFECTS, "", *_effects(run)]
+    lines += ["## Every arm", "", *_arms(run)]
+    lines += ["## Patients whom the experimental arm helps", "", _HELPED, "", *_helped(run)]
+    lines += ["## Odds ratios of response", "", _ODDS, "", *_odds(run)]
+    lines += ["## Protocol files that differ from their table rows", ""]
+    lines += _table(
         ("trial", "field", "protocol", "table"), [(d.trial, d.field, d.file, d.table) for d in run.deviations]
     )
-    return "\n".join(parts)
+    return "\n".join(lines)
 
 
 _NAIVE = (
@@ -130,7 +130,7 @@ def _effects(run: Harness) -> list[str]:
     from immunescape.evaluation.harness.class_effects import effects_of
 
     rows = [
-        (WORDS[e.figure][0], e.drug_class, e.trials, _number(e.mean), _number(e.sd), f"{e.low:.2f} to {e.high:.2f}",
+        (LABELS[e.figure][0], e.drug_class, e.trials, _number(e.mean), _number(e.sd), f"{e.low:.2f} to {e.high:.2f}",
          _number(e.positive))
         for e in effects_of(run.protocols, run.comparisons)
     ]  # fmt: skip
@@ -148,10 +148,10 @@ def _compared(
     for c in sorted(compared, key=lambda c: (c.trial, c.figure not in ("pfs_hr", "os_hr"), c.arm)):
         if c.figure not in figures:
             continue
-        words, digits = WORDS[c.figure]
+        label, digits = LABELS[c.figure]
         met = {True: "met", False: "not met", None: ""}[names[c.trial].met]
         rows.append(
-            (c.trial, c.role, c.kind, met, c.arm, words, _number(c.virtual, digits), _number(c.se, 2 if c.logarithmic
+            (c.trial, c.role, c.kind, met, c.arm, label, _number(c.virtual, digits), _number(c.se, 2 if c.logarithmic
              else digits), _published(c, digits), ("guessed " if c.guessed else "") + _number(c.published_se, 2 if
              c.logarithmic else digits), _number(c.error, 2 if c.logarithmic else digits), _number(c.z, 1), c.checked)
         )  # fmt: skip
@@ -188,7 +188,7 @@ def _arms(run: Harness) -> list[str]:
         for arm in row["arms"]:
             cells = [_number((arm["figures"].get(f) or [None])[0], digits) for f, _, digits in _ARM]
             rows.append((name, arm["name"], arm["n"], *cells))
-    return _table(("trial", "arm", "n", *(words for _, words, _ in _ARM)), rows)
+    return _table(("trial", "arm", "n", *(heading for _, heading, _ in _ARM)), rows)
 
 
 def _helped(run: Harness) -> list[str]:

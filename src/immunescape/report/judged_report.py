@@ -117,7 +117,7 @@ def _cohort(c: Mapping[str, Any]) -> list[str]:
 def _stacking(c: Mapping[str, Any]) -> list[str]:
     """What the mechanistic forecast adds to a statistical model, in words and numbers."""
     s = c["response"]["stacking"]
-    parts = [
+    sentences = [
         f"Response: the model's AUC less that of PD-L1 {_interval(s['auc_of_model_less_pdl1'])}, less that of the "
         f"logistic regression {_interval(s['auc_of_model_less_logistic'])}; stacked with it (weight of the model "
         f"{s['weights']['model']['value']:.2f} ± {s['weights']['model']['se']:.2f}) it gains "
@@ -125,19 +125,19 @@ def _stacking(c: Mapping[str, Any]) -> list[str]:
     ]
     adds = _excludes(s["auc_gain_over_logistic"]) and s["auc_gain_over_logistic"]["value"] > 0
     for end in ("pfs", "os"):
-        own = c[end]["stacking"]
-        parts.append(
-            f"{end.upper()}: the model's C less that of the Cox model {_interval(own['c_of_model_less_cox'])}; stacked "
-            f"(hazard ratio per e-fold of expected time {_interval(own['weights']['model'])}) it gains "
-            f"{_interval(own['c_gain_over_cox'], 3)}."
+        joint = c[end]["stacking"]
+        sentences.append(
+            f"{end.upper()}: the model's C less that of the Cox model {_interval(joint['c_of_model_less_cox'])}; "
+            f"stacked (hazard ratio per e-fold of expected time {_interval(joint['weights']['model'])}) it gains "
+            f"{_interval(joint['c_gain_over_cox'], 3)}."
         )
-        adds = adds or (_excludes(own["c_gain_over_cox"]) and own["c_gain_over_cox"]["value"] > 0)
-    parts.append(
+        adds = adds or (_excludes(joint["c_gain_over_cox"]) and joint["c_gain_over_cox"]["value"] > 0)
+    sentences.append(
         "**The mechanistic forecast adds to the statistical model here.**"
         if adds
         else "**No gain of the mechanistic forecast over the statistical model was demonstrated here.**"
     )
-    return [" ".join(parts), ""]
+    return [" ".join(sentences), ""]
 
 
 def _benefit(b: Mapping[str, Any]) -> list[str]:

@@ -29,7 +29,7 @@ def must_not_table(rows: Sequence[Denied]) -> Table:
                 "Effect (95 %)": effect_text(r.effect),
                 "Verdict": r.verdict or "not testable",
                 "Without": "; ".join(f"{m}: {effect_text(e)}, {v}" for m, (e, v) in r.ablated.items()) or "–",
-                "Wrong model": "–" if r.counter is None else r.counter.words,
+                "Wrong model": "–" if r.counter is None else r.counter.change,
                 "In the wrong model": "–" if r.wrong is None else f"{effect_text(r.wrong[0])}, {r.wrong[1]}",
                 "Can fail": "yes" if r.can_fail else "no",
             }

@@ -37,19 +37,19 @@ class Change:
     clone: str = ""
 
 
-def changes(model: Model, part: Mechanism) -> list[Change]:
+def changes(model: Model, mechanism: Mechanism) -> list[Change]:
     """Return the changes of a mechanism that are tried, in the order of its table."""
     from immunescape.population.distributions import Distribution
     from immunescape.population.linking import INDICATORS
 
-    shares = {c.fraction: c.name for c in part.clones if c.fraction}
-    own_parameters = [
-        p for n, p in model.parameters.items() if p.owner == part.name and not n.startswith(("ref_", "switch_"))
+    shares = {c.fraction: c.name for c in mechanism.clones if c.fraction}
+    module_parameters = [
+        p for n, p in model.parameters.items() if p.owner == mechanism.name and not n.startswith(("ref_", "switch_"))
     ]
     varied: list[Change] = []
     tripled: list[Change] = []
     activities: list[Change] = []  # of a relief that is measured against the reference, and may show nothing there
-    for p in own_parameters:
+    for p in module_parameters:
         if p.name.startswith(("u_emergence_", "mu_")):
             continue
         if p.name in INDICATORS:
@@ -70,7 +70,7 @@ def strongest(
     model: Model,
     compiled: Compiled,
     base: Mapping[str, float],
-    parts: Sequence[Mechanism],
+    mechanisms: Sequence[Mechanism],
     shown: Callable[[Model, Mechanism], list[str]],
     days: FloatArray,
 ) -> dict[str, tuple[str, FloatArray, FloatArray]]:
@@ -82,8 +82,8 @@ def strongest(
     """
     from immunescape.engine.api import Job
 
-    tried = [(module, change) for module in parts for change in changes(model, module)]
-    names = sorted({n for part in parts for n in shown(model, part)})
+    tried = [(module, change) for module in mechanisms for change in changes(model, module)]
+    names = sorted({n for mechanism in mechanisms for n in shown(model, mechanism)})
     n = len(tried) + 1
     parameters: dict[str, float | FloatArray] = {}
     initial: dict[str, float | FloatArray] = {s: base.get(s, 0.0) for s in compiled.states}

@@ -68,11 +68,11 @@ def regimen_of(drug: str) -> str:
     return f"{drug} {usual.value:g} {usual.unit} every 3 weeks"
 
 
-def shown(model: Model, part: Mechanism) -> list[str]:
+def shown(model: Model, mechanism: Mechanism) -> list[str]:
     """Return what a page plots: own observables, factors of the processes that are modulated, the tumour's volume."""
-    observables = [n for n, q in model.quantities.items() if q.owner == part.name and q.observable]
-    factors = list(dict.fromkeys(f"f_{m.process}" for m in part.modulations))
-    pools = list(dict.fromkeys(c.pool for c in part.contributions if "{" not in c.pool))
+    observables = [n for n, q in model.quantities.items() if q.owner == mechanism.name and q.observable]
+    factors = list(dict.fromkeys(f"f_{m.process}" for m in mechanism.modulations))
+    pools = list(dict.fromkeys(c.pool for c in mechanism.contributions if "{" not in c.pool))
     names = [
         n for n in [*observables[:3], *factors[:2], *pools[:1], *factors[2:], *observables[3:]] if n in model.quantities
     ]
@@ -91,12 +91,12 @@ def _course(
 
 
 def _given(
-    model: Model, compiled: Compiled, base: dict[str, float], part: Mechanism, given: Any, text: str
+    model: Model, compiled: Compiled, base: dict[str, float], mechanism: Mechanism, given: Any, text: str
 ) -> ReferenceCourse:
     """Simulate the reference patient without a drug and with it."""
     from immunescape.engine.api import Doses, Job
 
-    names = shown(model, part)
+    names = shown(model, mechanism)
     result = compiled.run(
         Job(
             n=2,
@@ -127,9 +127,9 @@ def simulate_courses(names: Sequence[str] = ()) -> dict[str, ReferenceCourse]:
     engine = get_engine("auto")
     mechanisms = [m for m in bare.mechanisms if not names or m.name in names]
     strong = strongest(bare, engine.compile(bare.to_sbml()), base, mechanisms, shown, _DAYS) if mechanisms else {}
-    parts = {m.name: m for m in mechanisms}
+    components = {m.name: m for m in mechanisms}
     courses = {
-        name: _course(shown(bare, parts[name]), bare, with_, plain, (label, "reference patient"))
+        name: _course(shown(bare, components[name]), bare, with_, plain, (label, "reference patient"))
         for name, (label, with_, plain) in strong.items()
     }
     drugs = [d for d in registry.drugs() if (not names or d in names) and regimen_of(d)]
@@ -145,14 +145,14 @@ def simulate_courses(names: Sequence[str] = ()) -> dict[str, ReferenceCourse]:
     return courses
 
 
-def page(model: Model, part: Mechanism, course: ReferenceCourse | None, picture: str) -> str:
+def page(model: Model, component: Mechanism, course: ReferenceCourse | None, picture: str) -> str:
     """Return the Markdown of one page.
 
     Parameters
     ----------
     model
         A model that has the part.
-    part
+    component
         Mechanism or drug.
     course, picture
         What was simulated, and the file name of its picture.
@@ -161,27 +161,30 @@ def page(model: Model, part: Mechanism, course: ReferenceCourse | None, picture:
     from immunescape.model.declarations import Drug
     from immunescape.model.describe import parameter_table
 
-    lines = [f"# {part.title}", "", f"`{part.name}` – {part.summary}", ""]
-    if isinstance(part, Drug):
-        facts = [f"class: {part.drug_class}", f"targets: {', '.join(part.targets)}"]
-        facts.append(f"doses: {', '.join(part.dose_units)}")
+    lines = [f"# {component.title}", "", f"`{component.name}` – {component.summary}", ""]
+    if isinstance(component, Drug):
+        facts = [f"class: {component.drug_class}", f"targets: {', '.join(component.targets)}"]
+        facts.append(f"doses: {', '.join(component.dose_units)}")
         lines += ["; ".join(facts) + ".", ""]
-    if part.requires:
-        lines += ["Requires: " + ", ".join(f"`{r}`" for r in part.requires) + ".", ""]
-    if part.modulations:
+    if component.requires:
+        lines += ["Requires: " + ", ".join(f"`{r}`" for r in component.requires) + ".", ""]
+    if component.modulations:
         lines += ["Acts on:", ""]
-        lines += [f"- `{m.process}` ({m.effect}, pathway `{m.pathway}`): `{m.strength}`" for m in part.modulations]
+        lines += [f"- `{m.process}` ({m.effect}, pathway `{m.pathway}`): `{m.strength}`" for m in component.modulations]
         lines += [""]
-    if part.clones:
-        lines += ["Clones:", "", *(f"- `{c.name}`: {c.meaning}" for c in part.clones), ""]
+    if component.clones:
+        lines += ["Clones:", "", *(f"- `{c.name}`: {c.meaning}" for c in component.clones), ""]
     if course is not None:
         what = f"{course.label} (solid) and {course.other} (dashed)"
-        lines += ["## What it does", "", f"![{part.title}: {what}]({picture})", ""]
+        lines += ["## What it does", "", f"![{component.title}: {what}]({picture})", ""]
         lines += [f"*The reference patient from diagnosis on: {what}.*", ""]
-    lines += ["## Equations", "", "```text", model.equations(part.name).rstrip(), "```", ""]
-    rows = [r for r in parameter_table(model) if r["mechanism"] == part.name]
+    lines += ["## Equations", "", "```text", model.equations(component.name).rstrip(), "```", ""]
+    rows = [r for r in parameter_table(model) if r["mechanism"] == component.name]
     lines += ["## Parameters", "", *_table([{k: v for k, v in r.items() if k != "mechanism"} for r in rows])]
-    keys = {*part.references, *(k for p in model.parameters.values() if p.owner == part.name for k in p.sources)}
+    keys = {
+        *component.references,
+        *(k for p in model.parameters.values() if p.owner == component.name for k in p.sources),
+    }
     references = load_references()
     lines += ["## References", ""]
     lines += [f"- [{k}] {format_reference(get_reference(k, references))}" for k in sorted(keys) if k in references]
@@ -257,7 +260,7 @@ def write_pages(folder: str | Path, names: Sequence[str] = (), *, pictures: bool
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     model = Model.build(drugs=list(drugs), check_units=False)
-    parts = {m.name: m for m in (*model.mechanisms, *model.drugs)}
+    components = {m.name: m for m in (*model.mechanisms, *model.drugs)}
     courses = simulate_courses(chosen) if pictures else {}
     written = []
     for name in chosen:
@@ -265,14 +268,14 @@ def write_pages(folder: str | Path, names: Sequence[str] = (), *, pictures: bool
         if course is not None:
             draw(course, target / f"{name}.png")
         path = target / f"{name}.md"
-        path.write_text(page(model, parts[name], course, f"{name}.png"), encoding="utf-8")
+        path.write_text(page(model, components[name], course, f"{name}.png"), encoding="utf-8")
         written.append(path)
     counts = model_counts(model)
     lines = ["# Mechanisms and drugs", "", "Written by `python -m immunescape.report.pages`.", "", "| | |", "|---|---|"]
     lines += [f"| {k.replace('_', ' ')} | {v} |" for k, v in counts.items()]
     for title, group in (("Mechanisms", registry.mechanisms()), ("Drugs", drugs)):
         here = [n for n in group if n in chosen]
-        lines += ["", f"## {title}", "", *(f"- [{parts[n].title}]({n}.md)" for n in here)]
+        lines += ["", f"## {title}", "", *(f"- [{components[n].title}]({n}.md)" for n in here)]
     lines += ["", "```{toctree}", ":hidden:", "", *chosen, "```"]
     index = target / "index.md"
     index.write_text("\n".join(lines) + "\n", encoding="utf-8")

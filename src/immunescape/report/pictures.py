@@ -100,21 +100,21 @@ class Picture:
         """
         name = f"picture-{next(_counter)}"
         layout = self.shown_layout()
-        parts = ", ".join(_script_text(part) for part in (list(self.data), layout, dict(config)))
+        arguments = ", ".join(_script_text(value) for value in (list(self.data), layout, dict(config)))
         height = self.layout.get("height", 420)
-        words = self.words()
-        shows = html.escape(words[0])
+        description = self.description()
+        shows = html.escape(description[0])
         named = f"{html.escape(label)}. {shows}" if label else shows  # its buttons take focus, so it is no image
         title = _title(self.layout)
         above = f'<p class="picture-title">{html.escape(title)}</p>' if title else ""
         below = f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
-        rest = "".join(f"<li>{html.escape(text)}</li>" for text in words[1:])
+        rest = "".join(f"<li>{html.escape(text)}</li>" for text in description[1:])
         return (
             f'<figure class="picture" aria-label="{named}">{above}<div id="{name}" class="plotly-graph-div" '
             f'style="height:{height}px; width:100%;"></div>'
             + (f"<details><summary>In words</summary><ul>{rest}</ul></details>" if rest else "")
             + f'{below}</figure><script type="application/json" class="picture-content" data-for="{name}">'
-            + f"[{parts}]</script>"
+            + f"[{arguments}]</script>"
         )
 
     def shown_layout(self) -> dict[str, Any]:
@@ -124,22 +124,22 @@ class Picture:
         margin["t"] = min(int(margin.get("t", 14)), 14)
         return {**layout, "margin": margin, "legend": LEGEND, "template": _TEMPLATE}
 
-    def words(self) -> list[str]:
+    def description(self) -> list[str]:
         """What the picture shows, in words: title and axes, then a sentence for each trace."""
         layout = self.layout
         title = _title(layout) or "Picture"
         x, y = (_title(layout.get(axis, {})) for axis in ("xaxis", "yaxis"))
-        words = [title + (f"; horizontal: {x}" if x else "") + (f"; vertical: {y}" if y else "") + "."]
+        sentences = [title + (f"; horizontal: {x}" if x else "") + (f"; vertical: {y}" if y else "") + "."]
         traces: dict[str, list[Mapping[str, Any]]] = {}
         for trace in self.data:
             if trace.get("type") == "heatmap":
-                words += _rows_of_heatmap(trace)
+                sentences += _rows_of_heatmap(trace)
             elif trace.get("name") or trace.get("hoverinfo") != "skip" or trace.get("text") is not None:
                 traces.setdefault(str(trace.get("name") or ""), []).append(trace)
-        for name, own in traces.items():
-            text = _extent(own[0]) if len(own) == 1 else f"{len(own)} lines."
-            words.append(f"{name}: {text}" if name else text)
-        return words
+        for name, same_name_traces in traces.items():
+            text = _extent(same_name_traces[0]) if len(same_name_traces) == 1 else f"{len(same_name_traces)} lines."
+            sentences.append(f"{name}: {text}" if name else text)
+        return sentences
 
 
 LEGEND: Mapping[str, Any] = {
@@ -150,8 +150,8 @@ LEGEND: Mapping[str, Any] = {
 """Legend of every picture: over its whole width, at its lower edge, where it never covers what is drawn."""
 
 
-def _title(part: Mapping[str, Any]) -> str:
-    title = part.get("title", "")
+def _title(element: Mapping[str, Any]) -> str:
+    title = element.get("title", "")
     text = str(title.get("text", "") if isinstance(title, Mapping) else title)
     return text.replace("<br>", " ")
 

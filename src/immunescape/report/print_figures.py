@@ -48,30 +48,30 @@ def kaplan_meier_png(
             c = colour[curve.arm]
             ax.fill_between(curve.months, 100 * curve.low, 100 * curve.high, step="post", color=c, alpha=0.13, lw=0)
             ax.step(curve.months, 100 * curve.survival, where="post", color=c, lw=2, label=f"{curve.arm}, predicted")
-        for known in published:
-            c = colour.get(known.arm, "#333333")
-            if len(known.curve_months):
+        for published_curve in published:
+            c = colour.get(published_curve.arm, "#333333")
+            if len(published_curve.curve_months):
                 ax.step(
-                    known.curve_months,
-                    100 * np.asarray(known.curve_survival),
+                    published_curve.curve_months,
+                    100 * np.asarray(published_curve.curve_survival),
                     where="post",
                     color=c,
                     lw=1.2,
                     ls=":",
-                    label=f"{known.arm}, published curve",
+                    label=f"{published_curve.arm}, published curve",
                 )
-            if len(known.months):
+            if len(published_curve.months):
                 ax.plot(
-                    known.months,
-                    100 * np.asarray(known.survival),
+                    published_curve.months,
+                    100 * np.asarray(published_curve.survival),
                     "D",
                     color=c,
                     mec="white",
                     ms=7,
-                    label=f"{known.arm}, published",
+                    label=f"{published_curve.arm}, published",
                 )
-            if known.median_months is not None:
-                ax.plot([known.median_months], [50], "X", color=c, mec="white", ms=9)
+            if published_curve.median_months is not None:
+                ax.plot([published_curve.median_months], [50], "X", color=c, mec="white", ms=9)
         ticks = sorted({t for curve in curves for t in curve.at_risk})
         if ticks:
             ax.set_xticks(ticks)

@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "STATE_COLOURS",
-    "STATE_WORDS",
+    "STATE_LABELS",
     "forest_figure",
+    "level_colours",
     "overview_figure",
     "prevalence_figure",
     "short",
-    "word_colours",
 ]
 
 STATE_COLOURS = {"present": "#c8501e", "conflicting": "#d9b64a", "absent": "#7db3d8", "not_assessable": "#e3e8ec"}
 """Vermilion and blue rather than red and green, which many readers cannot tell apart."""
-STATE_WORDS = {
+STATE_LABELS = {
     "present": "present",
     "conflicting": "conflicting",
     "absent": "absent",
     "not_assessable": "not assessable",
 }
 _GROUP_COLOURS = ("#0b6e99", "#c4621a", "#5b8c3a", "#7d4e9e", "#8a6d3b", "#b0b8c0", "#444444", "#d9a6c2")
-WORD_COLOURS = {
+LEVEL_COLOURS = {
     **RESPONSE_COLOURS,
     "complete response": "#08519c", "partial response": "#56a3d9", "stable disease": "#d9b64a",
     "progressive disease": "#c8501e", "not evaluable": "#9a9a9a", "response": "#56a3d9", "no response": "#c8501e",
@@ -44,9 +44,9 @@ WORD_COLOURS = {
 """Colours of words that mean something, in any letter case: the same in every report, and never by the alphabet."""
 
 
-def word_colours(levels: Sequence[str]) -> dict[str, str]:
+def level_colours(levels: Sequence[str]) -> dict[str, str]:
     """Colour of each word of a track: by its meaning where it has one, else the next colour that is free."""
-    colours = {word.casefold(): colour for word, colour in WORD_COLOURS.items()}
+    colours = {level.casefold(): colour for level, colour in LEVEL_COLOURS.items()}
     free = iter(c for c in _GROUP_COLOURS * (1 + len(levels) // len(_GROUP_COLOURS)))
     return {w: colours[w.casefold()] if w.casefold() in colours else next(free) for w in levels}
 
@@ -76,9 +76,9 @@ def prevalence_figure(counts: pd.DataFrame, titles: Mapping[str, str], context: 
             y=[short(titles[m]) for m in order],
             x=counts.loc[order, state],
             orientation="h",
-            name=STATE_WORDS[state],
+            name=STATE_LABELS[state],
             marker={"color": STATE_COLOURS[state], "line": {"color": "white", "width": 0.5}},
-            hovertemplate="%{y}: %{x} patients " + STATE_WORDS[state] + "<extra></extra>",
+            hovertemplate="%{y}: %{x} patients " + STATE_LABELS[state] + "<extra></extra>",
         )
     figure.update_layout(
         barmode="stack",
@@ -123,11 +123,11 @@ def overview_figure(
     heights = [*[1.3] * len(tracks), rows * 1.0]
     figure = make_subplots(rows=len(heights), cols=1, shared_xaxes=True, row_heights=heights, vertical_spacing=0.012)
     position = list(range(1, len(patients) + 1))
-    for i, (name, words) in enumerate(tracks.items(), start=1):
-        values = words.reindex(patients).fillna("not assessable")
+    for i, (name, track) in enumerate(tracks.items(), start=1):
+        values = track.reindex(patients).fillna("not assessable")
         levels = list(dict.fromkeys(sorted(values)))
         code = {w: k for k, w in enumerate(levels)}
-        colours = tuple(word_colours(levels).values())
+        colours = tuple(level_colours(levels).values())
         figure.add_heatmap(
             z=[[code[w] for w in values]],
             x=position,
@@ -154,7 +154,7 @@ def overview_figure(
         ygap=2,
         xgap=0.4 if len(patients) <= 400 else 0,
         customdata=np.broadcast_to(np.array(patients, dtype=object), z.shape) if order else None,
-        text=np.array([STATE_WORDS[s] for s in states], dtype=object)[z] if order else None,
+        text=np.array([STATE_LABELS[s] for s in states], dtype=object)[z] if order else None,
         hovertemplate="%{customdata}: %{y} %{text}<extra></extra>",
         row=len(heights),
         col=1,
@@ -171,12 +171,12 @@ def overview_figure(
     return figure
 
 
-def track_legend(words: pd.Series) -> list[tuple[str, str, int]]:
+def track_legend(track: pd.Series) -> list[tuple[str, str, int]]:
     """Words of a track with their colours and counts, for a legend in the page."""
-    values = words.fillna("not assessable")
+    values = track.fillna("not assessable")
     levels = list(dict.fromkeys(sorted(values)))
     counts = values.value_counts()
-    return [(w, colour, int(counts[w])) for w, colour in word_colours(levels).items()]
+    return [(w, colour, int(counts[w])) for w, colour in level_colours(levels).items()]
 
 
 def _steps(colours: Sequence[str]) -> list[list[float | str]]:

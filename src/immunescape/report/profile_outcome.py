@@ -39,9 +39,9 @@ def _rows(table: pd.DataFrame) -> Iterable[Any]:
     return table.itertuples()
 
 
-def _between(r: Any, word: str) -> str:
+def _between(r: Any, separator: str) -> str:
     bounded = np.isfinite(r.low) or np.isfinite(r.high)
-    return f" ({r.low:.2f}{word}{r.high:.2f})" if bounded else " (no interval)"
+    return f" ({r.low:.2f}{separator}{r.high:.2f})" if bounded else " (no interval)"
 
 
 def association_rows(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[str, Any]]:
@@ -93,10 +93,10 @@ def interaction_lines(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[
     lines = []
     for r in _rows(table[table["p"].notna()].sort_values("p")):
         name, equals, level = str(r.biomarker).partition(" = ")
-        words = titles.get(name, name) + (equals + level).replace("_", " ")
+        label = titles.get(name, name) + (equals + level).replace("_", " ")
         lines.append(
             {
-                "biomarker": words,
+                "biomarker": label,
                 "n": str(r.n),
                 "ratio of HR (95 %)": f"{r.ratio:.2f} ({r.ratio_low:.2f}-{r.ratio_high:.2f})",
                 "p": f"{r.p:.2g}",
@@ -134,14 +134,14 @@ def _curves(study: StudyTables, table: pd.DataFrame, outcome: pd.DataFrame, titl
         tests = table[(table["endpoint"] == endpoint) & table["biomarker"].isin(titles) & np.isfinite(table["p"])]
         for name in tests.sort_values("p")["biomarker"].head(_CURVES // 2):
             curves = []
-            for state, word in ((True, "present"), (False, "absent")):
+            for state, label in ((True, "present"), (False, "absent")):
                 rows = outcome[values[name].reindex(outcome.index).map(lambda v, s=state: v is s)]
                 months, event = rows[f"{endpoint}_months"], rows[f"{endpoint}_event"]
                 followed = months.notna() & event.notna()
                 if not followed.any():
                     continue
                 km = kaplan_meier(months[followed], event[followed])
-                curves.append(curve_of(f"{word} (n = {int(followed.sum())})", km))
+                curves.append(curve_of(f"{label} (n = {int(followed.sum())})", km))
             if curves:
                 title = f"{short(titles[name], 60)}: {_TITLES[endpoint].lower()}"
                 figures.append(figure_html(_as_measured(kaplan_meier_figure(title, curves)), tools=False))

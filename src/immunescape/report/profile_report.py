@@ -16,7 +16,7 @@ from immunescape.report.pictures import plotly_script
 from immunescape.report.profile_data import packed, page_data
 from immunescape.report.profile_figures import (
     STATE_COLOURS,
-    STATE_WORDS,
+    STATE_LABELS,
     overview_figure,
     prevalence_figure,
     short,
@@ -57,9 +57,9 @@ def _tracks(study: StudyTables) -> dict[str, pd.Series]:
     }
     table = study.done.study.patients.set_index("patient")
     for column, title in (("best_response", "Best response"), ("arm", "Arm")):
-        words = table[column].reindex(list(people))
-        if words.notna().any() and words.nunique() <= 8:
-            tracks[title] = words.astype(object)
+        track = table[column].reindex(list(people))
+        if track.notna().any() and track.nunique() <= 8:
+            tracks[title] = track.astype(object)
     return {n: w for n, w in tracks.items() if set(w.dropna().str.casefold()) - {"not assessable"}}
 
 
@@ -136,7 +136,7 @@ def _cohort(study: StudyTables, statistics: bool) -> dict[str, Any]:
     for name, c in counts.sort_values("present", ascending=False).iterrows():
         assessed = int(c["present"] + c["absent"])
         share = "–" if not assessed else f"{100 * c['present_share']:.0f} % of {assessed}"
-        states = {STATE_WORDS[s].capitalize(): int(c[s]) for s in STATE_WORDS}
+        states = {STATE_LABELS[s].capitalize(): int(c[s]) for s in STATE_LABELS}
         least, most = (f"{100 * c[f'{end}_share']:.0f}" for end in ("least", "most"))
         bound = f"{least} %" if least == most else f"{least} to {most} %"
         rows.append({"Mechanism": titles[str(name)], **states, "Present of assessed": share, "Of all": bound})
@@ -153,11 +153,11 @@ def _cohort(study: StudyTables, statistics: bool) -> dict[str, Any]:
         ],
         "overview_figure": drawn and figure_html(overview_figure(calls, counts, titles, tracks, context)),
         "overview_width": min(700, 130 + 4 * len(study.patients)),  # narrower, and patients could not be told apart
-        "state_legend": [(STATE_WORDS[s], c) for s, c in STATE_COLOURS.items()],
-        "track_legends": [(name, track_legend(words.reindex(list(calls.index)))) for name, words in tracks.items()],
+        "state_legend": [(STATE_LABELS[s], c) for s, c in STATE_COLOURS.items()],
+        "track_legends": [(name, track_legend(track.reindex(list(calls.index)))) for name, track in tracks.items()],
         "unassessed": "; ".join(short(titles[n], 80) for n in nobody),
         "prevalence_figure": drawn and figure_html(prevalence_figure(counts, titles, context)),
-        "prevalence": Table(rows, (*(w.capitalize() for w in STATE_WORDS.values()), "Present of assessed", "Of all")),
+        "prevalence": Table(rows, (*(w.capitalize() for w in STATE_LABELS.values()), "Present of assessed", "Of all")),
         "response_summary": response_summary(study),
         "response_limits": LIMITS,
         "response_table": Table(response_rows(study, MAX_PATIENTS)),

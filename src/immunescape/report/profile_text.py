@@ -59,16 +59,18 @@ def print_study(study: StudyTables) -> None:
     ]
     print()
     print_table("Resistance mechanisms (patients)", rows)
-    print("  of all: from nobody to everybody of those who are not assessable or conflicting having the mechanism")
+    print(
+        "  of all: bounds of the share, if none or all of the patients not assessable or conflicting had the mechanism"
+    )
     silent = [str(n) for n in counts.index if n not in assessed.index]
     if silent:
-        print(f"\nNot assessable in anybody with these files: {', '.join(silent)}")
+        print(f"\nNot assessable in any patient from these files: {', '.join(silent)}")
     print()
-    for title, words in (
+    for title, labels in (
         ("Guideline group", [p.stratum.title for p in study.patients.values()]),
-        ("Resistance by SITC", [p.resistance.kind.replace("_", " ") for p in study.patients.values()]),
+        ("Resistance (SITC definitions)", [p.resistance.kind.replace("_", " ") for p in study.patients.values()]),
     ):
-        counted = {w: words.count(w) for w in dict.fromkeys(sorted(words))}
+        counted = {w: labels.count(w) for w in dict.fromkeys(sorted(labels))}
         print(f"{title}: " + ", ".join(f"{w} {n}" for w, n in counted.items()))
     if summary := response_summary(study):
         print(f"{summary}.")
@@ -84,10 +86,10 @@ def print_patient(study: StudyTables, patient: str) -> None:
     _print_read(study)
     print()
     print(f"Guideline group: {p.stratum.title}" + (f" ({p.stratum.caveat})" if p.stratum.caveat else ""))
-    print(f"Resistance by SITC: {p.resistance.kind.replace('_', ' ')} ({p.resistance.why})\n")
+    print(f"Resistance (SITC definitions): {p.resistance.kind.replace('_', ' ')} ({p.resistance.why})\n")
     print_table(f"Probability: {p.response.setting}", probability_rows(p.response))
-    print_table("What moved it from the average patient", contribution_rows(p.response, 8))
-    print(f"Not measured, averaged over: {missing_text(p.response) or 'nothing'}\n{LIMITS}\n")
+    print_table("Contributions relative to the average patient", contribution_rows(p.response, 8))
+    print(f"Not measured (averaged over): {missing_text(p.response) or 'nothing'}\n{LIMITS}\n")
     rows: list[dict[str, Any]] = []
     order = ("present", "conflicting", "absent", "not_assessable")
     for call in sorted(p.calls.values(), key=lambda c: order.index(c.state)):

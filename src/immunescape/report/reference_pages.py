@@ -104,7 +104,7 @@ def drug_page(name: str, model: Model | None = None) -> str:
         ("infusion", f"{drug.infusion_hours:g} h" if drug.infusion_hours else "bolus or oral"),
         ("synonyms", ", ".join(drug.synonyms)),
     ]
-    lines = _head(drug) + markdown_table(("", ""), [(word, cell(text)) for word, text in facts if text])
+    lines = _head(drug) + markdown_table(("", ""), [(heading, cell(text)) for heading, text in facts if text])
     lines += _parameters(model, drug.name) + _structure(drug) + _equations(model, drug.name)
     harm = toxicity_rows([drug.name])
     if harm:
@@ -131,7 +131,7 @@ def biomarker_page(biomarker: Biomarker) -> str:
         ("limits", biomarker.limits),
     ]
     lines = [f"# {cell(biomarker.title)}", "", f"`{biomarker.name}`", "", cell(biomarker.definition), ""]
-    lines += markdown_table(("", ""), [(word, cell(text)) for word, text in facts if text])
+    lines += markdown_table(("", ""), [(heading, cell(text)) for heading, text in facts if text])
     uses = uses_of_biomarker(biomarker.name)
     for title, entries in (
         ("Resistance mechanisms that it helps to call", uses["calls"]),

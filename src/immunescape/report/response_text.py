@@ -48,13 +48,13 @@ def probability_rows(estimate: ResponseEstimate) -> list[dict[str, str]]:
 
 def contribution_rows(estimate: ResponseEstimate, most: int | None = None) -> list[dict[str, str]]:
     """One row for each measurement, the one that moved most first: its value and the log odds that it moved."""
-    parts = {e: s.contributions for e, s in estimate.standings.items()}
-    names = sorted(estimate.values, key=lambda n: -max(abs(p[n]) for p in parts.values() if n in p))
+    contributions = {e: s.contributions for e, s in estimate.standings.items()}
+    names = sorted(estimate.values, key=lambda n: -max(abs(p[n]) for p in contributions.values() if n in p))
     return [
         {"measurement": INPUTS[n].title, "value": estimate.values[n]}
-        | {_SHORT[e]: f"{p[n]:+.2f}" for e, p in parts.items()}
+        | {_SHORT[e]: f"{p[n]:+.2f}" for e, p in contributions.items()}
         for n in names[:most]
-        if all(n in p for p in parts.values())
+        if all(n in p for p in contributions.values())
     ]
 
 

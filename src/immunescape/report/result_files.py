@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["column_notes", "described_parquet", "provenance", "result_schema"]
 
-_OWN = {
+_COMMON_COLUMNS = {
     "id": ("", "number of the candidate; with the arm it names the patient"),
     "arm": ("", "arm of the trial"),
     "weight": ("1", "prevalence weight"),
@@ -71,8 +71,8 @@ def column_notes(columns: list[str], drugs: tuple[str, ...], specificity: str = 
             )
         elif column in COLUMNS:
             unit, text = COLUMNS[column]
-        elif column in _OWN:
-            unit, text = _OWN[column]
+        elif column in _COMMON_COLUMNS:
+            unit, text = _COMMON_COLUMNS[column]
         else:
             unit = next((u for ending, u in _ENDINGS if column.endswith(ending)), "")
         notes[column] = {"unit": unit, "description": text}
@@ -146,14 +146,14 @@ def result_schema() -> dict[str, Any]:
             "n": {"type": "integer", "minimum": 0},
             "failed": {"type": "integer", "minimum": 0, "description": "patients whose integration failed"},
             **{
-                f"{name}{part}": {**(interval if part else number), "description": text}
+                f"{name}{suffix}": {**(interval if suffix else number), "description": text}
                 for name, text in (
                     ("orr_pct", "objective response, percent"),
                     ("dor_median_months", "duration of response"),
                     ("pfs_median_months", "progression-free survival"),
                     ("os_median_months", "overall survival"),
                 )
-                for part in ("", "_ci" if name != "orr_pct" else "")
+                for suffix in ("", "_ci" if name != "orr_pct" else "")
             },
             "orr_ci": {**interval, "description": "95 % interval of objective response"},
             "grade3_pct": number,

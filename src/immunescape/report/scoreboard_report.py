@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ENDPOINT_TEXT",
-    "MEASURE_WORDS",
+    "MEASURE_TEXT",
     "facts_table",
-    "interval_words",
+    "interval_sentence",
     "kinetics_table",
     "print_scoreboard",
     "response_table",
@@ -42,7 +42,7 @@ ENDPOINT_TEXT = {
     **{f"{e}_{m}_pct": (f"{e.upper()} at {m} months (%)", 1) for e in ("pfs", "os") for m in LANDMARKS},
 }
 """Endpoint -> its name with the unit, digits."""
-MEASURE_WORDS = {
+MEASURE_TEXT = {
     "growth": ("growth rate (1/month)", 3),
     "shrinkage": ("shrinkage rate (1/month)", 3),
     "best_change": ("best change (%)", 0),
@@ -64,13 +64,13 @@ def scores_table(scores: list[Score]) -> Table:
     """One row for each trial, arm and endpoint."""
     rows: list[Row] = []
     for s in scores:
-        words, digits = ENDPOINT_TEXT[s.endpoint]
+        endpoint, digits = ENDPOINT_TEXT[s.endpoint]
         inside = {True: "inside", False: "outside", None: "–"}[s.covered]
         rows.append(
             {
                 "Trial": s.trial,
                 "Arm": s.arm,
-                "Endpoint": words,
+                "Endpoint": endpoint,
                 "Predicted (95 % at the published size)": value_with_interval(s.predicted, s.low, s.high, digits),
                 "Published (95 %)": value_with_interval(s.published, s.published_low, s.published_high, digits),
                 "Published in the predicted interval": inside,
@@ -112,11 +112,11 @@ def kinetics_table(kinetics: list[KineticsRow]) -> Table:
     """Single lesions: one row for each group and measure."""
     rows: list[Row] = []
     for k in kinetics:
-        words, digits = MEASURE_WORDS[k.measure]
+        label, digits = MEASURE_TEXT[k.measure]
         rows.append(
             {
                 "Patients": k.group,
-                "Measure": words,
+                "Measure": label,
                 "n measured": k.n_observed,
                 "n simulated": k.n_simulated,
                 "Median measured": number(k.observed, digits),
@@ -225,7 +225,7 @@ def print_scoreboard(validation: Validation) -> None:
     if validation.response_by_size:
         print_table("Response by size in OAK", response_table(list(validation.response_by_size)).rows)
     failed = sum(int(a["failed"]) for r in validation.results for a in r.arms)
-    print(f"Patients whose integration failed: {failed}. {interval_words()}")
+    print(f"Patients whose integration failed: {failed}. {interval_sentence()}")
     print("The naive baselines are learnt on published figures of the calibration trials, each left out of its own.")
     if any(s.unshrunk is not None for s in validation.scores):
         print(
@@ -236,16 +236,16 @@ def print_scoreboard(validation: Validation) -> None:
         print(note)
 
 
-def interval_words() -> str:
+def interval_sentence() -> str:
     """What the intervals hold, as :func:`immunescape.evaluation.scoreboard.score_trial` makes them."""
     from immunescape.evaluation.posterior import Posterior, error_source
 
-    parts = ["the chance of a trial of the published size"]
+    sources = ["the chance of a trial of the published size"]
     if Posterior.shipped() is not None:
-        parts.append("the uncertainty of the fitted population")
-    if words := error_source():
-        parts.append(words)
-    joined = parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]
+        sources.append("the uncertainty of the fitted population")
+    if source := error_source():
+        sources.append(source)
+    joined = sources[0] if len(sources) == 1 else ", ".join(sources[:-1]) + " and " + sources[-1]
     return f"Intervals hold {joined}."
 
 
@@ -262,7 +262,7 @@ def _lesion_figure(arm: LesionArm) -> go.Figure:
     panels = {}
     for measure in RATES:
         a, b = arm.observed[measure], arm.simulated[measure]
-        panels[MEASURE_WORDS[measure][0].capitalize()] = (a[np.isfinite(a)], b[np.isfinite(b)])
+        panels[MEASURE_TEXT[measure][0].capitalize()] = (a[np.isfinite(a)], b[np.isfinite(b)])
     return ecdf_figure(arm.comparison.name, panels)
 
 
@@ -305,7 +305,7 @@ def write_scoreboard(validation: Validation, path: Path, notice: str, data: Path
         "errors": errors_table(judged),
         "aims": aims_table(judged),
         "sections": sections,
-        "facts": facts_table(found) if (found := validation.facts()) else None,
+        "facts": facts_table(facts) if (facts := validation.facts()) else None,
         "kinetics": _kinetics(validation) if validation.kinetics else None,
         "lesions": [figure_html(_lesion_figure(arm)) for arm in validation.kinetics],
         "response": response_table(list(validation.response_by_pdl1)) if validation.response_by_pdl1 else None,

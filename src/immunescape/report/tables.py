@@ -143,7 +143,7 @@ def response_table(result: TrialResult) -> Table:
         later = list(result.patients.loc[result.patients["arm"] == arm["name"], "best_response"].astype(str))
         for until, counts in (
             ("data cut", arm["best_response"]),
-            ("end of follow-up", {word: later.count(word) for word in arm["best_response"]}),
+            ("end of follow-up", {category: later.count(category) for category in arm["best_response"]}),
         ):
             row: Row = {"Arm": arm["name"], "Until": until, "n": arm["n"]}
             rows.append(row | {k: f"{v} ({100 * v / n:.0f} %)" for k, v in counts.items()})
@@ -347,14 +347,14 @@ def baseline_table(result: TrialResult) -> Table:
 def grades_table(model: Model) -> Table:
     """How many parameters of each mechanism and drug are measured, fitted, assumed."""
     rows = []
-    for part in (*model.mechanisms, *model.drugs):
-        grades = Counter(p.grade for p in model.parameters.values() if p.owner == part.name)
+    for component in (*model.mechanisms, *model.drugs):
+        grades = Counter(p.grade for p in model.parameters.values() if p.owner == component.name)
         rows.append(
             {
-                "Mechanism or drug": part.title,
-                "States": sum(s.owner == part.name for s in model.states.values()),
+                "Mechanism or drug": component.title,
+                "States": sum(s.owner == component.name for s in model.states.values()),
                 **{g: grades.get(g, 0) for g in ("measured", "fitted", "assumed")},
-                "Tested": "–" if part in model.drugs else short_label(part.name),
+                "Tested": "–" if component in model.drugs else short_label(component.name),
             }
         )
     return Table(rows, ("States", "measured", "fitted", "assumed"))

@@ -80,14 +80,14 @@ def print_trial(trial: Trial) -> None:
 
 def result_html(result: TrialResult, notice: str) -> str:
     """HTML of a result for a notebook."""
-    parts = [f"<h4>{escape(result.trial.title)}</h4>"]
+    blocks = [f"<h4>{escape(result.trial.title)}</h4>"]
     for table in (results_table(result), comparison_table(result)):
         head = "".join(f"<th>{escape(c)}</th>" for c in table.columns)
         body = "".join(
             "<tr>" + "".join(f"<td>{escape(str(v))}</td>" for v in row.values()) + "</tr>" for row in table.rows
         )
-        parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
-    return "".join(parts) + f"<p><i>{escape(notice)}</i></p>"
+        blocks.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+    return "".join(blocks) + f"<p><i>{escape(notice)}</i></p>"
 
 
 def biomarker_facts(biomarker: Biomarker) -> dict[str, Any]:

@@ -259,8 +259,8 @@ def _command(result: TrialResult) -> str:
 
     name = result.trial.name if result.trial.name in list_trials() else result.trial.file
     n = max(arm["n"] for arm in result.arms)
-    words = f"immunescape trial {name} --patients {n} --seed {result.seed}" + (" --paired" if result.paired else "")
-    return words if result.escape is None else f"{words} --attribute {result.escape['n']}"
+    command = f"immunescape trial {name} --patients {n} --seed {result.seed}" + (" --paired" if result.paired else "")
+    return command if result.escape is None else f"{command} --attribute {result.escape['n']}"
 
 
 def write_report(result: TrialResult, path: Path, notice: str) -> Path:

@@ -41,13 +41,13 @@ def forest_picture(result: RankedPatient) -> Picture:
     rows = [r for r in result.ranking.rows if r.option.name != result.ranking.standard][::-1]
     traces = []
     for level, colour in _LEVEL_COLOURS.items():
-        own = [r for r in rows if r.option.level == level]
-        if not own:
+        of_level = [r for r in rows if r.option.level == level]
+        if not of_level:
             continue
-        d = [r.against_standard for r in own]
+        d = [r.against_standard for r in of_level]
         traces.append(
             {
-                "type": "scatter", "mode": "markers", "name": level, "y": [_wrapped(r.option.title) for r in own],
+                "type": "scatter", "mode": "markers", "name": level, "y": [_wrapped(r.option.title) for r in of_level],
                 "x": numbers([f.value for f in d]), "marker": {"color": colour, "size": 9},
                 "error_x": {
                     "type": "data", "symmetric": False, "color": colour,
@@ -89,10 +89,10 @@ def fan_picture(
     """
     if not len(scans):
         return None
-    own = scans[scans["arm"] == arm]
+    arm_scans = scans[scans["arm"] == arm]
     weights = dict(zip(twins.table.index.tolist(), twins.weights.tolist(), strict=True))
     days, bands = [0.0], [[0.0] * len(_FAN)]
-    for day, rows in own.groupby("day"):
+    for day, rows in arm_scans.groupby("day"):
         w = np.array([weights[i] for i in rows["id"].tolist()])
         if w.sum() < 0.1:  # too few are left to speak of quantiles
             continue
@@ -160,7 +160,7 @@ def write_twins(result: TwinResult, path: Path, notice: str) -> Path:
     """Write the page of the twins of a patient: forecast, courses with the patient's scans, what they rest on."""
     record, twins = result.record, result.twins
     fan = fan_picture(twins, result.courses.scans, result.label, result.label, record.ongoing)
-    words = f"Twins on {result.label}, by month"
+    label = f"Twins on {result.label}, by month"
     moved = result.before is not result.now
     return write_page(
         path,
@@ -172,7 +172,7 @@ def write_twins(result: TwinResult, path: Path, notice: str) -> Path:
             "notice": notice,
             "regimen": result.regimen,
             "forecast": Table(forecast_rows(result.before, result.now, moved)),
-            "fans": [] if fan is None else [figure_html(fan, tools=False, label=words)],
+            "fans": [] if fan is None else [figure_html(fan, tools=False, label=label)],
             "twins_note": _about(twins),
             "facts": _facts(twins),
             "open_questions": ", ".join(record.open_questions),
@@ -189,8 +189,8 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
         scans = result.followed.courses.scans
         picture = fan_picture(twins, scans, r.option.name, _wrapped(r.option.title, 42))
         if picture is not None:
-            words = f"Sums of diameters of the twins under {r.option.title}, by month"
-            fans.append(figure_html(picture, tools=False, label=words))
+            label = f"Sums of diameters of the twins under {r.option.title}, by month"
+            fans.append(figure_html(picture, tools=False, label=label))
     steps = [
         {
             "step": step,

@@ -134,14 +134,14 @@ def score_note(result: RankedPatient) -> str:
 def next_rows(result: RankedPatient) -> list[dict[str, Any]]:
     """One row for each measurement that was not made: what it would change."""
     from immunescape.twins.results import in_words
-    from immunescape.twins.value import one_in
+    from immunescape.twins.value import frequency_text
 
     rows = []
     for r in result.next.rows if result.next is not None else ():
         rows.append(
             {
                 "measurement": in_words(r.biomarker),
-                "changes the first choice": f"{one_in(r.changed)} twins" if r.shown else "not told from chance",
+                "changes the first choice": f"{frequency_text(r.changed)} twins" if r.shown else "not told from chance",
                 "expected gain": f"{r.gain:.3f} ({r.low:.3f} to {r.high:.3f})",
                 "narrows the benefit by": f"{100 * r.narrowing:.0f} %",
                 "result: share, first choice": "; ".join(

@@ -71,7 +71,7 @@ class _RiskSets:
     last: NDArray[np.intp]
     dead: NDArray[np.bool_]
     group: NDArray[np.intp]
-    part: Array
+    tie_fraction: Array
 
 
 def _derivatives(beta: Array, x: Array, rows: _RiskSets) -> tuple[float, Array, Array]:
@@ -87,10 +87,10 @@ def _derivatives(beta: Array, x: Array, rows: _RiskSets) -> tuple[float, Array, 
         np.add.reduceat(died[:, None, None] * outer, rows.first, axis=0),
     ]
     # Efron: of d deaths at one time, the k-th leaves a risk set that the others have left by the share k / d
-    at, part = rows.last[rows.group], rows.part
-    s0 = risk[0][at] - part * tied[0][rows.group]
-    s1 = risk[1][at] - part[:, None] * tied[1][rows.group]
-    s2 = risk[2][at] - part[:, None, None] * tied[2][rows.group]
+    at, tie_fraction = rows.last[rows.group], rows.tie_fraction
+    s0 = risk[0][at] - tie_fraction * tied[0][rows.group]
+    s1 = risk[1][at] - tie_fraction[:, None] * tied[1][rows.group]
+    s2 = risk[2][at] - tie_fraction[:, None, None] * tied[2][rows.group]
     mean = s1 / s0[:, None]
     value = float((x[rows.dead] @ beta).sum() - np.log(s0).sum())
     gradient = x[rows.dead].sum(axis=0) - mean.sum(axis=0)

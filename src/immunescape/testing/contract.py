@@ -113,10 +113,10 @@ def flows(model: Model, y: Mapping[str, float], parameters: Mapping[str, float])
     return total
 
 
-def require_same(found: Mapping[str, Any], expected: Mapping[str, Any], scale: Mapping[str, float], what: str) -> None:
+def require_same(actual: Mapping[str, Any], expected: Mapping[str, Any], scale: Mapping[str, float], what: str) -> None:
     """Values agree to rounding: 1e-12 of themselves, or 1e-13 of what flows."""
     for key, size in scale.items():
-        a, b = float(found[key]), float(expected[key])
+        a, b = float(actual[key]), float(expected[key])
         require(abs(a - b) <= max(1e-12 * abs(b), 1e-13 * size), f"{what}: '{key}' is {a:g} in place of {b:g}")
 
 
@@ -146,19 +146,19 @@ def require_absence_exact(model: Model, without: Model, gone: set[str], grown: M
 
 def require_non_negative(model: Model, name: str, grown: Mapping[str, float]) -> None:
     """Where a state of the mechanism is zero its rate of change is not below zero, whatever the others are."""
-    own_states = [s.name for s in model.states.values() if s.owner == name]
+    module_states = [s.name for s in model.states.values() if s.owner == name]
     for seed in (3, 4):
         y = disturbed(model, grown, seed)
         through = flows(model, y, {})
-        for state in own_states:
+        for state in module_states:
             rate = float(model.derivatives({**y, state: 0.0})[state])
             require(rate >= -1e-9 * through[state], f"'{state}' falls below zero at {rate:g} per day")
 
 
 def require_finite_at_zero(model: Model, mechanism: Mechanism, grown: Mapping[str, float]) -> None:
     """With any of its own states at zero, and all of them, rates and quantities of the model stay finite."""
-    own_states = [s.name for s in model.states.values() if s.owner == mechanism.name]
-    for empty in ([], *([s] for s in own_states), own_states):
+    module_states = [s.name for s in model.states.values() if s.owner == mechanism.name]
+    for empty in ([], *([s] for s in module_states), module_states):
         y = dict(grown) | dict.fromkeys(empty, 0.0)
         with np.errstate(all="ignore"):
             try:

@@ -108,13 +108,13 @@ def check_claims(file: Path) -> None:
     claims = read_claims(str(path), path.read_text(encoding="utf-8"))
     require(claims, f"{path}: no claim")
     model = Model.build(drugs=list(drugs()), check_units=False)
-    parts = {m.name for m in (*model.mechanisms, *model.drugs)}
+    component_names = {m.name for m in (*model.mechanisms, *model.drugs)}
     events = {"response", "best_response", "progression", "ever_progressed", "relapse"}
     values = {*model.states, *model.quantities, *events}
     for claim in claims:
         where = f"{path}, claim '{claim.id}'"
         for name in claim.mechanism:
-            require(name in parts, f"{where}: there is no mechanism or drug '{name}'")
+            require(name in component_names, f"{where}: there is no mechanism or drug '{name}'")
         for setting in (claim.background, claim.change, claim.against):
             for name in setting.set:
                 require(name in model.parameters, f"{where}: there is no parameter '{name}'")

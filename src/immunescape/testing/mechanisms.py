@@ -52,7 +52,7 @@ def check_mechanism(mechanism: Mechanism, *, folder: Path | None = None, engine:
         Where no model can be made of it.
     """
     caller = inspect.stack()[1].filename if folder is None else ""
-    _check(_own_table(mechanism, folder, caller), engine)
+    _check(_with_table(mechanism, folder, caller), engine)
 
 
 def check_drug(drug: Drug, *, folder: Path | None = None, engine: str = "auto") -> None:
@@ -64,7 +64,7 @@ def check_drug(drug: Drug, *, folder: Path | None = None, engine: str = "auto") 
     from immunescape.model.toxicity import toxicity
 
     caller = inspect.stack()[1].filename if folder is None else ""
-    drug = _own_table(drug, folder, caller)  # type: ignore[assignment]
+    drug = _with_table(drug, folder, caller)  # type: ignore[assignment]
     require(isinstance(drug, Drug), f"this is {type(drug).__name__}, not Drug")
     contract.require_dosable(drug)
     hint = "bring {} in the folder of the entry point in the group 'immunescape.data'"
@@ -80,16 +80,16 @@ def check_drug(drug: Drug, *, folder: Path | None = None, engine: str = "auto") 
     _check(drug, engine)
 
 
-def _own_table(mechanism: Mechanism, folder: Path | None, caller: str) -> Mechanism:
+def _with_table(mechanism: Mechanism, folder: Path | None, caller: str) -> Mechanism:
     """Return the registered record, where it is this one; else one with its table as an absolute path."""
     for extra in (*plugins.contributions("immunescape.mechanisms"), *plugins.contributions("immunescape.drugs")):
         if extra.value is mechanism:
             registered = {**registry.mechanisms(), **registry.drugs()}
             return registered[mechanism.name]
-    known = {**registry.mechanisms(), **registry.drugs()}
-    if known.get(mechanism.name) is mechanism:
+    registered = {**registry.mechanisms(), **registry.drugs()}
+    if registered.get(mechanism.name) is mechanism:
         return mechanism
-    return registry.with_own_table(mechanism, folder or Path(caller).parent, mechanism.name)
+    return registry.with_table_in(mechanism, folder or Path(caller).parent, mechanism.name)
 
 
 def _check(mechanism: Mechanism, engine: str) -> None:
@@ -124,8 +124,10 @@ def _check_requirements(mechanism: Mechanism) -> None:
 
     every = [*_others(mechanism), *(d for d in registry.drugs().values() if d.name != mechanism.name), mechanism]
     needed = closures(every)[mechanism.name]
-    parts = [m for m in every if m.name in needed]
-    model = Model.build([m for m in parts if not isinstance(m, Drug)], [d for d in parts if isinstance(d, Drug)])
+    components = [m for m in every if m.name in needed]
+    model = Model.build(
+        [m for m in components if not isinstance(m, Drug)], [d for d in components if isinstance(d, Drug)]
+    )
     y = model.initial()
     with np.errstate(all="ignore"):
         values = {**y, **model.evaluate(y), **model.derivatives(y)}

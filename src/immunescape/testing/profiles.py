@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from immunescape.errors import ImmunescapeError
+from immunescape.errors import ImmunescapeError, PluginError
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.knowledge.references import get_reference, load_references
 from immunescape.profile.biomarkers.registry import Biomarker, biomarkers
@@ -66,19 +66,19 @@ def _same(a: Measurement, b: Measurement) -> bool:
     return a == b or (a.value == b.value and a.status == b.status)
 
 
-def _check_measurement(record: Biomarker, found: object, patient: str) -> None:
+def _check_measurement(record: Biomarker, measurement: object, patient: str) -> None:
     where = f"'{record.name}' of {patient}"
-    require(isinstance(found, Measurement), f"{where} is {type(found).__name__}, not Measurement")
-    assert isinstance(found, Measurement)
-    require(found.name == record.name, f"{where} bears the name '{found.name}'")
-    require(found.unit == record.unit, f"{where} is in '{found.unit}', not '{record.unit}'")
-    if found.value is None:
+    require(isinstance(measurement, Measurement), f"{where} is {type(measurement).__name__}, not Measurement")
+    assert isinstance(measurement, Measurement)
+    require(measurement.name == record.name, f"{where} bears the name '{measurement.name}'")
+    require(measurement.unit == record.unit, f"{where} is in '{measurement.unit}', not '{record.unit}'")
+    if measurement.value is None:
         return
-    require(found.status != "not_assessable", f"{where} has a value and is not assessable")
-    if isinstance(found.value, float):
-        require(math.isfinite(found.value), f"{where} is {found.value}")
-    if record.words and isinstance(found.value, str):
-        require(found.value in record.words, f"{where} is '{found.value}', which is none of its words")
+    require(measurement.status != "not_assessable", f"{where} has a value and is not assessable")
+    if isinstance(measurement.value, float):
+        require(math.isfinite(measurement.value), f"{where} is {measurement.value}")
+    if record.words and isinstance(measurement.value, str):
+        require(measurement.value in record.words, f"{where} is '{measurement.value}', which is none of its words")
 
 
 def check_reader(reader: Reader | str, example: Path, *, options: Mapping[str, Any] | None = None) -> Partial:
@@ -99,10 +99,12 @@ def check_reader(reader: Reader | str, example: Path, *, options: Mapping[str, A
     require(record.title, f"the reader '{name}' has no title")
     require(record.gives, f"the reader '{name}' gives nothing")
     path = Path(example)
-    given, again = record(path, options), record(path, options)
-    require(isinstance(given, Partial), f"the reader '{name}' returns {type(given).__name__}, not Partial")
+    try:
+        given, again = record(path, options), record(path, options)
+    except PluginError as error:
+        raise AssertionError(str(error)) from error
     for kind, table in given.tables.items():
-        require(kind in record.gives, f"the reader '{name}' gives '{kind}', which it does not say")
+        require(kind in record.gives, f"the reader '{name}' gives '{kind}', which it does not declare")
         require(table.equals(again.tables[kind]), f"the reader '{name}' reads '{kind}' differently the second time")
         if kind in COLUMNS:
             required = [c for c in ("patient", "sample") if c in COLUMNS[kind]]
@@ -112,8 +114,8 @@ def check_reader(reader: Reader | str, example: Path, *, options: Mapping[str, A
             )
             shared = [c for c in table.columns if c in COLUMNS[kind]]
             require(shared, f"no column of '{kind}' that '{name}' gives is one of {', '.join(COLUMNS[kind])}")
-    require(given.tables or given.expression is not None or given.parts or given.panels, f"'{name}' reads nothing")
-    require(given.reads or given.parts, f"the reader '{name}' does not note what it read and left (Partial.note)")
+    require(given.tables or given.expression is not None or given.per_file or given.panels, f"'{name}' reads nothing")
+    require(given.reads or given.per_file, f"the reader '{name}' does not note what it read and left (Partial.note)")
     _check_damaged(record, path, options)
     return given
 
@@ -135,6 +137,11 @@ def _check_damaged(record: Reader, path: Path, options: Mapping[str, Any] | None
             file.write_bytes(data)
             try:
                 record(file, options)
+            except PluginError as error:
+                cause = error.__cause__ or error
+                raise AssertionError(
+                    f"the reader '{record.name}' ends in {type(cause).__name__} for a file {what}: {cause}"
+                ) from error
             except ImmunescapeError as error:
                 require(
                     path.name in str(error), f"the error of '{record.name}' for a file {what} does not name it: {error}"

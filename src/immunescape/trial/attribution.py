@@ -186,9 +186,9 @@ def attribute(
     return _summary(chosen, rows, before, gains, options, _least_gain(trial))
 
 
-def _block(worker: Any, stream: int, index: int, size: int, wanted: Sequence[int]) -> pd.DataFrame:
+def _block(worker: Any, stream: int, index: int, size: int, patients_asked: Sequence[int]) -> pd.DataFrame:
     table = worker.maker(stream, index).block(index).table
-    value: pd.DataFrame = table.loc[[i for i in wanted if i // size == index and i in table.index]]
+    value: pd.DataFrame = table.loc[[i for i in patients_asked if i // size == index and i in table.index]]
     return value
 
 

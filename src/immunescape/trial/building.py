@@ -240,10 +240,10 @@ class Builder:
                 return None
         return Criterion(name, tuple(values))
 
-    def number_range(self, name: str, known: Covariate, value: Any, path: Location) -> Criterion:
+    def number_range(self, name: str, covariate: Covariate, value: Any, path: Location) -> Criterion:
         """A condition on a number."""
         where = self.source.where(path)
-        hint = f"Write {{low: …}}, {{high: …}} or both, in {known.unit or 'plain numbers'}."
+        hint = f"Write {{low: …}}, {{high: …}} or both, in {covariate.unit or 'plain numbers'}."
         if isinstance(value, list) and len(value) == 2:
             value = {k: v for k, v in zip(("low", "high"), value, strict=True) if v is not None}
         if not isinstance(value, dict) or not value:
@@ -254,9 +254,10 @@ class Builder:
                 raise unknown_word("field", str(key), ("low", "high"), where=self.source.where((*path, key)))
             if isinstance(bound, bool) or not isinstance(bound, (int, float)) or not math.isfinite(bound):
                 raise InputError(f"{bound!r} is not a number", where=self.source.where((*path, key)), hint=hint)
-            if not known.low <= bound <= known.high:
+            if not covariate.low <= bound <= covariate.high:
                 raise InputError(
-                    f"{bound:g} is outside what {known.meaning} can be ({known.low:g} to {known.high:g} {known.unit})",
+                    f"{bound:g} is outside what {covariate.meaning} can be "
+                    f"({covariate.low:g} to {covariate.high:g} {covariate.unit})",
                     where=self.source.where((*path, key)),
                     hint="Check the unit.",
                 )
@@ -284,10 +285,10 @@ class Builder:
             )
         return tuple(levels)
 
-    def level(self, name: str, known: Covariate, level: str, path: Location) -> Criterion | None:
+    def level(self, name: str, covariate: Covariate, level: str, path: Location) -> Criterion | None:
         """One level of a covariate, e.g. ``1-49``."""
-        if not known.is_number:
-            words = {_value_text(v): v for v in known.values}
+        if not covariate.is_number:
+            words = {_value_text(v): v for v in covariate.values}
             if level not in words:
                 raise unknown_word(f"value of {name}", level, words, where=self.source.where(path))
             return Criterion(name, (words[level],))
@@ -305,7 +306,7 @@ class Builder:
             edge = float(match["b"])
             return Criterion(name, low=edge if match["above"] == ">=" else math.nextafter(edge, math.inf))
         low, high = float(match["low"]), float(match["high"])
-        if high == int(high) and known.unit == "%" and high < 100:  # 1-49 % ends where 50 % begins
+        if high == int(high) and covariate.unit == "%" and high < 100:  # 1-49 % ends where 50 % begins
             high = math.nextafter(high + 1, -math.inf)
         return Criterion(name, low=low, high=high)
 

@@ -125,7 +125,7 @@ class Criterion:
         if not covariate.is_number:
             if len(self.allowed) > len(covariate.values) / 2 and len(covariate.values) > 3:
                 return f"{self.covariate} not {', '.join(str(v) for v in covariate.values if v not in self.allowed)}"
-            return f"{self.covariate} {' or '.join(_word(v) for v in self.allowed)}"
+            return f"{self.covariate} {' or '.join(_value_text(v) for v in self.allowed)}"
         if np.isinf(self.high):
             return f"{self.covariate} >= {self.low:g}{unit}"
         if np.isinf(self.low):
@@ -133,5 +133,5 @@ class Criterion:
         return f"{self.covariate} {self.low:g}-{self.high:g}{unit}"
 
 
-def _word(value: Any) -> str:
+def _value_text(value: Any) -> str:
     return ("yes" if value else "no") if isinstance(value, bool) else str(value)

@@ -84,13 +84,13 @@ def correlations(model: Model, lesions: LesionModel) -> dict[str, float]:
     return {n: rho for n, rho in pairs if n in model.parameters and model.parameters[n].distribution}
 
 
-def correlated(first: FloatArray, common: FloatArray, own: FloatArray, rho: float) -> FloatArray:
+def correlated(first: FloatArray, common: FloatArray, private: FloatArray, rho: float) -> FloatArray:
     """Standard scores of lesions that correlate by `rho` with each other and with the `first` score of the patient.
 
-    `common` and `own` are standard normal draws: one of the patient, and one of each lesion.
+    `common` and `private` are standard normal draws: one of the patient, and one of each lesion.
     """
     together = np.sqrt(rho) * first + np.sqrt(1.0 - rho) * common
-    return np.asarray(np.sqrt(rho) * together + np.sqrt(1.0 - rho) * own)
+    return np.asarray(np.sqrt(rho) * together + np.sqrt(1.0 - rho) * private)
 
 
 def _in_common(name: str) -> str:
@@ -134,7 +134,7 @@ class LaneMaker:
         self.model, self.states, self.grower, self.seed, self.fit = model, tuple(states), grower, seed, fit
         self.correlation = correlations(model, lesions)
         self._millilitres = model.scale("V_T")
-        self._own = {n: Distribution.from_row(model.parameters[n]) for n in self.correlation}
+        self._of_patients = {n: Distribution.from_row(model.parameters[n]) for n in self.correlation}
         self._records = {n: model.parameters[n] for n in self.correlation}
 
     def lanes(
@@ -250,7 +250,7 @@ class LaneMaker:
         out = {}
         scored = ScoredCovariates(table)
         for name in names:
-            z = ndtri(np.clip(self._own[name].cdf(table[f"p:{name}"].to_numpy(dtype=float)), TINY, 1.0 - TINY))
+            z = ndtri(np.clip(self._of_patients[name].cdf(table[f"p:{name}"].to_numpy(dtype=float)), TINY, 1.0 - TINY))
             scale = self.fit.of(name).get("scale", 1.0)
             z = (z - self.fit.offset(name, scored)) / scale - linked_score(name, scored)
             out[name] = z / np.sqrt(unexplained_share(name, scored.region))

@@ -87,9 +87,9 @@ def with_later_lines(
     return tuple(out)
 
 
-def _choices(give: str, own: Regimen | None, drugs: Mapping[str, Any]) -> tuple[Choice, ...]:
-    if give == "inhibitor" and own is not None:
-        return (Choice(own),)
+def _choices(give: str, trial_regimen: Regimen | None, drugs: Mapping[str, Any]) -> tuple[Choice, ...]:
+    if give == "inhibitor" and trial_regimen is not None:
+        return (Choice(trial_regimen),)
     rows = [row for row in read_rows("later_line_regimens", _REGIMEN_COLUMNS) if row["treatment"] == give]
     texts = [row["regimen"] for row in rows]
     names = {"docetaxel", "gemcitabine", "nivolumab", "carboplatin", "pemetrexed", "paclitaxel"}

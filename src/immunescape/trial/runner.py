@@ -7,6 +7,7 @@ interrupted. Finished blocks lie in ``OUT/.blocks/<key>/``, the key being a hash
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import time
@@ -125,7 +126,7 @@ def run_trial(
 
         def report() -> None:
             if progress is not None:
-                progress(sum(min(g.found, g.wanted) * len(g.arms) for g in gathered), sum(sizes))
+                progress(sum(min(g.collected, g.asked) * len(g.arms) for g in gathered), sum(sizes))
 
         report()
         todo = _Queue(gathered, store, report)
@@ -222,23 +223,23 @@ class _Gathered:
 
     stream: int
     arms: tuple[int, ...]
-    wanted: int
+    asked: int
     guess: float = 0.0
 
     def __post_init__(self) -> None:
         self.blocks: dict[int, TrialBlock] = {}
         self.next = 0
-        self.found = 0
+        self.collected = 0
         self.candidates = 0
 
     def add(self, block: TrialBlock) -> None:
         """Take a block, in any order; counts go on with the first gap."""
         self.blocks[block.index] = block
         while self.next in self.blocks:
-            self.found += len(self.blocks[self.next].complete)
+            self.collected += len(self.blocks[self.next].complete)
             self.candidates += sum(self.blocks[self.next].fates.values())
             self.next += 1
-        if not self.found and self.candidates >= GIVE_UP:
+        if not self.collected and self.candidates >= GIVE_UP:
             raise InputError(
                 f"none of {self.candidates} candidates could enter the trial",
                 hint="Widen the eligibility, or ask less of the prior lines.",
@@ -247,20 +248,20 @@ class _Gathered:
     @property
     def done(self) -> bool:
         """Whether enough patients are at hand."""
-        return self.found >= self.wanted
+        return self.collected >= self.asked
 
     def expects(self, asked: int) -> bool:
         """Whether the first `asked` blocks will probably hold enough patients; what is not known yet counts nothing."""
         waiting = sum(len(block.complete) for i, block in self.blocks.items() if i >= self.next)
         unknown = asked - self.next - sum(i >= self.next for i in self.blocks)
-        each = (self.found + waiting) / len(self.blocks) if self.blocks else self.guess
-        return self.found + waiting + 0.9 * each * unknown >= self.wanted
+        each = (self.collected + waiting) / len(self.blocks) if self.blocks else self.guess
+        return self.collected + waiting + 0.9 * each * unknown >= self.asked
 
     def finish(
         self, trial: Trial
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]], dict[str, dict[str, int]]]:
         """Rows, scans, failures and candidates by fate, up to the last patient wanted in the order of candidates."""
-        numbers = [number for i in range(self.next) for number in self.blocks[i].complete][: self.wanted]
+        numbers = [number for i in range(self.next) for number in self.blocks[i].complete][: self.asked]
         last, chosen = numbers[-1], set(numbers)
         rows: list[dict[str, Any]] = []
         scans: list[dict[str, Any]] = []
@@ -413,6 +414,35 @@ def model_digest() -> str:
     """Hash of the package's files on which a simulated trial depends: model, engine, population, trial, knowledge."""
     digest = hashlib.sha256()
     _add_package(digest)
+    return digest.hexdigest()
+
+
+LEARNT_FROM_RUNS = ("class_evidence.csv", "prediction_errors.csv")
+"""Tables that are written from a run of the harness: no simulated patient depends on them."""
+
+
+PROSE = ("source", "note")
+"""Columns of tables that no simulation reads."""
+
+
+def numbers_digest() -> str:
+    """Hash of the tables of numbers that simulated patients depend on: parameters, links, fit and hazards.
+
+    In contrast to `model_digest`, it is unchanged by a rewording of the code, by sources and notes, and by the tables
+    that a run itself writes: what is learnt from runs carries it, so that a reader is told when the released numbers
+    have moved on.
+    """
+    digest = hashlib.sha256()
+    root = Path(str(files("immunescape")))
+    for package in ("model", "population", "trial", "knowledge/data"):
+        for path in sorted((root / package).rglob("*.csv")):
+            if path.name in LEARNT_FROM_RUNS:
+                continue
+            with path.open(encoding="utf-8-sig", newline="") as stream:
+                rows = list(csv.reader(stream))
+            read = [k for k, name in enumerate(rows[0] if rows else []) if name not in PROSE]
+            cells = [[row[k] for k in read if k < len(row)] for row in rows]
+            digest.update(json.dumps([path.relative_to(root).as_posix(), cells]).encode())
     return digest.hexdigest()
 
 

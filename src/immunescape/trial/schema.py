@@ -29,7 +29,7 @@ class _Block(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _known_fields(cls, data: Any) -> Any:
+    def _check_fields(cls, data: Any) -> Any:
         """Refuse a block that is not a mapping, and unknown fields, naming the known ones."""
         if not isinstance(data, dict):
             fields = ", ".join(cls.model_fields)
@@ -104,7 +104,7 @@ class _Treatment(_Block):
     choice: list[ChoiceBlock] | None = Field(default=None, description="Several regimens, by condition and weight.")
 
     @model_validator(mode="after")
-    def _one_of(self) -> Any:
+    def _check_form(self) -> Any:
         if (self.regimen is None) == (not self.choice):
             raise PydanticCustomError("one_of", "either 'regimen' or 'choice' is needed, and not both")
         return self

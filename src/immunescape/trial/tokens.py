@@ -55,8 +55,8 @@ def pointing(
 
 
 _DIGITS = {
-    word: number
-    for number, word in enumerate(
+    spelled: number
+    for number, spelled in enumerate(
         ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"), start=1
     )
 }

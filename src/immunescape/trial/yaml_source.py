@@ -91,7 +91,7 @@ class Source:
             for index, value in enumerate(node.value):
                 self._walk(value, (*path, index), count)
 
-    def known(self, path: Location) -> Location:
+    def nearest(self, path: Location) -> Location:
         """The longest part of a path that exists in the file (validators add steps of their own)."""
         kept: list[str | int] = []
         for step in path:
@@ -101,7 +101,7 @@ class Source:
 
     def where(self, path: Location) -> str:
         """File, line and field of a path, for messages."""
-        kept = self.known(path)
+        kept = self.nearest(path)
         field = "".join(f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in kept).lstrip(".")
         return f"{self.file}, line {self.lines.get(kept, 1)}" + (f", {field}" if field else "")
 
@@ -133,7 +133,7 @@ def _of_another_form(source: Source, detail: Mapping[str, Any], details: Sequenc
     """Whether a field may be written in two forms (a word or a block) and the error is that of the form not written."""
     path = tuple(detail["loc"])
     place = path[:-1]
-    if not place or source.known(path) != source.known(place):
+    if not place or source.nearest(path) != source.nearest(place):
         return False  # the last element is a field, not the name of a form
     others = [o for o in details if o is not detail and tuple(o["loc"])[: len(place)] == place]
     scalar = detail["type"] in ("literal_error", "string_type", "float_type", "int_type", "int_parsing")
@@ -157,7 +157,7 @@ def validation_problem(source: Source, detail: Mapping[str, Any]) -> InputError:
     path: Location = tuple(detail["loc"])
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "unknown_field":
-        where = source.where((*source.known(path), context["key"]))
+        where = source.where((*source.nearest(path), context["key"]))
         return unknown_word("field", context["key"], context["known"], where=where)  # type: ignore[return-value]
     where = source.where(path)
     given = detail.get("input")

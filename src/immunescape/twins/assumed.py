@@ -145,7 +145,7 @@ def assumed_strengths(
         For fewer than three draws, or where fewer are left.
     """
     from immunescape.population.reference_baseline import prepared_model
-    from immunescape.trial.runner import model_digest, run_trial
+    from immunescape.trial.runner import model_digest, numbers_digest, run_trial
 
     if draws < _FEWEST:
         raise InputError(f"{draws} draws give no spread", hint=f"At least {_FEWEST}; 24 or more to ship.")
@@ -172,32 +172,23 @@ def assumed_strengths(
         return _keep(path, {"key": key, "kinds": {kind: _outcomes(result.patients, kind) for kind in used}})
 
     central = made(-1)["kinds"]
-    parts: list[dict[str, Any]] = []
+    simulated_kinds: list[dict[str, Any]] = []
     lost: dict[str, str] = {}
     for number in range(draws):
-        one = made(number)
-        if "lost" in one:
-            lost[str(number)] = one["lost"]
+        simulated = made(number)
+        if "lost" in simulated:
+            lost[str(number)] = simulated["lost"]
         else:
-            parts.append(one["kinds"])
+            simulated_kinds.append(simulated["kinds"])
         if progress is not None:
             progress(number + 1, draws)
-    if len(parts) < _FEWEST:
+    if len(simulated_kinds) < _FEWEST:
         raise InputError(
-            f"only {len(parts)} of {draws} draws could be simulated", hint="Try more draws or a smaller width."
+            f"only {len(simulated_kinds)} of {draws} draws could be simulated",
+            hint="Try more draws or a smaller width.",
         )
-    found = {
-        kind: {
-            figure: {
-                "moves": [round(_move(central[kind][figure], p[kind][figure], figure), 4) for p in parts],
-                "se": round(_se(central[kind][figure], figure), 4),
-            }
-            for figure in ("response", "pfs", "os")
-        }
-        for kind in used
-    }
     return {
-        "model": digest,
+        "model": numbers_digest(),
         "draws": draws,
         "lost": lost,
         "patients": patients,
@@ -205,7 +196,18 @@ def assumed_strengths(
         "width": width,
         "prior_widths": WIDTHS,
         "regimens": used,
-        "kinds": found,
+        "kinds": {kind: _moves(central[kind], [of_draw[kind] for of_draw in simulated_kinds]) for kind in used},
+    }
+
+
+def _moves(central: Mapping[str, Any], of_draws: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Move of each figure of a class in each draw, and the error of the central figure."""
+    return {
+        figure: {
+            "moves": [round(_move(central[figure], drawn[figure], figure), 4) for drawn in of_draws],
+            "se": round(_se(central[figure], figure), 4),
+        }
+        for figure in ("response", "pfs", "os")
     }
 
 

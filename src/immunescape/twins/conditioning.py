@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from immunescape.population.covariates import Region
 
-__all__ = ["ENOUGH", "TwinPopulation", "check_number_of_twins", "condition"]
+__all__ = ["ENOUGH", "Candidates", "TwinPopulation", "check_number_of_twins", "condition", "tail"]
 
 FloatArray = NDArray[np.float64]
 ENOUGH = 200
@@ -105,16 +105,135 @@ class _Round:
     log_weight: FloatArray
 
 
-def check_number_of_twins(twins: int, enough: int = ENOUGH) -> None:
-    """Refuse fewer twins than a statement about a patient needs.
+class Candidates:
+    """Candidates of one patient, grown and weighted in rounds; each round looks where the earlier ones point to.
+
+    Parameters
+    ----------
+    patient
+        Identifier, for messages.
+    facts
+        What was measured; their order does not matter.
+    first
+        Candidates of the first round, at least `batch`.
+    seed, region, workers, engine
+        Everything random follows from the seed; results do not depend on the number of processes.
+    batch
+        Candidates that are grown at a time.
+    course
+        Scans and ctDNA on a first line that began at diagnosis; they condition as observables do.
 
     Raises
     ------
     InputError
-        With the least number.
+        For a measurement that no patient can have.
     """
-    if twins < enough:
-        raise InputError(f"{twins} twins", hint=f"At least {enough} are needed for a statement about a patient.")
+
+    def __init__(
+        self,
+        patient: str,
+        facts: Sequence[Fact],
+        *,
+        first: int = _ROUND,
+        seed: int = 1,
+        region: Region = "western",
+        workers: int = 1,
+        engine: str = "auto",
+        batch: int = _ROUND,
+        course: EarlyCourse | None = None,
+    ) -> None:
+        self.patient, self.seed, self.region, self.workers, self.engine = patient, seed, region, workers, engine
+        self.facts = checked(sorted(facts, key=lambda f: (f.kind, f.target)))
+        self.grown = 0
+        """Candidates grown so far, diagnosed or not."""
+        self.effective = 0.0
+        self._first, self._batch, self._course = max(first, batch), batch, course
+        self._kinds = {k: tuple(f for f in self.facts if f.kind == k) for k in ("covariate", "parameter", "observable")}
+        self._known: Observables | None = None
+        if self._kinds["observable"]:
+            self._known = reference_observables(region, workers)
+            for fact in self._kinds["observable"]:
+                self._known.check(fact)
+        self._rounds: list[_Round] = []
+        self._weights: FloatArray = np.zeros(0)
+        self._surprise: dict[str, float] = {}
+
+    def grow_until(self, effective_twins: float, most: int = _MOST) -> bool:
+        """Grow candidates until so many are effective, `most` at most; returns whether they are."""
+        while not self._rounds or (self.effective < effective_twins and self.grown < most):
+            self._round()
+        return self.effective >= effective_twins
+
+    def _round(self) -> None:
+        n, known, course = self._batch if self._rounds else self._first, self._known, self._course
+        proposal = None
+        if self._rounds and (known is not None or course is not None):
+            proposal = _proposal(self._rounds, self._kinds["observable"], known, course)
+        task = GrowTask(
+            self.seed, region=self.region, facts=self._kinds["parameter"], proposal=proposal, course=course,
+            engine=self.engine,
+        )  # fmt: skip
+        drawn = conditional_covariates(
+            self._kinds["covariate"], n, seed=self.seed, start=self.grown, region=self.region
+        )  # fmt: skip
+        self._surprise = self._surprise or dict(drawn.surprise)
+        grown = grow_many(task, drawn.table, workers=self.workers)
+        self.grown += n
+        if not len(grown.table):
+            raise InputError(
+                f"no candidate with these covariates is diagnosed and plausible: {dict(grown.fates)}",
+                hint="Check the sum of diameters and the counts of lesions.",
+            )
+        logs = [f.log_likelihood(known.scaled(grown.table, f)) for f in self._kinds["observable"]] if known else []
+        if course is not None:
+            logs += [f.log_likelihood(grown.levels[:, k]) for k, f in enumerate(course.facts)]
+        log_weight = grown.log_weight + np.sum(logs, axis=0) if logs else grown.log_weight
+        self._rounds.append(_Round(grown, proposal, log_weight))
+        self._weights = _pooled(self._rounds)
+        self.effective = effective(self._weights)
+
+    @property
+    def all_facts(self) -> tuple[Fact, ...]:
+        """Facts, those of the course among them."""
+        return self.facts if self._course is None else (*self.facts, *self._course.facts)
+
+    @property
+    def surprise(self) -> dict[str, float]:
+        """Target of a fact -> probability, in the population, of a measurement as far out."""
+        first, known = self._rounds[0], self._known
+        found = dict(self._surprise)
+        if known is not None:
+            observed = self._kinds["observable"]
+            found |= {f.target: _tail(f, known.scaled(first.grown.table, f), first) for f in observed}
+        if self._course is not None:
+            found |= {f.target: _tail(f, first.grown.levels[:, k], first) for k, f in enumerate(self._course.facts)}
+        return found
+
+    def refusal(self, enough: float) -> InputError:
+        """Say that too few are effective, with what costs most of them."""
+        return InputError(_too_few(self.effective, enough, self.grown, self.surprise, self.all_facts), hint=_TOO_FEW)
+
+    def drawn(self, twins: int) -> TwinPopulation:
+        """Draw twins from the weighted candidates, so that some may stand for several."""
+        import pandas as pd
+
+        table = pd.concat([r.grown.table for r in self._rounds])
+        rng = np.random.default_rng([self.seed, 21])
+        chosen, counts = np.unique(systematic(self._weights, twins, rng), return_counts=True)
+        if not self.all_facts:
+            chosen, counts = np.arange(min(twins, len(table))), np.ones(min(twins, len(table)), dtype=int)
+        return TwinPopulation(
+            patient=self.patient,
+            table=table.iloc[chosen],
+            weights=counts / counts.sum(),
+            facts=self.all_facts,
+            effective=min(self.effective, effective(counts.astype(float))),
+            candidates=self.grown,
+            surprise=self.surprise,
+            seed=self.seed,
+            region=self.region,
+            engine=self.engine,
+        )
 
 
 def condition(
@@ -135,22 +254,14 @@ def condition(
 
     Parameters
     ----------
-    patient
-        Identifier, for messages.
-    facts
-        What was measured; their order does not matter.
+    patient, facts, seed, region, workers, engine, batch, course
+        See `Candidates`.
     twins
         Twins wanted; they are drawn from the weighted candidates, so that some may stand for several.
-    seed, region, workers, engine
-        Everything random follows from the seed; results do not depend on the number of processes.
     enough
         Effective twins that there must be.
     most
         Candidates that are grown at most.
-    batch
-        Candidates that are grown at a time.
-    course
-        Scans and ctDNA on a first line that began at diagnosis; they condition as observables do.
 
     Raises
     ------
@@ -158,82 +269,38 @@ def condition(
         For a measurement that no patient can have, or where the measurements leave too few effective twins; names the
         ones that cost most.
     """
-    facts = checked(sorted(facts, key=lambda f: (f.kind, f.target)))
     check_number_of_twins(twins, enough)
-    kinds = {kind: tuple(f for f in facts if f.kind == kind) for kind in ("covariate", "parameter", "observable")}
-    known: Observables | None = None
-    if kinds["observable"]:
-        known = reference_observables(region, workers)
-        for fact in kinds["observable"]:
-            known.check(fact)
-    rounds: list[_Round] = []
-    surprise: dict[str, float] = {}
-    task = GrowTask(seed, region=region, facts=kinds["parameter"], proposal=None, course=course, engine=engine)
-    total = 0
-    while True:
-        n = max(twins, batch) if not rounds else batch
-        start = total
-        drawn = conditional_covariates(kinds["covariate"], n, seed=seed, start=start, region=region)
-        surprise = surprise or dict(drawn.surprise)
-        grown = grow_many(task, drawn.table, workers=workers)
-        total += n
-        if not len(grown.table):
-            raise InputError(
-                f"no candidate with these covariates is diagnosed and plausible: {dict(grown.fates)}",
-                hint="Check the sum of diameters and the counts of lesions.",
-            )
-        logs = [f.log_likelihood(known.scaled(grown.table, f)) for f in kinds["observable"]] if known else []
-        if course is not None:
-            logs += [f.log_likelihood(grown.levels[:, k]) for k, f in enumerate(course.facts)]
-        log_weight = grown.log_weight + np.sum(logs, axis=0) if logs else grown.log_weight
-        rounds.append(_Round(grown, task.proposal, log_weight))
-        weights = _pooled(rounds)
-        ess = effective(weights)
-        if ess >= enough or total >= most:
-            break
-        if known is not None or course is not None:
-            proposal = _proposal(rounds, kinds["observable"], known, course)
-            task = GrowTask(
-                seed, region=region, facts=kinds["parameter"], proposal=proposal, course=course, engine=engine
-            )
-    if known is not None:
-        surprise |= {f.target: _tail(f, known.scaled(rounds[0].grown.table, f), rounds[0]) for f in kinds["observable"]}
-    if course is not None:
-        surprise |= {f.target: _tail(f, rounds[0].grown.levels[:, k], rounds[0]) for k, f in enumerate(course.facts)}
-        facts = (*facts, *course.facts)
-    if ess < enough:
-        raise InputError(_too_few(ess, enough, total, surprise, facts), hint=_TOO_FEW)
-    import pandas as pd
+    candidates = Candidates(
+        patient, facts, first=twins, seed=seed, region=region, workers=workers, engine=engine, batch=batch,
+        course=course,
+    )  # fmt: skip
+    if not candidates.grow_until(enough, most):
+        raise candidates.refusal(enough)
+    return candidates.drawn(twins)
 
-    table = pd.concat([r.grown.table for r in rounds])
-    rng = np.random.default_rng([seed, 21])
-    chosen, counts = np.unique(systematic(weights, twins, rng), return_counts=True)
-    if not facts:
-        chosen, counts = np.arange(min(twins, len(table))), np.ones(min(twins, len(table)), dtype=int)
-    return TwinPopulation(
-        patient=patient,
-        table=table.iloc[chosen],
-        weights=counts / counts.sum(),
-        facts=tuple(facts),
-        effective=min(ess, effective(counts.astype(float))),
-        candidates=total,
-        surprise=surprise,
-        seed=seed,
-        region=region,
-        engine=engine,
-    )
+
+def check_number_of_twins(twins: int, enough: int = ENOUGH) -> None:
+    """Refuse fewer twins than a statement about a patient needs.
+
+    Raises
+    ------
+    InputError
+        With the least number.
+    """
+    if twins < enough:
+        raise InputError(f"{twins} twins", hint=f"At least {enough} are needed for a statement about a patient.")
 
 
 _TOO_FEW = "Check what is least likely (a unit, a sample that was swapped), or leave a measurement out of the files."
 
 
-def _too_few(ess: float, enough: int, total: int, surprise: Mapping[str, float], facts: Sequence[Fact]) -> str:
+def _too_few(ess: float, enough: float, total: int, surprise: Mapping[str, float], facts: Sequence[Fact]) -> str:
     least = sorted(surprise, key=lambda k: surprise[k])[:3]
     by = {f.target: f for f in facts}
     named = ", ".join(
         f"{by[k].biomarker or k} ({by[k].measured}; {100 * surprise[k]:.2g} % of patients)" for k in least
     )
-    return f"only {ess:.0f} of {total} candidates are effective twins, {enough} are needed; least likely: {named}"
+    return f"only {ess:.0f} of {total} candidates are effective twins, {enough:.0f} are needed; least likely: {named}"
 
 
 def _pooled(rounds: Sequence[_Round]) -> FloatArray:
@@ -252,7 +319,7 @@ def _pooled(rounds: Sequence[_Round]) -> FloatArray:
 
 
 def _proposal(
-    rounds: Sequence[_Round], facts: Sequence[Fact], known: Observables | None, course: EarlyCourse | None
+    rounds: Sequence[_Round], facts: Sequence[Fact], observables: Observables | None, course: EarlyCourse | None
 ) -> Proposal | None:
     """Where to look next: parameters given the observables, by a linear fit to the candidates so far."""
     import pandas as pd
@@ -260,9 +327,9 @@ def _proposal(
     table = pd.concat([r.grown.table for r in rounds])
     scaled, values, errors = [], [], []
     for fact in facts:
-        if fact.value is None or known is None:
+        if fact.value is None or observables is None:
             continue
-        x, logs = known.scaled(table, fact), fact.scale == "sd_ln"
+        x, logs = observables.scaled(table, fact), fact.scale == "sd_ln"
         scaled.append(np.log(np.maximum(x, 1e-300)) if logs else x)
         values.append(np.log(fact.value) if logs else fact.value)
         errors.append(fact.spread)
@@ -281,7 +348,14 @@ def _proposal(
 
 def _tail(fact: Fact, x: FloatArray, first: _Round) -> float:
     """Probability of a measurement as far out, in patients with these covariates, who have the truths `x` (n,)."""
-    w = np.exp(first.grown.log_weight - first.grown.log_weight.max())
+    return tail(fact, x, np.exp(first.grown.log_weight - first.grown.log_weight.max()))
+
+
+def tail(fact: Fact, x: FloatArray, weights: FloatArray) -> float:
+    """Probability of a measurement as far out as a fact, in patients who have the truths `x` (n,) and weights (n,)."""
+    w = weights
+    if not w.sum() > 0.0:
+        return 0.0
     if fact.value is None:
         return float(w @ ((x >= fact.low) & (x <= fact.high)) / w.sum())
     rng = np.random.default_rng([22, len(x)])

@@ -8,8 +8,8 @@ named are taken for what trials in such patients assume (a platinum doublet, the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,7 @@ __all__ = [
     "Courses",
     "DaysAndThen",
     "follow",
+    "joined",
     "regimen_of",
     "stacked",
     "trial_of",
@@ -61,8 +62,8 @@ class DaysAndThen(Schedule):
         """See `Schedule.times`."""
         last = max(self.days, default=0.0)
         later = [t for t in super().times(until_days) if t > last + 21.0]
-        found = np.asarray([*self.days, *later], dtype=float)
-        return found[found <= until_days + 1e-9]
+        days = np.asarray([*self.days, *later], dtype=float)
+        return days[days <= until_days + 1e-9]
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class CourseTask:
     scan_days : days of scans on the arms before the usual ones.
     line : number of the line that the arms are.
     lesions : ``several`` simulates each lesion, ``single`` lets them share one tumour.
+    to_entry : stop where the arms would begin: `Courses.patients` then has ``id`` and ``sld_mm_baseline`` (mm) alone.
     """
 
     seed: int
@@ -95,6 +97,7 @@ class CourseTask:
     engine: str = "auto"
     rtol: float = 1e-6
     lesions: str = "several"
+    to_entry: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ class Courses:
     history : for each recorded line, number of the twin -> outcome.
     lost : twins that did not reach the arms (id), with the reason.
     drugs, specificity : of the model that they were simulated with.
+    excluded : reason -> twins that earlier lines without named drugs left out for it.
     """
 
     patients: pd.DataFrame
@@ -116,6 +120,8 @@ class Courses:
     lost: tuple[tuple[int, str], ...] = ()
     drugs: tuple[str, ...] = ()
     specificity: str = DEFAULT
+    _: KW_ONLY
+    excluded: Mapping[str, int] = field(default_factory=dict)
 
 
 def usual_regimen(drugs: Sequence[str]) -> str:
@@ -237,7 +243,8 @@ def _follow(task: CourseTask, table: pd.DataFrame) -> Courses:
     )
     simulator.numbers = {**simulator.numbers, "dropout": 1e-300, "visit_window": 0.0}
     table = with_drug_parameters(table, model, task.seed)
-    patients, failures = simulator.entrants(table, 0)
+    excluded: dict[str, int] = {}
+    patients, failures = simulator.entrants(table, 0, excluded=excluded)
     lost = {int(i): "did not come through the earlier lines" for i in table.index}
     history = []
     for number, line in enumerate(task.history, start=1):
@@ -254,7 +261,9 @@ def _follow(task: CourseTask, table: pd.DataFrame) -> Courses:
         history.append(outcomes)
     rows: list[dict[str, Any]] = []
     scans: list[dict[str, Any]] = []
-    for k, arm in enumerate(trial.arms):
+    if task.to_entry:
+        rows = [{"id": p.number, "sld_mm_baseline": p.course.entry_sld_mm} for p in patients if not p.failure]
+    for k, arm in enumerate(() if task.to_entry else trial.arms):
         own = copied(patients, simulator) if k + 1 < len(trial.arms) else patients
         simulator.treat(own, arm, table)
         for p in own:
@@ -274,22 +283,23 @@ def _follow(task: CourseTask, table: pd.DataFrame) -> Courses:
         tuple((i, why) for i, why in sorted(lost.items()) if i not in seen_ids),
         _drugs(task, trial),
         trial.specificity,
+        excluded=excluded,
     )
 
 
 def _length(line: LineRecord) -> float:
     """Days for which a recorded line is simulated."""
-    known = line.progression_day if line.progressed else min(line.end, line.last_day + 1.0)
+    recorded = line.progression_day if line.progressed else min(line.end, line.last_day + 1.0)
     if line.progressed:
-        return math.ceil((_LINE_BEYOND * (known - line.start) + 63.0) / 7.0) * 7.0
-    return max(math.ceil((known - line.start) / 7.0) * 7.0, 7.0)
+        return math.ceil((_LINE_BEYOND * (recorded - line.start) + 63.0) / 7.0) * 7.0
+    return max(math.ceil((recorded - line.start) / 7.0) * 7.0, 7.0)
 
 
 def _scan_days(line: LineRecord, length: float) -> list[float]:
     """Days from the start of the line: the patient's, then every nine weeks."""
-    own = [s.day - line.start for s in line.scans]
-    last = max(own, default=0.0)
-    return [*own, *np.arange(last + 63.0, length, 63.0)]
+    recorded = [s.day - line.start for s in line.scans]
+    last = max(recorded, default=0.0)
+    return [*recorded, *np.arange(last + 63.0, length, 63.0)]
 
 
 def follow(
@@ -345,14 +355,24 @@ def follow(
         finally:
             team.close()
     parts = [made[k] for k in range(len(pieces))]
-    history = tuple({i: o for part in parts for i, o in part.history[k].items()} for k in range(len(task.history)))
+    return joined(parts)
+
+
+def joined(parts: Sequence[Courses]) -> Courses:
+    """Courses of different twins on the same lines and arms as one."""
+    excluded: dict[str, int] = {}
+    for part in parts:
+        for reason, count in part.excluded.items():
+            excluded[reason] = excluded.get(reason, 0) + count
+    lines = range(len(parts[0].history))
     return Courses(
         stacked([p.patients for p in parts]),
         stacked([p.scans for p in parts]),
-        history,
+        tuple({i: o for part in parts for i, o in part.history[k].items()} for k in lines),
         tuple(x for p in parts for x in p.lost),
         parts[0].drugs,
         parts[0].specificity,
+        excluded=excluded,
     )
 
 

@@ -191,10 +191,10 @@ def _groups(columns: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
 
 
 def _values_on_grid(
-    p: Mapping[str, FloatArray], region: Region, wanted: Sequence[str]
+    p: Mapping[str, FloatArray], region: Region, names: Sequence[str]
 ) -> tuple[dict[str, Any], NDArray[np.int64]]:
     """Values (groups, grid) of covariates, and the group (n,) of each candidate: equal in the words behind them."""
-    words = dict.fromkeys(("region", *(w for name in wanted for w in FOLLOWS.get(name, ()))))
+    words = dict.fromkeys(("region", *(w for name in names for w in FOLLOWS.get(name, ()))))
     c = facts_at(dict(p), region)
     group = _groups([c[w] for w in words])
     first = np.unique(group, return_index=True)[1]
@@ -249,8 +249,8 @@ def _scores(
         surprise[fact.target] = _tail(fact, x, group, prior, rng)
     places = [LATENT.index(SCORED[f.target]) for f in facts]
     rest = [i for i in range(len(LATENT)) if i not in places]
-    own = corr[np.ix_(places, places)]
-    inverse = np.linalg.inv(own)
+    block = corr[np.ix_(places, places)]
+    inverse = np.linalg.inv(block)
     log_weight += -0.5 * np.einsum("ij,jk,ik->i", seen, inverse - np.eye(len(places)), seen)
     z = np.empty((n, len(LATENT)))
     z[:, places] = seen

@@ -189,16 +189,16 @@ def _hazards(table: pd.DataFrame, w: FloatArray) -> tuple[tuple[float, ...], flo
     """Deaths a month in each piece, and deaths and months at risk in all, weighted."""
     time, event = table["os_months"].to_numpy(dtype=float), table["os_event"].to_numpy(dtype=bool)
     edges = (0.0, *_PIECES, math.inf)
-    found: list[float] = []
+    hazards: list[float] = []
     for low, high in pairwise(edges):
         risk = float(w @ np.clip(time - low, 0.0, high - low))
         deaths = float(w[event & (time > low) & (time <= high)].sum())
         # nobody left at risk: the piece before goes on. No death: less than half an effective twin died
         if risk <= 0.0:
-            found.append(found[-1] if found else 1e-4)
+            hazards.append(hazards[-1] if hazards else 1e-4)
         else:
-            found.append(max(deaths / risk, 1e-4))
-    return tuple(round(h, 5) for h in found), float(w[event].sum()), float(w @ time)
+            hazards.append(max(deaths / risk, 1e-4))
+    return tuple(round(h, 5) for h in hazards), float(w[event].sum()), float(w @ time)
 
 
 def _described(

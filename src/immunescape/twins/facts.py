@@ -90,8 +90,8 @@ class Fact:
 def _applies(link: ProfileLink, value: float | str | bool) -> bool:
     if not link.when:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
-    word = str(value).casefold() if isinstance(value, bool) else str(value)
-    return word in link.when
+    text = str(value).casefold() if isinstance(value, bool) else str(value)
+    return text in link.when
 
 
 def in_unit(m: Measurement, unit: str) -> Measurement:
@@ -111,12 +111,12 @@ def in_unit(m: Measurement, unit: str) -> Measurement:
     where = f"biomarker '{m.name}'"
     hint = f"Give it in {unit or 'no unit'}; nothing was conditioned on it."
     try:
-        own, asked = (parse_unit({"1": "", "fraction": ""}.get(text, text)) for text in (m.unit, unit))
+        given, asked = (parse_unit({"1": "", "fraction": ""}.get(text, text)) for text in (m.unit, unit))
     except ImmunescapeError:
         raise InputError(f"its unit is '{m.unit}', not '{unit}'", where=where, hint=hint) from None
-    if own.dimension != asked.dimension:
+    if given.dimension != asked.dimension:
         raise InputError(f"its unit is '{m.unit}', which is not {unit or 'plain number'}", where=where, hint=hint)
-    factor = own.factor / asked.factor
+    factor = given.factor / asked.factor
     low, high = (None if b is None else b * factor for b in (m.low, m.high))
     return replace(m, value=float(m.value) * factor, unit=unit, low=low, high=high)
 
@@ -163,11 +163,11 @@ def _fact(link: ProfileLink, m: Measurement) -> Fact | None:
     if link.transformation == "range":
         first, _, last = link.factor.partition("..")
         return Fact(link.target, link.kind, low=float(first), high=float(last), **about)
-    word: str | bool = {"true": True, "false": False}.get(link.factor, link.factor)
+    level: str | bool = {"true": True, "false": False}.get(link.factor, link.factor)
     if link.transformation == "set":
-        return Fact(link.target, link.kind, allowed=(word,), **about)
+        return Fact(link.target, link.kind, allowed=(level,), **about)
     if link.transformation == "exclude":
-        return Fact(link.target, link.kind, allowed=tuple(w for w in LEVELS[link.target] if w != word), **about)
+        return Fact(link.target, link.kind, allowed=tuple(w for w in LEVELS[link.target] if w != level), **about)
     return _number(link, m)
 
 

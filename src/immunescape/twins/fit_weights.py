@@ -18,7 +18,7 @@ from immunescape.evaluation.fit_terms import scored
 from immunescape.evaluation.posterior import Posterior
 from immunescape.evaluation.weighting import Sample
 from immunescape.population.fit import PopulationFit
-from immunescape.twins.twin import Followed, batch_of, first_number, seed_of
+from immunescape.twins.twin import Followed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,22 +55,14 @@ def fit_factors(followed: Followed, draws: int, seed: int, fits: Sequence[Popula
     out = np.ones((len(fits), len(table)))
     rows = followed.courses.patients.drop_duplicates("id").set_index("id")
     extra = [c for c in rows.columns if str(c).startswith(("p:", "frailty_", "lesion_draws")) and c not in table]
-    for batch, own in table.groupby([batch_of(int(i)) for i in table.index]):
-        number, its_seed = first_number(int(str(batch))), seed_of(followed.twins.seed, int(str(batch)))
-        here = own.index.intersection(rows.index)
-        if not len(here):
-            continue
-        whole = pd.concat([own.loc[here], rows.loc[here, extra]], axis=1)
-        whole["id"] = here.to_numpy() - number
+    here = table.index.intersection(rows.index)
+    if len(here):
+        whole = pd.concat([table.loc[here], rows.loc[here, extra]], axis=1)
+        whole["id"] = here.to_numpy()
         sample = Sample.of_scores(
-            _complete(whole),
-            members,
-            scores,
-            PopulationFit.shipped(),
-            drugs=followed.courses.drugs,
-            specificity=followed.courses.specificity,
-            seed=its_seed,
-        )
+            _complete(whole), members, scores, PopulationFit.shipped(),
+            drugs=followed.courses.drugs, specificity=followed.courses.specificity, seed=followed.twins.seed,
+        )  # fmt: skip
         places = table.index.get_indexer(here)
         for k, fit in enumerate(fits):
             out[k, places] = np.exp(sample.log_density(fit) - sample.drawn)

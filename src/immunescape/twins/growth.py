@@ -65,9 +65,9 @@ class Proposal:
         """Ln(density of the proposal / of the standard normal) (n,) at scores (n, k) of its parameters."""
         from scipy.linalg import solve_triangular
 
-        own = solve_triangular(self.factor, (scores - self.mean).T, lower=True)
+        standard = solve_triangular(self.factor, (scores - self.mean).T, lower=True)
         return np.asarray(
-            0.5 * (scores**2).sum(axis=1) - 0.5 * (own**2).sum(axis=0) - np.log(np.diag(self.factor)).sum()
+            0.5 * (scores**2).sum(axis=1) - 0.5 * (standard**2).sum(axis=0) - np.log(np.diag(self.factor)).sum()
         )
 
 
@@ -122,6 +122,7 @@ class _Maker(BlockMaker):
         super().__init__(model, PopulationSpec(task.seed, region=task.region, rtol=task.rtol), engine)
         self.task = task
         self.drawn: list[tuple[int, NDArray[np.int64], FloatArray, FloatArray]] = []
+        self._facts: dict[str, tuple[NDArray[np.int64], _Between | _OnGrid]] = {}
 
     def parameters(self, covariates: pd.DataFrame, draw: int) -> dict[str, FloatArray]:
         """See `BlockMaker.parameters`."""
@@ -147,7 +148,18 @@ class _Maker(BlockMaker):
         return parameters_at(self.model.parameters, covariates, dict(zip(names, u.T, strict=True)))
 
     def _given(self, fact: Fact, covariates: pd.DataFrame, u: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Scores (n,) of a parameter given a fact, from uniform numbers (n,), and how likely the fact is (ln)."""
+        """Scores (n,) of a parameter given a fact, from uniform numbers (n,), and how likely the fact is (ln).
+
+        What a fact says depends on the covariates alone: it is worked out for all candidates at their first draw, and
+        read by those who are drawn again.
+        """
+        ids = covariates.index.to_numpy()
+        if fact.target not in self._facts:
+            self._facts[fact.target] = ids, self._conditional(fact, covariates)
+        first, given = self._facts[fact.target]
+        return given.at(np.searchsorted(first, ids), u)
+
+    def _conditional(self, fact: Fact, covariates: pd.DataFrame) -> _Between | _OnGrid:
         from scipy.special import ndtr
 
         from immunescape.population.linking import parameters_at
@@ -160,44 +172,73 @@ class _Maker(BlockMaker):
 
         n = len(covariates)
         if fact.value is None:
-            return _between(value, fact, u)
+            return _between(value, fact, n)
         edges = np.linspace(-_WIDEST, _WIDEST, _CELLS + 1)
         centres = 0.5 * (edges[1:] + edges[:-1])
         like = np.stack([fact.log_likelihood(value(np.full(n, z))) for z in centres], axis=1)
         peak = like.max(axis=1)
         mass = np.diff(ndtr(edges)) * np.exp(like - peak[:, None])
         total = mass.sum(axis=1)
-        cumulative = np.cumsum(mass, axis=1) / total[:, None]
-        rows, place = np.arange(n), np.minimum((cumulative < u[:, None]).sum(axis=1), _CELLS - 1)
-        before = np.where(place > 0, cumulative[rows, np.maximum(place - 1, 0)], 0.0)
-        inside = np.clip((u - before) / np.maximum(cumulative[rows, place] - before, 1e-300), 0.0, 1.0)
-        return edges[place] + inside * np.diff(edges)[place], np.log(total) + peak
+        return _OnGrid(edges, np.cumsum(mass, axis=1) / total[:, None], np.log(total) + peak)
 
 
-def _between(value: Callable[[FloatArray], FloatArray], fact: Fact, u: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Scores (n,) at which a parameter lies in the range of a fact, and ln of the share of the population in it."""
-    from scipy.special import ndtr, ndtri
+@dataclass(frozen=True, eq=False)
+class _OnGrid:
+    """Distribution of a score given a number: edges (m + 1,), cumulative (n, m), and ln of the likelihood (n,)."""
+
+    edges: FloatArray
+    cumulative: FloatArray
+    likely: FloatArray
+
+    def at(self, places: NDArray[np.int64], u: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Scores of some candidates from uniform numbers, and how likely the fact is in them."""
+        cumulative, rows = self.cumulative[places], np.arange(len(places))
+        cell = np.minimum((cumulative < u[:, None]).sum(axis=1), _CELLS - 1)
+        before = np.where(cell > 0, cumulative[rows, np.maximum(cell - 1, 0)], 0.0)
+        inside = np.clip((u - before) / np.maximum(cumulative[rows, cell] - before, 1e-300), 0.0, 1.0)
+        return self.edges[cell] + inside * np.diff(self.edges)[cell], self.likely[places]
+
+
+@dataclass(frozen=True, eq=False)
+class _Between:
+    """Distribution of a score in a range: levels a, b (n,) from the nearer tail, and whether that is the upper one."""
+
+    a: FloatArray
+    b: FloatArray
+    upper: NDArray[np.bool_]
+
+    def at(self, places: NDArray[np.int64], u: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Scores of some candidates from uniform numbers, and how likely the fact is in them."""
+        from scipy.special import ndtri
+
+        a, b, upper = self.a[places], self.b[places], self.upper[places]
+        z = ndtri(a + np.where(upper, 1.0 - u, u) * (b - a))
+        return np.where(upper, -z, z), np.log(b - a)
+
+
+def _between(value: Callable[[FloatArray], FloatArray], fact: Fact, n: int) -> _Between:
+    """Scores at which a parameter of n candidates lies in the range of a fact."""
+    from scipy.special import ndtr
 
     from immunescape.errors import InputError
 
     def first(bound: float) -> FloatArray:
         """Score (n,) from which on the parameter is at least `bound`."""
-        low, high = np.full(len(u), -_WIDEST), np.full(len(u), _WIDEST)
+        low, high = np.full(n, -_WIDEST), np.full(n, _WIDEST)
         for _ in range(40):
             middle = 0.5 * (low + high)
             beyond = value(middle) >= bound
             low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
         return high
 
-    top = value(np.full(len(u), _WIDEST))
+    top = value(np.full(n, _WIDEST))
     start, end = first(fact.low), np.where(top <= fact.high, _WIDEST, first(fact.high))
     # from the nearer tail, where a small share keeps its digits
     upper = start > 0.0
     a, b = np.where(upper, ndtr(-end), ndtr(start)), np.where(upper, ndtr(-start), ndtr(end))
     if not (b > a).all() or (top < fact.low).any():
         raise InputError(f"no patient of the population has {fact.text}", hint="Check the value and its unit.")
-    z = ndtri(a + np.where(upper, 1.0 - u, u) * (b - a))
-    return np.where(upper, -z, z), np.log(b - a)
+    return _Between(a, b, upper)
 
 
 def grow(task: GrowTask, covariates: pd.DataFrame) -> Grown:
@@ -248,16 +289,16 @@ def grow_many(task: GrowTask, covariates: pd.DataFrame, *, workers: int = 1, siz
             team.close()
     parts = [made[k] for k in range(len(pieces))]
     fates: dict[str, int] = {}
-    for part in parts:
-        for name, count in part.fates.items():
+    for batch_rows in parts:
+        for name, count in batch_rows.fates.items():
             fates[name] = fates.get(name, 0) + count
-    tables = [part.table for part in parts if len(part.table)]
+    tables = [batch_rows.table for batch_rows in parts if len(batch_rows.table)]
     return Grown(
         pd.concat(tables) if tables else pd.DataFrame(),
         parts[0].names,
-        np.concatenate([part.scores for part in parts]),
-        np.concatenate([part.log_weight for part in parts]),
-        np.concatenate([part.levels for part in parts]),
+        np.concatenate([batch_rows.scores for batch_rows in parts]),
+        np.concatenate([batch_rows.log_weight for batch_rows in parts]),
+        np.concatenate([batch_rows.levels for batch_rows in parts]),
         fates,
     )
 

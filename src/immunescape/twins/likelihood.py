@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.trial.coefficients import coefficients
+from immunescape.twins.facts import Fact
 from immunescape.twins.records import LineRecord
 
 if TYPE_CHECKING:
     from immunescape.trial.recorded_lines import LineOutcome
 
-__all__ = ["arm_outcomes", "line_log_likelihood", "size_log_likelihood"]
+__all__ = ["arm_outcomes", "line_log_likelihood", "size_fact", "size_log_likelihood"]
 
 FloatArray = NDArray[np.float64]
 _FLOOR = 0.05
@@ -75,8 +76,8 @@ def _scans(record: LineRecord, outcome: LineOutcome) -> float:
         if twin is None:  # it had progressed or died before: as far out as three standard deviations
             total -= 4.5
             continue
-        own = math.log(max(scan.sld_mm / record.baseline_mm, _FLOOR))
-        total -= 0.5 * ((own - math.log(max(twin, _FLOOR))) / error) ** 2
+        measured = math.log(max(scan.sld_mm / record.baseline_mm, _FLOOR))
+        total -= 0.5 * ((measured - math.log(max(twin, _FLOOR))) / error) ** 2
     return total
 
 
@@ -122,7 +123,15 @@ def arm_outcomes(
     }
 
 
+def size_fact(measured_mm: float) -> Fact:
+    """The sum of diameters before a line that follows earlier ones, with the error of a right twin."""
+    name = "sum of diameters before this line"
+    return Fact(
+        name, "course", value=measured_mm, spread=_error("scan_discrepancy"), scale="sd_ln", biomarker=name,
+        measured=f"{measured_mm:g} mm", source=("assumed",), grade="assumed",
+    )  # fmt: skip
+
+
 def size_log_likelihood(measured_mm: float, twins_mm: FloatArray) -> FloatArray:
     """Log likelihood (n,) of the sum of diameters before a line that follows earlier ones."""
-    error = _error("scan_discrepancy")
-    return np.asarray(-0.5 * ((math.log(measured_mm) - np.log(np.maximum(twins_mm, 1.0))) / error) ** 2)
+    return size_fact(measured_mm).log_likelihood(np.maximum(twins_mm, 1.0))

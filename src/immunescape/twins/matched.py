@@ -70,9 +70,9 @@ class MatchedPlatform:
         """What it says, arm by arm, in sentences."""
         said = []
         for arm, groups in self.enrichment.items():
-            own = next(e for e in self.effects if e["arm"] == arm and e["group"] == "matched")
-            reached = own["hazard_ratio"] is not None and own["hazard_ratio"] <= self.needed
-            shown = f"{own['hazard_ratio']:.2f}" if own["hazard_ratio"] is not None else "not known"
+            effect = next(e for e in self.effects if e["arm"] == arm and e["group"] == "matched")
+            reached = effect["hazard_ratio"] is not None and effect["hazard_ratio"] <= self.needed
+            shown = f"{effect['hazard_ratio']:.2f}" if effect["hazard_ratio"] is not None else "not known"
             text = f"{arm}: hazard ratio of PFS {shown} in its stratum; {self.needed:.2f} is needed for 80 % power: "
             if reached:
                 said.append(text + "the platform would find it.")
@@ -105,23 +105,23 @@ def strata_of(table: pd.DataFrame, seed: int) -> tuple[NDArray[np.str_], dict[st
     seed
         Of the errors of measurement.
     """
-    known = Observables(table)
+    observables = Observables(table)
     links = {link.biomarker: link for link in profile_links()}
     scores: dict[str, FloatArray] = {}
     for k, row in enumerate(read_rows("matched_strata", _COLUMNS)):
         side = {"high": 1.0, "low": -1.0}[row.choice("side", ("high", "low"))]
         link = links[row["biomarker"]]
         noise = np.random.default_rng([seed, 61, k]).standard_normal(len(table))
-        seen = known.score(table, link.target) + (link.spread or 0.0) * noise
+        seen = observables.score(table, link.target) + (link.spread or 0.0) * noise
         # of a standard normal score with this error, so that a quarter stands out in each marker
         standard = side * seen / math.hypot(1.0, link.spread or 0.0)
-        own = scores.get(row["stratum"])
-        scores[row["stratum"]] = standard if own is None else np.maximum(own, standard)
+        score = scores.get(row["stratum"])
+        scores[row["stratum"]] = standard if score is None else np.maximum(score, standard)
     names = list(scores)
     whole = np.stack([scores[n] for n in names])
     best = whole.argmax(axis=0)
-    found = np.where(whole.max(axis=0) >= QUARTER, np.array(names)[best], NONE)
-    return found, scores
+    best_stratum = np.where(whole.max(axis=0) >= QUARTER, np.array(names)[best], NONE)
+    return best_stratum, scores
 
 
 def arms_of_strata() -> dict[str, str]:
@@ -180,12 +180,12 @@ def matched_platform(
     effects: list[dict[str, Any]] = []
     enrichment: dict[str, tuple[dict[str, Any], ...]] = {}
     for name, arm in arms.items():
-        own = stratum == name
-        for group, mask in (("matched", own), ("other", ~own), ("all", np.ones(len(ids), dtype=bool))):
+        members = stratum == name
+        for group, mask in (("matched", members), ("other", ~members), ("all", np.ones(len(ids), dtype=bool))):
             effects.append({"arm": arm, "group": group, **_effect(tables[arm], control, mask)})
         cuts = []
         for q in CUTS:
-            mask = own & (scores[name] >= (np.quantile(scores[name][own], q) if own.any() else np.inf))
+            mask = members & (scores[name] >= (np.quantile(scores[name][members], q) if members.any() else np.inf))
             if mask.sum() >= FEWEST:
                 cuts.append({"cut": q, "share": float(mask.mean()), **_effect(tables[arm], control, mask)})
         enrichment[arm] = tuple(cuts)
@@ -205,13 +205,13 @@ def _progression(rows: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
 
 def _effect(rows: pd.DataFrame, control: pd.DataFrame, mask: NDArray[np.bool_]) -> dict[str, Any]:
     a, b = rows[mask], control[mask]
-    found: dict[str, Any] = {"n": int(mask.sum()), "hazard_ratio": None, "low": None, "high": None, "orr": None}
+    effect: dict[str, Any] = {"n": int(mask.sum()), "hazard_ratio": None, "low": None, "high": None, "orr": None}
     if len(a) < 2:
-        return found
+        return effect
     ratio = cox_hazard_ratio(*_progression(a), *_progression(b))
-    found |= {"hazard_ratio": ratio.value, "low": ratio.low, "high": ratio.high}
-    found["orr"] = float(a["best_response"].isin(["CR", "PR"]).mean())
-    return found
+    effect |= {"hazard_ratio": ratio.value, "low": ratio.low, "high": ratio.high}
+    effect["orr"] = float(a["best_response"].isin(["CR", "PR"]).mean())
+    return effect
 
 
 def _hazards(rows: pd.DataFrame, mask: NDArray[np.bool_]) -> tuple[float, ...]:
@@ -226,10 +226,10 @@ def _hazards(rows: pd.DataFrame, mask: NDArray[np.bool_]) -> tuple[float, ...]:
     return tuple(out)
 
 
-def scenario_text(found: MatchedPlatform) -> str:
+def scenario_text(platform: MatchedPlatform) -> str:
     """The scenario `as the model` of the platform's design file."""
     lines = ["  - name: as the model", "    truth:"]
-    for (arm, stratum), hazards in found.hazards.items():
+    for (arm, stratum), hazards in platform.hazards.items():
         values = ", ".join(f"{h:g}" for h in hazards)
         changes = ", ".join(f"{c:g}" for c in PIECES)
         lines.append(

@@ -28,7 +28,7 @@ __all__ = [
     "evidence_rows",
     "option_rows",
     "options_for",
-    "own_options",
+    "options_from_file",
     "setting_of",
     "standard_of",
 ]
@@ -141,7 +141,7 @@ def setting_of(record: PatientRecord) -> Setting:
 
     facts = {f.target: f for f in record.facts}
 
-    def word(target: str) -> str:
+    def state_of(target: str) -> str:
         fact = facts.get(target)
         return str(fact.allowed[0]) if fact is not None and len(fact.allowed) == 1 else ""
 
@@ -151,7 +151,7 @@ def setting_of(record: PatientRecord) -> Setting:
     score = None
     if pdl1 is not None:
         score = pdl1.value if pdl1.value is not None else (pdl1.low + pdl1.high) / 2.0
-    driver = word("driver")
+    driver = state_of("driver")
     if not driver and "driver" in facts and "none" in facts["driver"].allowed:
         driver = "none"  # what was tested was not seen; guideline groups say so as well
     assumed_platinum = record.unknown_lines > 0 and driver != "EGFR"
@@ -159,7 +159,7 @@ def setting_of(record: PatientRecord) -> Setting:
         line=record.line,
         had_inhibitor=bool(had) and contains_class(tuple(had), "ici"),
         had_platinum=(bool(had) and contains_class(tuple(had), "platinum")) or assumed_platinum,
-        histology=word("histology"),
+        histology=state_of("histology"),
         pdl1=score,
         driver=driver,
         progressed_on=tuple(dict.fromkeys(failed)),
@@ -183,14 +183,14 @@ def _fits(row: Mapping[str, str], setting: Setting) -> bool:
     """Whether a row of either table is of this setting."""
     yes = {"yes": True, "no": False}
     driver = row["driver"]
-    known = setting.driver or "none"
+    altered = setting.driver or "none"
     return (
         _in_line(row["lines"], setting.line)
         and (row["had_inhibitor"] == "any" or yes[row["had_inhibitor"]] == setting.had_inhibitor)
         and (row.get("had_platinum", "any") == "any" or yes[row["had_platinum"]] == setting.had_platinum)
         and (row["histology"] == "any" or row["histology"] == (setting.histology or "nonsquamous"))
         and _in_range(row["pdl1"], setting.pdl1)
-        and (driver == "any" or driver == known)
+        and (driver == "any" or driver == altered)
     )
 
 
@@ -202,10 +202,10 @@ def _needed(text: str, present: frozenset[str], biomarkers: Mapping[str, Any]) -
     if what == "mechanism":
         met = [m for m in rest.split(" or ") if m in present]
         return f"matched to {', '.join(met)}" if met else None
-    name, _, value = (part.strip() for part in rest.partition("="))
+    name, _, value = (piece.strip() for piece in rest.partition("="))
     m = biomarkers.get(name)
-    own = None if m is None or m.value is None else str(m.value).casefold()
-    return f"{name} is {value}" if own == value.casefold() else None
+    measured = None if m is None or m.value is None else str(m.value).casefold()
+    return f"{name} is {value}" if measured == value.casefold() else None
 
 
 def level_of(kind: str, setting: Setting) -> tuple[Level, tuple[EvidenceRow, ...]]:
@@ -336,7 +336,7 @@ class _OwnOptions(RootModel[list[_OwnOption]]):
     pass
 
 
-def own_options(path: str | Path, setting: Setting, taken: Iterable[str] = ()) -> tuple[Option, ...]:
+def options_from_file(path: str | Path, setting: Setting, taken: Iterable[str] = ()) -> tuple[Option, ...]:
     """Read the user's own regimens: a YAML list of ``name``, ``regimen`` and, where one is due, ``reason``.
 
     Parameters
@@ -361,7 +361,7 @@ def own_options(path: str | Path, setting: Setting, taken: Iterable[str] = ()) -
     if not items:
         raise InputError("no list of options", where=str(path), hint=_OPTION_HINT)
     names = set(taken)
-    found = []
+    read = []
     for number, item in enumerate(items, start=1):
         where = f"{path}, option {number}"
         try:
@@ -379,7 +379,7 @@ def own_options(path: str | Path, setting: Setting, taken: Iterable[str] = ()) -
                 f"the option '{title}' already exists", where=where, hint="Give every option a unique name."
             )
         names.add(title)
-        found.append(
+        read.append(
             _made(
                 title,
                 title,
@@ -390,7 +390,7 @@ def own_options(path: str | Path, setting: Setting, taken: Iterable[str] = ()) -
                 reason=item.reason.strip(),
             )
         )
-    return tuple(found)
+    return tuple(read)
 
 
 def kind_of(drugs: tuple[str, ...]) -> str:
@@ -412,8 +412,8 @@ def kind_of(drugs: tuple[str, ...]) -> str:
     parts += [f"{name} antibody" for name in ("CTLA-4", "TIGIT", "LAG-3", "TIM-3") if name.replace("-", "") in aims]
     if aims & {"VEGF", "VEGFA", "VEGFR2"}:
         parts.append("antiangiogenic")
-    for word, title in _CLASS_TITLES.items():
-        if title not in parts and any(contains_class((d,), word) for d in drugs):
+    for mark, title in _CLASS_TITLES.items():
+        if title not in parts and any(contains_class((d,), mark) for d in drugs):
             parts.append(title)
     plain = [d for d in drugs if contains_class((d,), "cytotoxic") and not contains_class((d,), "adc")]
     if plain:
@@ -421,7 +421,7 @@ def kind_of(drugs: tuple[str, ...]) -> str:
     # A drug of no class above is a class of its own: with a PD-1 antibody it is not what trials of antibodies tested.
     for name in drugs:
         drug = registered.get(name)
-        named = any(contains_class((name,), word) for word in (*_CLASS_TITLES, "ici", "cytotoxic"))
+        named = any(contains_class((name,), mark) for mark in (*_CLASS_TITLES, "ici", "cytotoxic"))
         if drug is not None and not named and acts_through(drug) and drug.drug_class not in parts:
             parts.append(drug.drug_class)
     return " and ".join(parts) or "other"

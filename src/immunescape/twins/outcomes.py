@@ -23,7 +23,7 @@ RESULT = "result:"
 
 
 def outcomes_of(
-    result: RankedPatient, known: Observables | None, *, months: float = 25.0, seed: int = 1
+    result: RankedPatient, observables: Observables | None, *, months: float = 25.0, seed: int = 1
 ) -> pd.DataFrame:
     """Outcomes of the twins that had every option.
 
@@ -31,7 +31,7 @@ def outcomes_of(
     ----------
     result
         Ranked options of a patient.
-    known
+    observables
         Observables of the whole population, for percentiles.
     months
         Follow-up: who has no event by then is censored.
@@ -51,7 +51,7 @@ def outcomes_of(
     options = [r.option for r in ranking.rows]
     paired = paired_scores(result.followed, [o.name for o in options], ranking.weights)
     ids = list(paired.ids)
-    seen = drawn_results(result.followed.twins.table.loc[ids], known, seed=seed)
+    seen = drawn_results(result.followed.twins.table.loc[ids], observables, seed=seed)
     seen = seen.add_prefix(RESULT).reset_index(drop=True)
     parts = []
     for o in options:

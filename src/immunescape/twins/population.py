@@ -94,19 +94,19 @@ class Observables:
         from immunescape.trial.coefficients import coefficients
 
         margin = coefficients("twin_errors")["unit_margin"].value
-        known = self.of(self.table, fact.target)
+        values = self.of(self.table, fact.target)
         if fact.scale == "sd_ln":
             noise = float(np.exp(4.0 * fact.spread))
-            low, high = known.min() / margin / noise, known.max() * margin * noise
+            low, high = values.min() / margin / noise, values.max() * margin * noise
         else:
             noise = 4.0 * fact.spread
-            low, high = known.min() - noise, known.max() + noise
-            if known.min() >= 0.0:
-                low, high = min(low, 0.0), max(high, known.max() * 1.5)
+            low, high = values.min() - noise, values.max() + noise
+            if values.min() >= 0.0:
+                low, high = min(low, 0.0), max(high, values.max() * 1.5)
         if not low <= fact.value <= high:
             raise InputError(
                 f"{fact.measured} would be {fact.target} = {fact.value:.3g}; virtual patients have "
-                f"{known.min():.3g} to {known.max():.3g}",
+                f"{values.min():.3g} to {values.max():.3g}",
                 where=f"biomarker '{fact.biomarker}'",
                 hint="Check the unit; nothing was conditioned on it.",
             )

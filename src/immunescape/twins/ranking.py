@@ -217,10 +217,10 @@ def read_weights(words: Sequence[str]) -> dict[str, float]:
     """
     weights = dict(WEIGHTS)
     named: set[str] = set()
-    for word in words:
-        name, sign, text = (part.strip() for part in word.partition("="))
+    for text_of in words:
+        name, sign, text = (piece.strip() for piece in text_of.partition("="))
         if not sign:
-            raise InputError(f"'{word}' is no NAME=NUMBER", hint="For example: --weight toxicity=0.2")
+            raise InputError(f"'{text_of}' is no NAME=NUMBER", hint="For example: --weight toxicity=0.2")
         if name not in weights:
             raise unknown_word("weight", name, weights)
         try:
@@ -300,13 +300,13 @@ def _figures(arm: _Arm, w: FloatArray, move: FloatArray) -> dict[str, float]:
     """Figures of one option, moved in the log odds of response and in ln of the times to progression and death."""
     share = min(max(float(w @ arm.response), 1e-4), 1.0 - 1e-4)
     pfs, os_ = arm.pfs * math.exp(move[1]), arm.os * math.exp(move[2])
-    found = {"response": 1.0 / (1.0 + math.exp(-(math.log(share / (1.0 - share)) + move[0])))}
-    found |= {f"pfs_{m}": float(w @ (pfs > m)) for m in (6, 12, 24)}
-    found |= {f"os_{m}": float(w @ (os_ > m)) for m in (6, 12, 24)}
-    found["rmst_24"] = float(w @ np.minimum(os_, HORIZON))
-    found["rmpfs_24"] = float(w @ np.minimum(pfs, HORIZON))
-    found["grade3"], found["stopped"] = float(w @ arm.grade3), float(w @ arm.stopped)
-    return found
+    figures = {"response": 1.0 / (1.0 + math.exp(-(math.log(share / (1.0 - share)) + move[0])))}
+    figures |= {f"pfs_{m}": float(w @ (pfs > m)) for m in (6, 12, 24)}
+    figures |= {f"os_{m}": float(w @ (os_ > m)) for m in (6, 12, 24)}
+    figures["rmst_24"] = float(w @ np.minimum(os_, HORIZON))
+    figures["rmpfs_24"] = float(w @ np.minimum(pfs, HORIZON))
+    figures["grade3"], figures["stopped"] = float(w @ arm.grade3), float(w @ arm.stopped)
+    return figures
 
 
 def _stretch(times: FloatArray, w: FloatArray, mean: float) -> float:
@@ -349,7 +349,7 @@ def _drawn(
     rng = np.random.default_rng([seed, 31])
     ess = 1.0 / float((w**2).sum())
     gains = _gains_lost(arms, options, w, uncertainty.classes) if "class" in sources else {}
-    found: dict[str, list[dict[str, float]]] = {o.name: [] for o in options}
+    drawn: dict[str, list[dict[str, float]]] = {o.name: [] for o in options}
     for k in range(count):
         # gamma weights: each twin counts as its share of the effective ones
         mine = rng.gamma(np.maximum(w * ess, 1e-6)) if "twins" in sources else w
@@ -362,8 +362,8 @@ def _drawn(
             for place, gone, mean, sd in gains.get(o.name, ()):
                 # the same luck for both ends; a share of 1 leaves the gain as it is, 0 takes it away
                 moves[o.name][place] += (1.0 - (mean + sd * normal)) * gone
-            found[o.name].append(_figures(arms[o.name], mine, moves[o.name]))
-    return found
+            drawn[o.name].append(_figures(arms[o.name], mine, moves[o.name]))
+    return drawn
 
 
 def _score(figures: Mapping[str, float], weights: Mapping[str, float]) -> float:

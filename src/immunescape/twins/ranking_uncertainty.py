@@ -36,7 +36,7 @@ FloatArray = NDArray[np.float64]
 SOURCES = ("twins", "fit", "strengths", "class")
 FIT_DRAWS = 200
 _UNTESTED = "any class without a trial"
-_STAMP = re.compile(r"run of model ([0-9a-f]{12})")
+_STAMP = re.compile(r"run of numbers ([0-9a-f]{12})")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class AssumedMoves:
     ----------
     kinds : class of regimen -> (draws, 3) moves: log odds of response, ln of times to progression, ln of those to
         death. Rows are the same draws in all classes.
-    model : digest of the model that they were simulated with.
+    model : digest of the released numbers that they were simulated with (`numbers_digest`).
     """
 
     kinds: Mapping[str, FloatArray]
@@ -73,7 +73,8 @@ class ClassErrors:
         ``median`` (ln time) -> SD. What is most special counts.
     delivered : (figure, class of what is added) -> mean and SD of the share of the predicted effect that trials showed;
         figures are ``pfs_hr`` and ``os_hr``. Empty: shares are not used.
-    model : first digits of the digest of the model that was compared with the trials; '' where that is not stated.
+    model : first digits of the digest of the released numbers that were compared with the trials; '' where that is not
+        stated.
     """
 
     kinds: Mapping[str, Mapping[str, float]]
@@ -130,15 +131,15 @@ def _data(name: str) -> dict[str, Any] | None:
     path = files("immunescape.knowledge").joinpath("data", f"{name}.json")
     if not path.is_file():
         return None
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
 
 
 @lru_cache(maxsize=1)
 def shipped_strengths() -> AssumedMoves | None:
     """Moves of ``assumed_strengths.json``; None where the file does not ship."""
-    found = _data("assumed_strengths")
-    return None if found is None else moves_of(found)
+    strengths = _data("assumed_strengths")
+    return None if strengths is None else moves_of(strengths)
 
 
 def moves_of(content: Mapping[str, Any]) -> AssumedMoves:
@@ -191,9 +192,9 @@ def shipped_class_errors() -> ClassErrors:
 
 def shipped_uncertainty(factors: FloatArray) -> RankingUncertainty:
     """Everything that ships, with the factors of the twins under other fits."""
-    from immunescape.trial.runner import model_digest
+    from immunescape.trial.runner import numbers_digest
 
-    strengths, classes, now = shipped_strengths(), shipped_class_errors(), model_digest()
+    strengths, classes, now = shipped_strengths(), shipped_class_errors(), numbers_digest()
     notes = []
     if strengths is None:
         notes.append("Intervals do not include the uncertainty of assumed strengths: no draws of them ship.")
@@ -220,12 +221,12 @@ def draw_moves(
     kinds = sorted({o.kind for o in options})
     # drawn whether they are used or not, so that a source alone sees the same numbers as all together
     errors = {k: rng.standard_normal(2) for k in kinds}
-    own = {k: rng.standard_normal(3) for k in kinds}
+    of_kind = {k: rng.standard_normal(3) for k in kinds}
     out = {}
     for o in options:
         move = np.zeros(3)
         if "strengths" in sources:
-            move = move + uncertainty.strengths.move(o.kind, draw, own[o.kind])
+            move = move + uncertainty.strengths.move(o.kind, draw, of_kind[o.kind])
         if "class" in sources:
             # what an add-on may be off by beyond its backbone is the share that is delivered
             classed = uncertainty.classes

@@ -42,7 +42,7 @@ class Scan:
 
     day: float
     sld_mm: float
-    word: str
+    response: str
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class LineRecord:
     @property
     def best_response(self) -> str:
         """Best word of the scans; '' where none has a word."""
-        words = [s.word for s in self.scans]
+        words = [s.response for s in self.scans]
         return next((w for w in ("CR", "PR", "SD", "PD") if w in words), "")
 
     @property
@@ -179,9 +179,9 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
     lines = _lines(study, profile.patient, at)
     before = [line for line in lines if line.start < 0 or at > 0]
     planned = next((line for line in lines if line.start >= 0), None) if at == 0.0 else None
-    known_before = sum(line.start < 0 for line in lines)
+    earlier_lines = sum(line.start < 0 for line in lines)
     recorded = _plain(row, "prior_lines")
-    unknown = 0 if recorded is None else max(int(recorded) - known_before, 0)
+    unknown = 0 if recorded is None else max(int(recorded) - earlier_lines, 0)
     first = dict(facts_of(profile))
     for fact in (*_of_row(row, notes), *_of_tables(study, profile.patient, lines)):
         first.setdefault(fact.target, fact)
@@ -227,7 +227,7 @@ def record_of_history(study: Study, profile: PatientProfile) -> PatientRecord:
     row = study.patients.set_index("patient").loc[profile.patient]
     lines = _lines(study, profile.patient, _WHOLE_COURSE)
     recorded = _plain(row, "prior_lines")
-    known_before = sum(line.start < 0 for line in lines)
+    earlier_lines = sum(line.start < 0 for line in lines)
     facts = dict(facts_of(profile))
     for fact in _of_row(row, []):
         facts.setdefault(fact.target, fact)
@@ -236,7 +236,7 @@ def record_of_history(study: Study, profile: PatientProfile) -> PatientRecord:
         _WHOLE_COURSE,
         tuple(facts[k] for k in sorted(facts)),
         lines=tuple(lines),
-        unknown_lines=0 if recorded is None else max(int(recorded) - known_before, 0),
+        unknown_lines=0 if recorded is None else max(int(recorded) - earlier_lines, 0),
     )
 
 
@@ -259,36 +259,36 @@ def _plain(row: Any, column: str) -> float | None:
     return None if value is None or not math.isfinite(float(value)) else float(value)
 
 
-def _word(row: Any, column: str) -> str:
+def _text_of(row: Any, column: str) -> str:
     value = row.get(column)
     return value.strip().casefold() if isinstance(value, str) else ""
 
 
 def _of_row(row: Any, notes: list[str]) -> list[Fact]:
     """Facts of the table of patients."""
-    found: list[Fact] = []
+    facts: list[Fact] = []
 
     def words(target: str, column: str, allowed: tuple[str | int, ...]) -> None:
-        found.append(Fact(target, "covariate", allowed=allowed, biomarker=column, measured=str(row[column])))
+        facts.append(Fact(target, "covariate", allowed=allowed, biomarker=column, measured=str(row[column])))
 
-    sex = _word(row, "sex")
+    sex = _text_of(row, "sex")
     if sex[:1] in ("f", "w", "m"):
         words("sex", "sex", ("M",) if sex[0] == "m" else ("F",))
-    histology = _word(row, "histology")
+    histology = _text_of(row, "histology")
     if "squamous" in histology and "non" not in histology and "adenosquamous" not in histology:
         words("histology", "histology", ("squamous",))
     elif any(w in histology for w in ("adeno", "non-squamous", "nonsquamous", "non squamous", "large cell")):
         words("histology", "histology", ("nonsquamous",))
     elif histology:
         notes.append(f"histology '{row['histology']}' is neither squamous nor non-squamous: not conditioned on")
-    smoking = _word(row, "smoking")
+    smoking = _text_of(row, "smoking")
     if smoking:
         first = smoking.split()[0]
         if first in ("never", "former", "current"):
             words("smoking", "smoking", (first,))
         elif first in ("ever", "smoker", "yes"):
             words("smoking", "smoking", ("former", "current"))
-    stage = _word(row, "stage").replace("stage", "").strip().upper()
+    stage = _text_of(row, "stage").replace("stage", "").strip().upper()
     if stage.startswith(("IV", "4")):
         words("stage", "stage", ("IV",))
     elif stage.startswith(("III", "3")):
@@ -301,24 +301,24 @@ def _of_row(row: Any, notes: list[str]) -> list[Fact]:
             notes.append(f"ECOG {ecog:.0f}: the maximum in the population is 2, which is used")
         words("ecog", "ecog", (int(min(ecog, 2)),))
     if age is not None:
-        found.append(
+        facts.append(
             Fact("age", "covariate", value=age, spread=0.5, scale="sd", biomarker="age", measured=f"{age:.0f} years")
         )
-    return found
+    return facts
 
 
 def _of_tables(study: Study, patient: str, lines: list[LineRecord]) -> list[Fact]:
     """Sum of diameters before the first line that is recorded, and LDH over its upper limit."""
     from immunescape.trial.coefficients import coefficients
 
-    found: list[Fact] = []
+    facts: list[Fact] = []
     baseline = next((line.baseline_mm for line in lines), math.nan)
     if math.isnan(baseline):
         baseline = _baseline(study, patient, 0.0)
     if math.isfinite(baseline):
         table = coefficients("lesions")
         error = math.hypot(table["reader_cv"].value, table["scan_cv"].value)
-        found.append(
+        facts.append(
             Fact(
                 "sld_mm",
                 "covariate",
@@ -337,7 +337,7 @@ def _of_tables(study: Study, patient: str, lines: list[LineRecord]) -> list[Fact
         top = limit[limit["unit"] == last["unit"]]
         if len(top) and float(top["value"].iloc[-1]) > 0:
             ratio = float(last["value"]) / float(top["value"].iloc[-1])
-            found.append(
+            facts.append(
                 Fact(
                     "ldh_uln",
                     "covariate",
@@ -349,7 +349,7 @@ def _of_tables(study: Study, patient: str, lines: list[LineRecord]) -> list[Fact
                     grade="assumed",
                 )
             )
-    return found
+    return facts
 
 
 def _baseline(study: Study, patient: str, start: float) -> float:
@@ -388,27 +388,27 @@ def _lines(study: Study, patient: str, at: float) -> list[LineRecord]:
         else:
             groups.append([row])
     starts = [group[0][0] for group in groups]
-    found = []
+    lines = []
     for group, following in zip(groups, [*starts[1:], math.inf][: len(groups)], strict=True):
         start = group[0][0]
         scans = _scans(study, patient, start, min(at, following))
-        progression = next((s.day for s in scans if s.word == "PD"), math.inf)
+        progression = next((s.day for s in scans if s.response == "PD"), math.inf)
         drugs = tuple(dict.fromkeys(row[2] for row in sorted(group)))
         end = min(max(row[1] for row in group), following)
         end = end if end <= at else math.inf  # later is not known yet
         record = LineRecord(drugs, start, end, _baseline(study, patient, start), scans, progression)
         if record.progressed:
             record = replace(record, scans=tuple(s for s in scans if s.day <= progression))
-        found.append(record)
-    return found
+        lines.append(record)
+    return lines
 
 
 def _scans(study: Study, patient: str, start: float, until: float) -> tuple[Scan, ...]:
     rows = study.responses[(study.responses["patient"] == patient) & study.responses["day"].notna()]
     rows = rows[(rows["day"] > start + 1.0) & (rows["day"] <= until)].sort_values("day")
     return tuple(
-        Scan(float(day), float(sld), word.strip().upper() if isinstance(word, str) else "")
-        for day, sld, word in zip(rows["day"], rows["sld_mm"], rows["recist"], strict=True)
+        Scan(float(day), float(sld), answer.strip().upper() if isinstance(answer, str) else "")
+        for day, sld, answer in zip(rows["day"], rows["sld_mm"], rows["recist"], strict=True)
     )
 
 
@@ -427,17 +427,17 @@ def _ctdna(study: Study, patient: str, at: float, notes: list[str]) -> tuple[Ctd
             f"{other} ctDNA {'sample is' if other == 1 else 'samples are'} of another analyte or in another unit than "
             f"most ({analyte or 'ctDNA'} in {unit or 'no unit'}): not used"
         )
-    found = []
+    samples = []
     for row in rows[kinds == kind].sort_values(["day", "value"]).to_dict("records"):
         value, limit, seen = row["value"], row["lod"], row["detected"]
         absent = seen is False or value == 0.0 or (value == value and limit == limit and value < limit)
         if absent and limit == limit and limit > 0.0:
-            found.append(CtdnaSample(float(row["day"]), float(limit), below=True))
+            samples.append(CtdnaSample(float(row["day"]), float(limit), below=True))
         elif absent or value != value:
             notes.append(f"ctDNA on day {row['day']:g} is not detected and has no limit of detection: not used")
         else:
-            found.append(CtdnaSample(float(row["day"]), float(value)))
-    return tuple(found)
+            samples.append(CtdnaSample(float(row["day"]), float(value)))
+    return tuple(samples)
 
 
 def _check_sizes(study: Study, patient: str, at: float) -> None:
@@ -468,7 +468,11 @@ def _check_sizes(study: Study, patient: str, at: float) -> None:
                 where=where,
                 hint=hint,
             )
-        if size >= MEASURABLE_MM * MOST_GROWTH and 0.0 < later < MEASURABLE_MM and _word_of(rows, later_day) == "PD":
+        if (
+            size >= MEASURABLE_MM * MOST_GROWTH
+            and 0.0 < later < MEASURABLE_MM
+            and _response_on(rows, later_day) == "PD"
+        ):
             raise InputError(
                 f"the sum of diameters falls from {size:g} mm to {later:g} mm on day {later_day:g}, where the response "
                 "is progression",
@@ -477,7 +481,7 @@ def _check_sizes(study: Study, patient: str, at: float) -> None:
             )
 
 
-def _word_of(rows: pd.DataFrame, day: float) -> str:
+def _response_on(rows: pd.DataFrame, day: float) -> str:
     words = rows.loc[rows["day"] == day, "recist"].tolist()
     return words[0].strip().upper() if words and isinstance(words[0], str) else ""
 

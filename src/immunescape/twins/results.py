@@ -72,7 +72,7 @@ def possible_results(
     facts: Sequence[Fact],
     table: pd.DataFrame,
     weights: FloatArray,
-    known: Observables | None,
+    observables: Observables | None,
     *,
     seed: int = 1,
 ) -> tuple[tuple[PossibleResults, ...], tuple[tuple[str, str], ...]]:
@@ -86,7 +86,7 @@ def possible_results(
         What the twins were conditioned on: another measurement of the same thing is no open question.
     table, weights
         Twins at diagnosis, (n,) their weights.
-    known
+    observables
         Observables of the whole population, for percentiles; None leaves those out.
     seed
         Of the error of measurement.
@@ -97,7 +97,7 @@ def possible_results(
         One for each biomarker that the twins carry; and (biomarker, reason) of those that they do not.
     """
     settled = {f.target for f in facts if f.value is not None or len(f.allowed) <= 1}
-    found, left = [], []
+    results, left = [], []
     for k, biomarker in enumerate(sorted(dict.fromkeys(open_questions))):
         links = [link for link in profile_links() if link.biomarker == biomarker]
         if not links:
@@ -107,18 +107,18 @@ def possible_results(
         if target in settled:
             left.append((biomarker, f"{target} was measured in another way"))
             continue
-        x = _values(links[0], table, known)
+        x = _values(links[0], table, observables)
         if x is None:
             left.append((biomarker, f"the twins do not carry {target}"))
         elif links[0].when:
-            found.append(PossibleResults(biomarker, target, *_of_words(links, x)))
+            results.append(PossibleResults(biomarker, target, *_of_words(links, x)))
         else:
             rng = np.random.default_rng([seed, 41, k])
-            found.append(PossibleResults(biomarker, target, *_of_numbers(links[0], x.astype(float), weights, rng)))
-    return tuple(found), tuple(left)
+            results.append(PossibleResults(biomarker, target, *_of_numbers(links[0], x.astype(float), weights, rng)))
+    return tuple(results), tuple(left)
 
 
-def drawn_results(table: pd.DataFrame, known: Observables | None, *, seed: int = 1) -> pd.DataFrame:
+def drawn_results(table: pd.DataFrame, observables: Observables | None, *, seed: int = 1) -> pd.DataFrame:
     """Draw one result of every measurement that the twins carry (columns named as biomarkers): words, or numbers.
 
     Numbers hold the error of the table; other arguments as of `possible_results`.
@@ -128,7 +128,7 @@ def drawn_results(table: pd.DataFrame, known: Observables | None, *, seed: int =
     columns = {}
     for k, biomarker in enumerate(sorted({link.biomarker for link in profile_links()})):
         links = [link for link in profile_links() if link.biomarker == biomarker]
-        x = _values(links[0], table, known)
+        x = _values(links[0], table, observables)
         if x is None:
             continue
         if links[0].when:
@@ -139,7 +139,7 @@ def drawn_results(table: pd.DataFrame, known: Observables | None, *, seed: int =
     return pd.DataFrame(columns, index=table.index)
 
 
-def _values(link: ProfileLink, table: pd.DataFrame, known: Observables | None) -> NDArray[np.generic] | None:
+def _values(link: ProfileLink, table: pd.DataFrame, observables: Observables | None) -> NDArray[np.generic] | None:
     """What the twins carry of a target (n,), for percentiles as a normal score; None where they do not."""
     if link.kind == "covariate":
         return table[link.target].to_numpy() if link.target in table.columns else None
@@ -148,14 +148,18 @@ def _values(link: ProfileLink, table: pd.DataFrame, known: Observables | None) -
         return table[name].to_numpy(dtype=float) if name in table.columns else None
     from immunescape.twins.population import observed_names
 
-    if known is None or not {f"b:{name}" for name in observed_names((link.target,))} <= set(table.columns):
+    if observables is None or not {f"b:{name}" for name in observed_names((link.target,))} <= set(table.columns):
         return None
-    return known.score(table, link.target) if link.transformation == "percentile" else known.of(table, link.target)
+    return (
+        observables.score(table, link.target)
+        if link.transformation == "percentile"
+        else observables.of(table, link.target)
+    )
 
 
 def _of_words(links: Sequence[ProfileLink], x: NDArray[np.generic]) -> tuple[tuple[str, ...], FloatArray]:
     """Results in words: the first row of the table that a twin meets."""
-    names = [" or ".join(word.replace("_", " ") for word in link.when) for link in links]
+    names = [" or ".join(level.replace("_", " ") for level in link.when) for link in links]
     names = [{"true": "present", "false": "absent"}.get(name, name) for name in names]
     place = np.full(len(x), len(links))
     ranges = []
@@ -165,8 +169,8 @@ def _of_words(links: Sequence[ProfileLink], x: NDArray[np.generic]) -> tuple[tup
             ranges.append((float(low), float(high), k))
             met = (x.astype(float) >= float(low)) & (x.astype(float) <= float(high))
         else:
-            word = {"true": True, "false": False}.get(link.factor, link.factor)
-            met = x.astype(object) == word
+            level = {"true": True, "false": False}.get(link.factor, link.factor)
+            met = x.astype(object) == level
             met = ~met if link.transformation == "exclude" else met
         place[met] = k
     if ranges:

@@ -33,10 +33,10 @@ def cycle_steps() -> dict[str, tuple[str, float]]:
     return {row["step"]: (row["observable"], row.number("direction")) for row in read_rows("cycle_steps")}
 
 
-def limiting_steps(table: pd.DataFrame, weights: FloatArray, known: Observables) -> dict[str, float]:
+def limiting_steps(table: pd.DataFrame, weights: FloatArray, observables: Observables) -> dict[str, float]:
     """Share of weighted twins that each step limits at diagnosis, the largest first."""
     steps = cycle_steps()
-    scores = np.stack([sign * known.score(table, name) for name, sign in steps.values()], axis=1)
+    scores = np.stack([sign * observables.score(table, name) for name, sign in steps.values()], axis=1)
     lowest = scores.argmin(axis=1)
     w = weights / weights.sum()
     shares = {step: float(w[lowest == k].sum()) for k, step in enumerate(steps)}
@@ -44,7 +44,7 @@ def limiting_steps(table: pd.DataFrame, weights: FloatArray, known: Observables)
 
 
 def steps_moved(
-    followed: Followed, regimens: Mapping[str, str], known: Observables, engine: str = "auto"
+    followed: Followed, regimens: Mapping[str, str], observables: Observables, engine: str = "auto"
 ) -> dict[str, dict[str, float]]:
     """Weighted median change of each step's score by week 6 against no treatment, for each regimen.
 
@@ -56,7 +56,6 @@ def steps_moved(
     from immunescape.twins.early import early_levels
 
     heavy = np.argsort(-followed.twins.weights)[:_SOME]
-    heavy = heavy[followed.twins.table.index.to_numpy()[heavy] < 1_000_000]  # the first batch has the seed of the twins
     table = followed.twins.table.iloc[heavy].sort_index()
     if not len(table):
         return {}
@@ -65,7 +64,7 @@ def steps_moved(
     def scores(regimen: str) -> FloatArray:
         levels = early_levels(table, followed.twins.seed, regimen, [_WEEK_6], names, engine=engine)[:, 0, :]
         at = pd.DataFrame({f"b:{n}": levels[:, k] for k, n in enumerate(names)}, index=table.index)
-        return np.stack([sign * known.score(at, name) for name, sign in cycle_steps().values()], axis=1)
+        return np.stack([sign * observables.score(at, name) for name, sign in cycle_steps().values()], axis=1)
 
     untreated = scores("none")
     moved = {}

@@ -61,21 +61,23 @@ def cautions_of(kinds: Iterable[str], record: PatientRecord, setting: Setting) -
     record, setting
         The patient's history and setting.
     """
-    found: list[str] = []
+    cautions: list[str] = []
     failed = [line for line in record.history if line.progressed and line.drugs]
     for kind in kinds:
         parts = set(kind.split(" and "))
         on_class = [line for line in failed if parts <= set(kind_of(line.drugs).split(" and "))]
         if on_class:
-            found.append(f"{kind}: the disease progressed on this class ({on_class[-1].title}); it requires a reason")
+            cautions.append(
+                f"{kind}: the disease progressed on this class ({on_class[-1].title}); it requires a reason"
+            )
             continue
         level, rows = level_of(kind, setting)
         if level == "contradicted":
             names = ", ".join(r.trial for r in rows if r.result == "negative" and r.phase in _PHASE_3)
-            found.append(f"{kind}: contradicted in this setting ({names})")
+            cautions.append(f"{kind}: contradicted in this setting ({names})")
         elif setting.had_inhibitor and "ici" in parts and not any(_supports(r.result, r.had_inhibitor) for r in rows):
-            found.append(f"{kind}: no trial supports it after a PD-(L)1 antibody, which was given before")
-    return tuple(dict.fromkeys(found))
+            cautions.append(f"{kind}: no trial supports it after a PD-(L)1 antibody, which was given before")
+    return tuple(dict.fromkeys(cautions))
 
 
 def _supports(result: str, had_inhibitor: str) -> bool:

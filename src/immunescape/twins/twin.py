@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
-from immunescape.twins.conditioning import ENOUGH, TwinPopulation, condition
-from immunescape.twins.courses import Courses, CourseTask, follow, stacked, usual_regimen
+from immunescape.twins.conditioning import ENOUGH, Candidates, TwinPopulation, check_number_of_twins
+from immunescape.twins.courses import Courses, CourseTask, follow, joined, usual_regimen
 from immunescape.twins.covariates import effective
-from immunescape.twins.early import early_course
-from immunescape.twins.likelihood import arm_outcomes, line_log_likelihood, size_log_likelihood
+from immunescape.twins.earlier_lines import EarlierLines
+from immunescape.twins.early import EarlyCourse, early_course
+from immunescape.twins.likelihood import arm_outcomes, line_log_likelihood
 from immunescape.twins.records import LineRecord, PatientRecord
 
 if TYPE_CHECKING:
@@ -24,19 +25,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Followed",
     "TwinResult",
-    "batch_of",
-    "first_number",
     "forecast",
     "made_twins",
-    "seed_of",
     "twins_on",
     "weighted",
 ]
 
 FloatArray = NDArray[np.float64]
-_BATCH = 1_000_000
-"""Numbers of the twins of further batches begin with a multiple of this."""
-_BATCHES = 4
+_ATTEMPTS = 4
 _MORE = 1.25
 """So many times the effective twins are drawn at diagnosis where a course will cost some of them."""
 MONTH = 365.25 / 12.0
@@ -147,7 +143,7 @@ def forecast(patients: pd.DataFrame, weights: FloatArray, at_day: float = 0.0) -
     order = np.argsort(pfs)
     half = np.searchsorted(np.cumsum(w[order]), 0.5)
     median = pfs[order][min(int(half), len(pfs) - 1)]
-    found: dict[str, Any] = {
+    forecasts: dict[str, Any] = {
         "response": float(w @ patients["best_response"].isin(["CR", "PR"]).to_numpy(dtype=float)),
         "grade3": float(w @ patients["grade3_day"].notna().to_numpy(dtype=float)),
         "stopped": float(w @ patients["toxicity_stop_day"].notna().to_numpy(dtype=float)),
@@ -155,8 +151,8 @@ def forecast(patients: pd.DataFrame, weights: FloatArray, at_day: float = 0.0) -
     }
     for name, days, months in (("pfs", pfs, (6, 12)), ("os", os_, (6, 12, 24))):
         for month in months:
-            found[f"{name}_{month}"] = float(w @ (days > month * MONTH)) if month * MONTH > at_day else 1.0
-    return {k: None if v is None else round(v, 4) for k, v in found.items()}
+            forecasts[f"{name}_{month}"] = float(w @ (days > month * MONTH)) if month * MONTH > at_day else 1.0
+    return {k: None if v is None else round(v, 4) for k, v in forecasts.items()}
 
 
 def event_days(patients: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
@@ -203,127 +199,113 @@ def twins_on(
     InputError
         Where too few twins had such a course.
     """
-    import pandas as pd
-
+    check_number_of_twins(twins, enough)
     ongoing = record.ongoing
-    course = None
-    if ongoing is not None and not record.history and not record.unknown_lines:
-        course = early_course(
-            usual_regimen(ongoing.drugs),
-            ongoing.baseline_mm,
-            [(s.day - ongoing.start, s.sld_mm) for s in ongoing.scans],
-            [replace(c, day=c.day - ongoing.start) for c in record.ctdna if c.day >= ongoing.start - 7.0],
-        )
-    driver = next((f.allowed[0] for f in record.facts if f.target == "driver" and len(f.allowed) == 1), "none")
-    parts: list[Followed] = []
-    more = _MORE if _informative(record) else 1.0
-    for batch in range(_BATCHES):
-        own = seed_of(seed, batch)
-        population = condition(
-            record.patient,
-            record.facts,
-            twins=math.ceil(more * twins),
-            seed=own,
-            region="east_asian" if region == "east_asian" else "western",
-            workers=workers,
-            engine=engine,
-            enough=math.ceil(more * enough),
-            course=course,
-        )
-        task = CourseTask(
-            own,
-            arms,
-            history=record.history,
-            unknown_lines=record.unknown_lines,
-            driver=str(driver),
-            months=months,
-            scan_days=tuple(s.day - ongoing.start for s in ongoing.scans) if ongoing is not None else (),
-            line=record.line,
-            region=region,
-            engine=engine,
-            lesions=lesions,
-        )
-        courses = follow(task, population.table, workers=workers, progress=progress)
-        logs = _log_weights(record, population, courses)
+    earlier = bool(record.history or record.unknown_lines)
+    course = None if earlier else _course_from_diagnosis(record)
+    task = _task(record, arms, seed=seed, months=months, region=region, engine=engine, lesions=lesions)
+    # a course that is still going on will cost some of the twins
+    more = 1.0 if ongoing is None else _MORE
+    wanted, number = math.ceil(more * enough), math.ceil(more * twins)
+    candidates = Candidates(
+        record.patient, record.facts, first=number, seed=seed, workers=workers, engine=engine, course=course,
+        region="east_asian" if region == "east_asian" else "western",
+    )  # fmt: skip
+    lines = EarlierLines(record, task, workers=workers, follower=follow) if earlier else None
+    made: list[Courses] = []
+    for _ in range(_ATTEMPTS):
+        if lines is not None:
+            population = lines.drawn(candidates, number, wanted)
+        elif candidates.grow_until(wanted):
+            population = candidates.drawn(number)
+        else:
+            raise candidates.refusal(wanted)
+        done = {i for courses in made for i in (*_ids(courses), *(j for j, _ in courses.lost))}
+        new = population.table.loc[[i for i in population.table.index.tolist() if i not in done]]
+        if len(new):
+            made.append(follow(task, new, workers=workers, progress=progress))
+        courses = _of_twins(joined(made), population)
+        ids = population.table.index.to_numpy()
+        logs = np.where(np.isin(ids, list(_ids(courses))), 0.0, -math.inf)
         if ongoing is not None:
-            logs = logs + _ongoing(record, ongoing, population.table.index.to_numpy(), courses, course is None)
+            logs = logs + _ongoing(record, ongoing, ids, courses, course is None)
         weights = population.weights * np.exp(logs)
-        parts.append(_renumbered(Followed(population, courses, weights), first_number(batch)))
-        total = np.concatenate([p.weights for p in parts])
-        if effective(total) >= enough or not _informative(record):
+        ess = effective(weights)
+        if ongoing is None or ess >= enough:
             break
+        factor = min(max(1.3 * enough / max(ess, 1.0), 1.5), 4.0)
+        wanted, number = math.ceil(factor * wanted), math.ceil(factor * number)
     else:
+        assert ongoing is not None  # without one the first attempt is the last
         raise InputError(
-            f"only {effective(total):.0f} of {sum(len(p.twins) for p in parts)} twins have such a course; {enough} are "
-            "needed",
+            f"only {ess:.0f} of {len(population)} twins agree with the course on {ongoing.title} up to day "
+            f"{record.at:g}; {enough} are needed",
             hint="Check the days of scans and progression. Courses that the model cannot reproduce give no forecast.",
         )
-    first = parts[0].twins
-    table = pd.concat([p.twins.table for p in parts])
-    weights = total / total.sum()
-    ess = effective(total)
-    joined = replace(
-        first, table=table, weights=weights, effective=ess, candidates=sum(p.twins.candidates for p in parts)
+    if not weights.sum() > 0.0:
+        raise InputError(
+            f"none of {len(population)} twins could be followed on {', '.join(name for name, _ in arms)}",
+            hint="Choose another seed (--seed), or leave out the regimen that fails.",
+        )
+    population = replace(population, weights=weights / weights.sum(), effective=min(ess, population.effective))
+    return Followed(population, courses, weights)
+
+
+def _course_from_diagnosis(record: PatientRecord) -> EarlyCourse | None:
+    """Scans and ctDNA of a first line that is going on: they condition the twins while these are drawn."""
+    ongoing = record.ongoing
+    if ongoing is None:
+        return None
+    return early_course(
+        usual_regimen(ongoing.drugs),
+        ongoing.baseline_mm,
+        [(s.day - ongoing.start, s.sld_mm) for s in ongoing.scans],
+        [replace(c, day=c.day - ongoing.start) for c in record.ctdna if c.day >= ongoing.start - 7.0],
     )
-    courses = Courses(
-        stacked([p.courses.patients for p in parts]),
-        stacked([p.courses.scans for p in parts]),
-        tuple({i: o for p in parts for i, o in p.courses.history[k].items()} for k in range(len(record.history))),
-        tuple(x for p in parts for x in p.courses.lost),
-        parts[0].courses.drugs,
-        parts[0].courses.specificity,
+
+
+def _task(
+    record: PatientRecord,
+    arms: tuple[tuple[str, str], ...],
+    *,
+    seed: int,
+    months: float,
+    region: str,
+    engine: str,
+    lesions: str,
+) -> CourseTask:
+    """What the twins of a patient get: the earlier lines as they were, then each of the arms."""
+    driver = next((f.allowed[0] for f in record.facts if f.target == "driver" and len(f.allowed) == 1), "none")
+    ongoing = record.ongoing
+    return CourseTask(
+        seed,
+        arms,
+        history=record.history,
+        unknown_lines=record.unknown_lines,
+        driver=str(driver),
+        months=months,
+        scan_days=tuple(s.day - ongoing.start for s in ongoing.scans) if ongoing is not None else (),
+        line=record.line,
+        region=region,
+        engine=engine,
+        lesions=lesions,
     )
-    return Followed(joined, courses, weights)
 
 
-def seed_of(seed: int, batch: int) -> int:
-    """Seed of a batch of twins."""
-    return seed + 7919 * batch
+def _ids(courses: Courses) -> set[int]:
+    """Numbers of the twins that were followed on an arm."""
+    return {int(i) for i in courses.patients["id"].unique()} if len(courses.patients) else set()
 
 
-def first_number(batch: int) -> int:
-    """What is added to the numbers of the twins of a batch."""
-    return batch * _BATCH
-
-
-def batch_of(number: int) -> int:
-    """Batch of a twin by its number."""
-    return number // _BATCH
-
-
-def _informative(record: PatientRecord) -> bool:
-    """Whether a course weighs the twins; if not, what counts is how many reached the arms."""
-    return bool(record.history or record.ongoing is not None or math.isfinite(record.entry_mm) or record.unknown_lines)
-
-
-def _renumbered(part: Followed, offset: int) -> Followed:
-    if not offset:
-        return part
-    table = part.twins.table.copy()
-    table.index = table.index + offset
-    patients, scans = part.courses.patients.copy(), part.courses.scans.copy()
-    patients["id"] += offset
-    if len(scans):
-        scans["id"] += offset
-    history = tuple({i + offset: o for i, o in line.items()} for line in part.courses.history)
-    lost = tuple((i + offset, why) for i, why in part.courses.lost)
-    courses = replace(part.courses, patients=patients, scans=scans, history=history, lost=lost)
-    return Followed(replace(part.twins, table=table), courses, part.weights)
-
-
-def _log_weights(record: PatientRecord, population: TwinPopulation, courses: Courses) -> FloatArray:
-    """What earlier lines say of each twin (n,); minus infinity for one that did not reach the arms."""
-    ids = population.table.index.to_numpy()
-    total = np.zeros(len(ids))
-    for line, outcomes in zip(record.history, courses.history, strict=True):
-        total += np.array([line_log_likelihood(line, outcomes[i]) if i in outcomes else -math.inf for i in ids])
-    rows = courses.patients.drop_duplicates("id").set_index("id")
-    reached = np.isin(ids, rows.index.to_numpy())
-    total = np.where(reached, total, -math.inf)
-    if math.isfinite(record.entry_mm) and reached.any():
-        size = np.asarray(rows["sld_mm_baseline"].reindex(ids).astype(float).fillna(1.0), dtype=float)
-        total += size_log_likelihood(record.entry_mm, size)
-    return total
+def _of_twins(courses: Courses, population: TwinPopulation) -> Courses:
+    """Courses of those who are in the population."""
+    keep = set(population.table.index.tolist())
+    if keep >= _ids(courses):
+        return courses
+    patients, scans = (t[t["id"].isin(keep)] if len(t) else t for t in (courses.patients, courses.scans))
+    history = tuple({i: o for i, o in line.items() if i in keep} for line in courses.history)
+    lost = tuple(x for x in courses.lost if x[0] in keep)
+    return replace(courses, patients=patients, scans=scans, history=history, lost=lost)
 
 
 def _ongoing(record: PatientRecord, line: LineRecord, ids: NDArray[Any], courses: Courses, sizes: bool) -> FloatArray:

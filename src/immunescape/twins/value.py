@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from immunescape.twins.records import PatientRecord
     from immunescape.twins.twin import Followed
 
-__all__ = ["Choice", "MeasurementValue", "NextMeasurements", "measure_next", "one_in", "value_of_information"]
+__all__ = ["Choice", "MeasurementValue", "NextMeasurements", "frequency_text", "measure_next", "value_of_information"]
 
 FloatArray = NDArray[np.float64]
 _FOLDS = 5
@@ -146,7 +146,7 @@ class NextMeasurements:
         }
 
 
-def one_in(share: float) -> str:
+def frequency_text(share: float) -> str:
     """A share in words: ``1 of 4``."""
     if share <= 0.0:
         return "none"
@@ -160,7 +160,7 @@ def _sentence(row: MeasurementValue) -> str:
     other = [c for c in row.choices if c.lead > 0.0]
     given = "; ".join(f"{c.result}: {c.option}" for c in other)
     return (
-        f"{in_words(row.biomarker)} would change the first choice in {one_in(row.changed)} twins"
+        f"{in_words(row.biomarker)} would change the first choice in {frequency_text(row.changed)} twins"
         + (f" ({given})" if given else "")
         + f": expected gain of the score {row.gain:.3f} ({row.low:.3f} to {row.high:.3f}), the range of the benefit "
         f"narrower by {100 * row.narrowing:.0f} %."
@@ -242,10 +242,10 @@ def value_of_information(
     best, lead = _chosen(twins, shares, np.ones(len(w), dtype=bool))
     rows = []
     for k, r in enumerate(results):
-        own = range(starts[k], starts[k] + r.shares.shape[1])
+        columns = range(starts[k], starts[k] + r.shares.shape[1])
         choices = tuple(
             Choice(name, float(w @ shares[:, c]), said[best[c]], float(lead[c]))
-            for name, c in zip(r.names, own, strict=True)
+            for name, c in zip(r.names, columns, strict=True)
         )
         rows.append(
             MeasurementValue(
@@ -265,7 +265,7 @@ def value_of_information(
 
 
 def measure_next(
-    record: PatientRecord, followed: Followed, ranking: Ranking, known: Observables | None, *, seed: int = 1
+    record: PatientRecord, followed: Followed, ranking: Ranking, observables: Observables | None, *, seed: int = 1
 ) -> NextMeasurements:
     """What to measure next in a patient whose options are ranked.
 
@@ -275,7 +275,7 @@ def measure_next(
     ----------
     record, followed, ranking
         What the files say, the twins under every option, and the ranking of these.
-    known
+    observables
         Observables of the whole population, for percentiles.
     seed
         Of folds, errors of measurement and random results.
@@ -288,7 +288,7 @@ def measure_next(
     paired = paired_scores(followed, names, ranking.weights)
     table = followed.twins.table.loc[list(paired.ids)]
     results, left = possible_results(
-        record.open_questions, followed.twins.facts, table, paired.weights, known, seed=seed
+        record.open_questions, followed.twins.facts, table, paired.weights, observables, seed=seed
     )
     return value_of_information(
         results,

@@ -17,14 +17,14 @@ from immunescape.knowledge.references import load_references
 from immunescape.profile.assemble import assemble
 from immunescape.profile.biomarkers import measure
 from immunescape.profile.biomarkers.expression import (
+    available_references,
     compare,
     load_reference,
     reference_build,
-    references_known,
     shipped_reference,
     signatures,
 )
-from immunescape.profile.biomarkers.expression.frozen_reference import SHIPPED, histology_word
+from immunescape.profile.biomarkers.expression.frozen_reference import SHIPPED, histology_class
 from immunescape.profile.biomarkers.expression.scoring import smoothed_quantiles
 from immunescape.profile.loading import load_study
 from immunescape.profile.study import Study, empty_table
@@ -74,7 +74,7 @@ def test_references_that_ship_say_what_they_are() -> None:
     keys = load_references()
     for name in ("tcga-nsclc-cpm", "tcga-nsclc-cpm-pure", "tcga-nsclc-tpm"):
         reference = load_reference(name)
-        assert references_known()[name] == SHIPPED / name
+        assert available_references()[name] == SHIPPED / name
         assert reference.limits
         assert reference.tissue
         assert set(reference.citation) <= set(keys)
@@ -117,7 +117,7 @@ def test_a_reference_holds_no_value_of_a_sample() -> None:
     ],
 )
 def test_histology_words(word: str | None, stratum: str) -> None:
-    assert histology_word(word) == stratum
+    assert histology_class(word) == stratum
 
 
 def test_counts_of_a_tumour_get_percentiles_without_a_word_from_the_user() -> None:

@@ -14,7 +14,7 @@ import immunescape.profile.readers as readers
 from immunescape.errors import InputError
 from immunescape.profile.loading import load_study
 from immunescape.profile.readers import Partial, all_readers
-from immunescape.profile.readers._advice import GENERAL, OPTION_WORDS, options_in
+from immunescape.profile.readers._advice import GENERAL, OPTION_NAMES, options_in
 
 FOLDER = Path(readers.__file__).parent
 NO_TABLES = {
@@ -81,8 +81,8 @@ def hints_of_source(path: Path) -> list[str]:
 
 def test_every_option_that_readers_know_is_one_that_hints_are_checked_for() -> None:
     known = {o for r in all_readers().values() for o in r.options} | set(GENERAL)
-    assert OPTION_WORDS <= known
-    assert known - OPTION_WORDS <= {"genome_build", "pass_only", "taxa", "rank", "site", "body_site"} | known
+    assert OPTION_NAMES <= known
+    assert known - OPTION_NAMES <= {"genome_build", "pass_only", "taxa", "rank", "site", "body_site"} | known
 
 
 @pytest.mark.parametrize("module", sorted(p.stem for p in FOLDER.glob("*.py")))

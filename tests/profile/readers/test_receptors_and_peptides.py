@@ -12,7 +12,7 @@ from immunescape.errors import InputError
 from immunescape.profile.biomarkers.registry import measure
 from immunescape.profile.loading import join
 from immunescape.profile.readers import get_reader
-from immunescape.profile.receptor_words import is_class_two, locus_word
+from immunescape.profile.receptor_loci import is_class_two, receptor_locus
 
 Profiled = Callable[..., Any]
 LETTERS = "ACDEFGHIKLMNPQRSTVWY"
@@ -142,7 +142,7 @@ def test_real_tables_of_one_tumour(shared_data: Path) -> None:
     ],
 )
 def test_words_for_loci(text: str | None, locus: str | None) -> None:
-    assert locus_word(text) == locus
+    assert receptor_locus(text) == locus
 
 
 def test_a_table_of_receptors_is_judged_alike(profiled: Profiled) -> None:

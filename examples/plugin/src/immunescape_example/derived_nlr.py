@@ -1,4 +1,4 @@
-"""Derived neutrophil-lymphocyte ratio: where the count of lymphocytes is not at hand."""
+"""Derived neutrophil-to-lymphocyte ratio, for files without lymphocyte counts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def derived_nlr(study: Study) -> Mapping[str, Measurement]:
     """Neutrophils over all other leukocytes of the same day, at baseline."""
     labs = baseline_labs(study)
     neutrophils, leukocytes = labs.get("neutrophils", {}), labs.get("leukocytes", {})
-    found: dict[str, Measurement] = {}
+    measured: dict[str, Measurement] = {}
     for patient in {*neutrophils, *leukocytes}:
         a, b = neutrophils.get(patient), leukocytes.get(patient)
         why = ""
@@ -29,11 +29,11 @@ def derived_nlr(study: Study) -> Mapping[str, Measurement]:
         elif b[0] <= a[0]:
             why = f"{a[0]:g} neutrophils of {b[0]:g} leukocytes leave no others"
         if why:
-            found[patient] = Measurement.not_assessable(NAME, "1", why)
+            measured[patient] = Measurement.not_assessable(NAME, "1", why)
             continue
         assert isinstance(a, tuple)
         assert isinstance(b, tuple)
-        found[patient] = Measurement(
+        measured[patient] = Measurement(
             NAME,
             a[0] / (b[0] - a[0]),
             "1",
@@ -43,7 +43,7 @@ def derived_nlr(study: Study) -> Mapping[str, Measurement]:
             source=study.sources.get("labs", ()),
             day=a[1],
         )
-    return found
+    return measured
 
 
 BIOMARKER = Biomarker(

@@ -1,4 +1,4 @@
-"""Domvanalimab: antibody on TIGIT with a silent Fc part."""
+"""Domvanalimab: TIGIT antibody with a silenced Fc region."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DRUG = antibody(
     infusion_hours=1.0,
     synonyms=("AB154",),
     references=("johnson2022arc7",),
-    note="Kinetics: as a typical IgG1 (assumed).",
+    note="Pharmacokinetics of a typical IgG1 (assumed).",
 )

@@ -1,4 +1,4 @@
-"""Itaconate of suppressive myeloid cells, which hold back CD8 T cells with it."""
+"""Itaconate released by suppressive myeloid cells, which inhibits CD8 T cells."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ MECHANISM = Mechanism(
     name="itaconate",
     title="Itaconate",
     summary=(
-        "Myeloid-derived suppressor cells release itaconate, which CD8 T cells take up; it lowers their amino acids "
-        "and with them the killing of cancer cells."
+        "Myeloid-derived suppressor cells release itaconate, which CD8 T cells take up; it depletes their amino acids "
+        "and thereby impairs the killing of cancer cells."
     ),
     references=("zhao2022itaconate",),
     parameters="itaconate.csv",  # beside this module
     requires=("tumour_growth", "mdsc", "killing"),
     states=(State("Ita_T", "nanomole", "tumour", "Itaconate in the tumour"),),
     reactions=(
-        Reaction("itaconate_release", "k_ita * MDSC_T", "Release by MDSC", products={"Ita_T": 1}),
+        Reaction("itaconate_release", "k_ita * MDSC_T", "Release by MDSCs", products={"Ita_T": 1}),
         Reaction("itaconate_loss", "k_ita_loss * Ita_T", "Uptake and washout", reactants={"Ita_T": 1}),
     ),
     quantities=(

@@ -29,7 +29,8 @@ def read_lab_export(path: Path, options: Mapping[str, Any]) -> Partial:
             hint=f"The columns are {'; '.join(COLUMNS)}. Found: {', '.join(map(str, table.columns))}.",
         )
     out = table[list(COLUMNS)].rename(columns=COLUMNS)
-    for number, row in enumerate(out.itertuples(index=False), start=2):
+    out.index = pd.RangeIndex(2, len(out) + 2)  # the row of the file, which later errors name
+    for number, row in zip(out.index, out.itertuples(index=False), strict=True):
         for column in ("patient", "analyte"):
             if not str(getattr(row, column)).strip():
                 raise InputError(f"no {column}", where=f"{path.name}, row {number}")
@@ -39,11 +40,11 @@ def read_lab_export(path: Path, options: Mapping[str, Any]) -> Partial:
         if wrong.any():
             first = int(wrong.to_numpy().argmax())
             raise InputError(
-                f"{column} '{out[column].iloc[first]}' is not a number", where=f"{path.name}, row {first + 2}"
+                f"{column} '{out[column].iloc[first]}' is not a number", where=f"{path.name}, row {out.index[first]}"
             )
         out[column] = numbers.astype(float)
     out["analyte"] = out["analyte"].str.strip().str.casefold()
-    kept = out[out["value"].notna()].reset_index(drop=True)
+    kept = out[out["value"].notna()]
     given = Partial(tables={"labs": kept})
     left = len(out) - len(kept)
     given.note(path.name, "labs", len(out), len(kept), f"{left} rows without a result" if left else "")

@@ -79,12 +79,12 @@ def design_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, 
         ui.update_text_area("d_text", value=library_text(name) if name else design_template())
 
     @reactive.calc
-    def found() -> Any:
+    def described() -> Any:
         return assumptions(input.d_text() or "")
 
     def whole_text() -> str:
         values = {}
-        for index, item in enumerate(found()):
+        for index, item in enumerate(described()):
             name = f"d_a{index}"
             if name in input and input[name]() is not None:
                 values[item.key] = float(input[name]())
@@ -92,7 +92,7 @@ def design_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, 
 
     @render.ui
     def d_sliders() -> Any:
-        items = found()
+        items = described()
         if not items:
             return tags.p("The text names no assumption that a slider could change.", class_="isc-hint")
         return joined(

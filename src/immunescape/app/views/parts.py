@@ -13,6 +13,7 @@ from immunescape.app.figures import Card
 
 __all__ = [
     "cards_of",
+    "choice_select",
     "choose",
     "code_box",
     "downloaded",
@@ -26,7 +27,6 @@ __all__ = [
     "slider",
     "status_text",
     "table_tag",
-    "word_select",
 ]
 
 
@@ -60,7 +60,7 @@ def slider(
     )
 
 
-def word_select(name: str, label: str, values: Sequence[Any]) -> Tag:
+def choice_select(name: str, label: str, values: Sequence[Any]) -> Tag:
     """A choice among the values of a covariate, with "as drawn" first."""
     words = ["yes" if v is True else "no" if v is False else str(v) for v in values]
     return choose(name, label, {"": "as drawn", **{w: w for w in words}}, extra="isc-drawn")

@@ -24,6 +24,7 @@ from immunescape.app.patient_figures import (
 from immunescape.app.patient_run import Simulator, course_files
 from immunescape.app.regimens import suggestions
 from immunescape.app.views.parts import (
+    choice_select,
     choose,
     downloaded,
     error_box,
@@ -34,7 +35,6 @@ from immunescape.app.views.parts import (
     slider,
     status_text,
     table_tag,
-    word_select,
 )
 from immunescape.errors import ImmunescapeError
 from immunescape.trial.covariates import COVARIATES
@@ -52,7 +52,7 @@ def patient_ui() -> Tag:
         slider(f"p_{n.name}", n.label, n.low, n.high, n.step, n.start, unit=_UNITS.get(n.unit, n.unit), drawn=True)
         for n in NUMBERS
     ]
-    words = [word_select(f"p_{name}", label, COVARIATES[name].values) for name, label in WORDS.items()]
+    words = [choice_select(f"p_{name}", label, COVARIATES[name].values) for name, label in WORDS.items()]
     factors = [slider(f"f_{f.name}", f.label, *FACTOR_STEPS, 0.5, 0, log2=True) for f in FACTORS]
     controls = tags.div(
         tags.h2("Patient and treatment"),
@@ -183,17 +183,17 @@ def patient_server(input: Inputs, output: Outputs, session: Session, simulator: 
         )
 
     @reactive.extended_task
-    async def compute(wanted: PatientChoice) -> tuple[PatientChoice, Any, str]:
+    async def compute(asked: PatientChoice) -> tuple[PatientChoice, Any, str]:
         try:
-            return wanted, await asyncio.to_thread(simulator.run, wanted), ""
+            return asked, await asyncio.to_thread(simulator.run, asked), ""
         except ImmunescapeError as error:
-            return wanted, None, str(error)
+            return asked, None, str(error)
 
     @reactive.effect
     def _start() -> None:
         try:
-            wanted = choice()
-            missing = simulator.missing(wanted)
+            choice_now = choice()
+            missing = simulator.missing(choice_now)
         except ImmunescapeError as error:
             refused.set(str(error))
             return
@@ -201,32 +201,32 @@ def patient_server(input: Inputs, output: Outputs, session: Session, simulator: 
         if compute.status() == "running":
             return  # runs again when it is finished
         with reactive.isolate():
-            if asked() == wanted:
+            if asked() == choice_now:
                 return
-        asked.set(wanted)
+        asked.set(choice_now)
         drugs = ["the untreated patient" if not d else " + ".join(d) for d in missing]
         compiling.set(
             f"Preparing the model for {', '.join(drugs)}: up to half a minute, once for each set of drugs."
             if drugs
             else ""
         )
-        compute(wanted)
+        compute(choice_now)
 
     @reactive.effect
     def _finish() -> None:
         if compute.status() != "success":
             return
-        wanted, courses, text = compute.result()
+        asked, courses, text = compute.result()
         failed.set(text)
         if courses is not None:
-            shown.set((wanted, courses))
+            shown.set((asked, courses))
 
     @reactive.extended_task
-    async def relieve(wanted: PatientChoice, courses: Any) -> tuple[PatientChoice, Any, str]:
+    async def relieve(asked: PatientChoice, courses: Any) -> tuple[PatientChoice, Any, str]:
         try:
-            return wanted, await asyncio.to_thread(simulator.limiting, courses), ""
+            return asked, await asyncio.to_thread(simulator.limiting, courses), ""
         except ImmunescapeError as error:
-            return wanted, [], str(error)
+            return asked, [], str(error)
 
     @reactive.effect
     @reactive.event(input.p_limit)
@@ -239,8 +239,8 @@ def patient_server(input: Inputs, output: Outputs, session: Session, simulator: 
         """Steps of what is shown, and what is wrong with them; those of an earlier choice are not shown."""
         if shown() is None or relieve.status() != "success":
             return None, ""
-        wanted, limiting, text = relieve.result()
-        return (limiting or None, text) if wanted == shown()[0] else (None, "")
+        asked, limiting, text = relieve.result()
+        return (limiting or None, text) if asked == shown()[0] else (None, "")
 
     @reactive.effect
     def _outputs() -> None:
@@ -313,8 +313,8 @@ def patient_server(input: Inputs, output: Outputs, session: Session, simulator: 
     def p_code() -> Any:
         if shown() is None:
             return None
-        wanted = replace(shown()[0], limiting=steps()[0] is not None)
-        return joined(reproduce(wanted.python(), wanted.command()))
+        asked = replace(shown()[0], limiting=steps()[0] is not None)
+        return joined(reproduce(asked.python(), asked.command()))
 
     def exported(name: str) -> bytes:
         if shown() is None:

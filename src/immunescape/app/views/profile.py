@@ -224,7 +224,7 @@ def card_tags(card: Mapping[str, Any]) -> list[Tag]:
         tags.p(card["limits"], class_="isc-hint"),
         block(
             "What moved the probability",
-            table_tag(card["contributions"], "What moved it from the average patient"),
+            table_tag(card["contributions"], "Contributions relative to the average patient"),
             tags.p(f"Not measured, averaged over: {card['missing']}.", class_="isc-hint"),
         ),
         block("Published scores", table_tag(card["scores"], "Published scores, side by side")),

@@ -137,8 +137,8 @@ def twins_server(
         if asked is not None:
             weights = {name: round(float(input[f"k_{name}"]() or 0.0), 2) for name in WEIGHTS}
             margin = round(float(input.k_margin() or 0.0), 2)
-            own = str(input.k_options() or "")
-            ranking.start("ranking", {**asked, "weights": weights, "margin": margin, "options": own})
+            uploaded = str(input.k_options() or "")
+            ranking.start("ranking", {**asked, "weights": weights, "margin": margin, "options": uploaded})
 
     @reactive.effect
     @reactive.event(input.w_cancel)
@@ -176,8 +176,8 @@ def twins_server(
 
 
 def _rank_code(asked: Mapping[str, Any]) -> Tag:
-    own = str(asked.get("options") or "")
-    more = [tags.h3(OPTIONS), tags.pre(own, class_="isc-plain", tabindex=0)] if own.strip() else []
+    uploaded = str(asked.get("options") or "")
+    more = [tags.h3(OPTIONS), tags.pre(uploaded, class_="isc-plain", tabindex=0)] if uploaded.strip() else []
     return reproduce(*twin_code("rank", asked), more)
 
 

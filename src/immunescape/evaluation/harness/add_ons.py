@@ -183,11 +183,11 @@ def add_on_rows(drugs: Iterable[str] = ()) -> list[Row]:
         With the nearest, for a drug that is not in the table.
     """
     rows = {r["drug"]: r for r in read_rows("add_ons", ("drug", "kind", "regimen", "source", "grade", "note"))}
-    wanted = list(drugs) or list(rows)
-    for name in wanted:
+    selected = list(drugs) or list(rows)
+    for name in selected:
         if name not in rows:
             raise unknown_word("drug in the table of add-ons", name, rows)
-    return [row for name, row in rows.items() if name in wanted]
+    return [row for name, row in rows.items() if name in selected]
 
 
 def add_ons(
@@ -234,9 +234,9 @@ def add_ons(
         every = dict.fromkeys((alone, *pairs.values()), LAST_DAY)
         outputs = dict.fromkeys(every, names)
         runs.append((people, simulate(people, every, outputs, days, engine=engine, progress=progress, library=library)))
-    found = tuple(_row(row, alone, pairs[row["drug"]], runs) for row in rows)
+    compared = tuple(_row(row, alone, pairs[row["drug"]], runs) for row in rows)
     responded = np.concatenate([_response(run, alone) for _, run in runs])
-    return AddOns(backbone, option, patients * len(seeds), tuple(seeds), 100.0 * float(np.nanmean(responded)), found)
+    return AddOns(backbone, option, patients * len(seeds), tuple(seeds), 100.0 * float(np.nanmean(responded)), compared)
 
 
 def _response(run: Simulated, scenario: Scenario) -> FloatArray:
@@ -261,8 +261,8 @@ def _row(row: Row, alone: Scenario, pair: Scenario, runs: Sequence[tuple[Populat
             ]
             factors[step].append(max(relief, key=lambda v: float(np.nanmean(v))))
     a, b, zero = (np.concatenate(x) for x in (without, with_, start))
-    known = np.isfinite(a) & np.isfinite(b)
-    a, b, zero = a[known], b[known], zero[known]
+    finite = np.isfinite(a) & np.isfinite(b)
+    a, b, zero = a[finite], b[finite], zero[finite]
     change = 3.0 * np.log(np.maximum(b, 1e-3) / np.maximum(a, 1e-3))  # a diameter below 10 um is not a tumour
     gain = np.concatenate(gains)
     gain = gain[np.isfinite(gain)]
@@ -273,7 +273,7 @@ def _row(row: Row, alone: Scenario, pair: Scenario, runs: Sequence[tuple[Populat
         drug=row["drug"],
         kind=row["kind"],
         regimen=row["regimen"],
-        patients=int(known.sum()),
+        patients=int(finite.sum()),
         helped_pct=100.0 * float(np.mean(change < math.log(1.0 - MOVED))),
         harmed_pct=100.0 * float(np.mean(change > math.log(1.0 + MOVED))),
         visible_pct=100.0 * float(np.mean((a - b) >= VISIBLE_MM * zero)),

@@ -15,9 +15,9 @@ from pathlib import Path
 from immunescape.evaluation.harness.tables import Columns, read_table
 from immunescape.trial.spec import Trial
 
-__all__ = ["NOT_FOUND", "Check", "checks", "only_checked"]
+__all__ = ["UNVERIFIED", "Check", "checks", "only_checked"]
 
-NOT_FOUND = "not found"
+UNVERIFIED = "not found"
 """Word for a figure that was looked for and not found."""
 _COLUMNS = Columns(
     texts=("trial", "source"),

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immunescape.evaluation.harness.checks import NOT_FOUND
+from immunescape.evaluation.harness.checks import UNVERIFIED
 
 if TYPE_CHECKING:
     from immunescape.evaluation.harness.protocols import Protocol
@@ -177,10 +177,10 @@ def added_class(trial: Trial, arm: str = "") -> str:
     if trial.control is None or mine is None:
         return ""
     registered = drugs()
-    one, two = ({d for choice in a.choices for d in choice.regimen.drugs} for a in (mine, trial.control))
-    if not two or not two < one:
+    experimental, two = ({d for choice in a.choices for d in choice.regimen.drugs} for a in (mine, trial.control))
+    if not two or not two < experimental:
         return ""
-    return " + ".join(sorted({registered[d].drug_class if d in registered else d for d in one - two}))
+    return " + ".join(sorted({registered[d].drug_class if d in registered else d for d in experimental - two}))
 
 
 def evidence(chosen: Sequence[Protocol], compared: Sequence[Comparison], figure: str) -> list[Evidence]:
@@ -192,25 +192,25 @@ def evidence(chosen: Sequence[Protocol], compared: Sequence[Comparison], figure:
     out = []
     for c in compared:
         name = classes.get(c.trial, "")
-        if name and c.figure == figure and c.virtual and c.published_se and c.checked != NOT_FOUND:
+        if name and c.figure == figure and c.virtual and c.published_se and c.checked != UNVERIFIED:
             out.append(Evidence(c.trial, name, math.log(c.published), c.published_se, math.log(c.virtual), c.se or 0.0))
     return out
 
 
 def effects_of(chosen: Sequence[Protocol], compared: Sequence[Comparison]) -> list[ClassEffect]:
     """`class_effects` of PFS and of OS."""
-    found: list[ClassEffect] = []
+    effects: list[ClassEffect] = []
     for figure in ("pfs_hr", "os_hr"):
         rows = evidence(chosen, compared, figure)
         if rows:
-            found += class_effects(rows, figure)
-    return found
+            effects += class_effects(rows, figure)
+    return effects
 
 
 def shrunk(effects: Sequence[ClassEffect], drug_class: str, figure: str, predicted: float) -> tuple[float, float]:
     """Ln hazard ratio and its SD once a prediction is multiplied by the share that its class delivers."""
-    own = _of_class([e for e in effects if e.figure == figure], drug_class)
-    return own.mean * predicted, own.sd * abs(predicted)
+    of_class = _of_class([e for e in effects if e.figure == figure], drug_class)
+    return of_class.mean * predicted, of_class.sd * abs(predicted)
 
 
 def _of_class(effects: Sequence[ClassEffect], drug_class: str) -> ClassEffect:

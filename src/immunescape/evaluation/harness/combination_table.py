@@ -86,10 +86,10 @@ def contains_rule_drug(protocol: Protocol) -> bool:
     """Whether the experimental arm contains a VEGF or KRAS inhibitor."""
     from immunescape.model.registry import drugs
 
-    known = drugs()
+    registered = drugs()
     given = {d for choice in protocol.trial.experimental[0].choices for d in choice.regimen.drugs}
-    classes = " ".join(known[d].drug_class for d in given if d in known)
-    return any(word in classes for word in ("VEGF", "KRAS", "angiogenic"))
+    classes = " ".join(registered[d].drug_class for d in given if d in registered)
+    return any(target in classes for target in ("VEGF", "KRAS", "angiogenic"))
 
 
 def combined(chosen: Sequence[Protocol], compared: Sequence[Comparison], figure: str) -> list[Combined]:
@@ -203,9 +203,9 @@ def combination_aims(scores: Sequence[CombinationScore], after: AfterInhibitor) 
     """The aims for combinations with what was reached."""
     out = []
     for s in scores:
-        word = {"pfs_hr": "PFS", "os_hr": "OS"}[s.figure]
+        title = {"pfs_hr": "PFS", "os_hr": "OS"}[s.figure]
         for group, (n, predicted, published) in s.means.items():
-            text = f"{word}, {group}: mean predicted ln hazard ratio within ± {WITHIN:g} of the published"
+            text = f"{title}, {group}: mean predicted ln hazard ratio within ± {WITHIN:g} of the published"
             shown = f"{predicted:+.2f} (published {published:+.2f})"
             out.append(Aim(text, n, shown, abs(predicted - published) <= WITHIN))
         for group, errors in s.errors.items():
@@ -213,11 +213,11 @@ def combination_aims(scores: Sequence[CombinationScore], after: AfterInhibitor) 
             if group == "all":
                 against = ("best constant", "no effect")
             for rival in against:
-                text = f"{word}, {group}: median absolute error of ln below '{rival}'"
+                text = f"{title}, {group}: median absolute error of ln below '{rival}'"
                 shown = f"{errors['model']:.3f} ({rival} {errors[rival]:.3f})"
                 out.append(Aim(text, s.n, shown, errors["model"] < errors[rival]))
         if s.slope is not None:
-            text = f"{word}: slope of published on predicted {SLOPE[0]:g} to {SLOPE[1]:g}"
+            text = f"{title}: slope of published on predicted {SLOPE[0]:g} to {SLOPE[1]:g}"
             shown = f"{s.slope:.2f} (SE {s.slope_se:.2f})"
             out.append(Aim(text, s.n, shown, SLOPE[0] <= s.slope <= SLOPE[1]))
     if after.median_error is not None:
@@ -239,7 +239,7 @@ def combination_scores(
     ----------
     chosen, compared, rows : of a run of the harness.
     """
-    scores, floors, told = [], [], []
+    scores, floors, informative = [], [], []
     for figure in ("pfs_hr", "os_hr"):
         mine = combined(chosen, compared, figure)
         if len(mine) < LEAST:
@@ -254,8 +254,8 @@ def combination_scores(
         scores.append(combination_score(mine, figure))
         floors += noise_floor(mine, figure, correlation=correlation)
         source = "assumed, as the run has one seed" if estimated is None else "estimated between the run's seeds"
-        told.append(f"{figure.removesuffix('_hr').upper()} {correlation:.2f} ({source})")
-    return scores, floors, f"Correlation: {'; '.join(told)}." if told else ""
+        informative.append(f"{figure.removesuffix('_hr').upper()} {correlation:.2f} ({source})")
+    return scores, floors, f"Correlation: {'; '.join(informative)}." if informative else ""
 
 
 # --- noise floor -----------------------------------------------------------------------------------------------------
@@ -310,7 +310,7 @@ def noise_floor(
     for name, group in (("failures", ~met), ("successes", met)):
         if group.sum() >= LEAST:
             statistics[f"mean error, {name}"] = lambda m, p, g=group: float(np.mean(m[g] - p[g]))  # type: ignore[misc]
-    found: dict[str, list[float]] = {}
+    errors: dict[str, list[float]] = {}
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xF100,)))
     root, rest = math.sqrt(correlation), math.sqrt(1 - correlation)
     for _ in range(draws):
@@ -320,8 +320,8 @@ def noise_floor(
         for name, statistic in statistics.items():
             value = statistic(predicted, published)
             if value is not None:
-                found.setdefault(name, []).append(value)
-    return [Floor(figure, n, *(float(q) for q in np.quantile(v, (0.05, 0.5, 0.95)))) for n, v in found.items()]
+                errors.setdefault(name, []).append(value)
+    return [Floor(figure, n, *(float(q) for q in np.quantile(v, (0.05, 0.5, 0.95)))) for n, v in errors.items()]
 
 
 def seed_correlation(by_seed: Sequence[Sequence[float]]) -> float | None:

@@ -96,8 +96,8 @@ def _arm(result: TrialResult, index: int) -> dict[str, Any]:
     n = len(rows)
     best = np.array(best_at_cut(result.trial, rows, result.visits[result.visits["arm"] == name]))
     out: dict[str, list[float | None]] = {"orr_pct": _share(np.isin(best, ("CR", "PR")))}
-    for word in ("CR", "PR", "SD", "PD", "NE"):
-        out[f"{word.lower()}_pct"] = _share(best == word)
+    for category in ("CR", "PR", "SD", "PD", "NE"):
+        out[f"{category.lower()}_pct"] = _share(best == category)
     for end in ("pfs", "os"):
         out[f"{end}_median_months"] = _median(median_survival(rows[f"{end}_months"], rows[f"{end}_event"]))
         curve = result.curves[end, name]
@@ -175,12 +175,12 @@ def _helped(result: TrialResult) -> dict[str, list[float | None]]:
         return {}
     a, b = pairs
     gain = (b["best_change_pct"].astype(float) - a["best_change_pct"].astype(float)).to_numpy()
-    known = np.isfinite(gain)
+    finite = np.isfinite(gain)
     answer = [p["best_response"].isin(("CR", "PR")).to_numpy() for p in pairs]
     return {
-        "shrinks_more_pct": _share(gain[known] > 1.0),
-        "helped_pct": _share(gain[known] >= HELPED_POINTS),
-        "harmed_pct": _share(gain[known] <= -HELPED_POINTS),
+        "shrinks_more_pct": _share(gain[finite] > 1.0),
+        "helped_pct": _share(gain[finite] >= HELPED_POINTS),
+        "harmed_pct": _share(gain[finite] <= -HELPED_POINTS),
         "responds_only_with_pct": _share(answer[0] & ~answer[1]),
         "responds_only_without_pct": _share(~answer[0] & answer[1]),
         "pfs_longer_pct": _share((a["pfs_months"] > b["pfs_months"] + 1.0).to_numpy()),

@@ -55,8 +55,8 @@ def judged_figures(chosen: Sequence[Protocol], compared: Sequence[Comparison]) -
         if c.figure in ROUND_RATIOS:
             kind, baselines = classes[c.trial], ratio_baselines(c.trial, c.figure, classes[c.trial], ratios)
         else:
-            own = _arm_figure(c, trials, kinds)
-            kind, baselines = own.kind, arm_baselines(own, arms)
+            arm_figure = _arm_figure(c, trials, kinds)
+            kind, baselines = arm_figure.kind, arm_baselines(arm_figure, arms)
         if c.virtual is None and not c.figure.endswith("_median_months"):
             continue  # beyond the follow-up of the virtual trial
         out.append(

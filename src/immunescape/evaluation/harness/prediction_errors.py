@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunescape.evaluation.calibration import comparison_kind
-from immunescape.evaluation.harness.checks import NOT_FOUND
+from immunescape.evaluation.harness.checks import UNVERIFIED
 from immunescape.evaluation.harness.class_effects import COLUMNS, Evidence, class_effects, evidence, shrunk
 from immunescape.evaluation.harness.scoring import Comparison
 from immunescape.evaluation.posterior import ENOUGH, fit_digest, shipped_record
@@ -81,10 +81,10 @@ def prediction_errors(run: Harness, fitted: Collection[str]) -> list[PredictionE
     kinds = {p.trial.name: comparison_kind(p.trial) for p in run.protocols}
     rows: dict[str, list[tuple[str, bool, float, float]]] = {}
     for figure in ("pfs_hr", "os_hr"):
-        known = evidence(run.protocols, run.comparisons, figure)
+        evidence_of = evidence(run.protocols, run.comparisons, figure)
         for c in run.comparisons:
             if c.figure == figure and _used(c):
-                error, variance = _ratio_error(c, known, figure)
+                error, variance = _ratio_error(c, evidence_of, figure)
                 rows.setdefault("hr", []).append((c.trial, c.trial not in fitted, error, variance))
     for c in run.comparisons:
         if c.figure in KINDS and c.figure not in ("pfs_hr", "os_hr") and _used(c):
@@ -97,26 +97,26 @@ def prediction_errors(run: Harness, fitted: Collection[str]) -> list[PredictionE
             continue
         out.append(PredictionError("all", kind, math.sqrt(max(every[0], 0.0)), *every[1:]))
         for group in sorted(set(kinds.values())):
-            own = _moments([r for r in mine if kinds[r[0]] == group])
-            if own is not None:
-                n = own[2]
-                variance = (n * max(own[0], 0.0) + ENOUGH * max(every[0], 0.0)) / (n + ENOUGH)
-                out.append(PredictionError(group, kind, math.sqrt(max(variance, 0.0)), *own[1:]))
+            moments = _moments([r for r in mine if kinds[r[0]] == group])
+            if moments is not None:
+                n = moments[2]
+                variance = (n * max(moments[0], 0.0) + ENOUGH * max(every[0], 0.0)) / (n + ENOUGH)
+                out.append(PredictionError(group, kind, math.sqrt(max(variance, 0.0)), *moments[1:]))
     return out
 
 
 def _used(c: Comparison) -> bool:
-    known = c.counted and c.role == "calibration" and c.checked != NOT_FOUND
-    return bool(known and c.virtual and c.published > 0 and c.published_se)
+    fitted = c.counted and c.role == "calibration" and c.checked != UNVERIFIED
+    return bool(fitted and c.virtual and c.published > 0 and c.published_se)
 
 
-def _ratio_error(c: Comparison, known: Sequence[Evidence], figure: str) -> tuple[float, float]:
+def _ratio_error(c: Comparison, all_evidence: Sequence[Evidence], figure: str) -> tuple[float, float]:
     """Error of the ln hazard ratio, with the share of its class learnt on other trials, and the variance of chance."""
     predicted, extra = math.log(c.virtual or 1.0), 0.0
-    own = next((e for e in known if e.trial == c.trial), None)
-    if own is not None:
-        effects = class_effects([e for e in known if e.trial != c.trial], figure)
-        predicted, extra = shrunk(effects, own.drug_class, figure, predicted)
+    of_trial = next((e for e in all_evidence if e.trial == c.trial), None)
+    if of_trial is not None:
+        effects = class_effects([e for e in all_evidence if e.trial != c.trial], figure)
+        predicted, extra = shrunk(effects, of_trial.drug_class, figure, predicted)
     return predicted - math.log(c.published), (c.published_se or 0.0) ** 2 + (c.se or 0.0) ** 2 + extra**2
 
 
@@ -150,7 +150,8 @@ ERROR_COLUMNS = ("comparison", "kind", "sd", "figures", "unit", "source", "grade
 
 def tables(run: Harness, fitted: Collection[str]) -> dict[str, str]:
     """Text of ``class_evidence.csv`` and ``prediction_errors.csv``, by name of the file."""
-    stamp = f"harness run of model {run.digest[:12]}, {run.patients} patients per arm, {len(run.seeds)} seed(s)"
+    numbers = f" of numbers {run.numbers[:12]}" if run.numbers else ""
+    stamp = f"harness run{numbers}, {run.patients} patients per arm, {len(run.seeds)} seed(s)"
     facts = [
         {
             "figure": figure,

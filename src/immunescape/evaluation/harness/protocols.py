@@ -21,7 +21,7 @@ from immunescape.evaluation.trial_classes import roles
 from immunescape.trial.loading import list_trials, load_trial
 from immunescape.trial.spec import Arm, Trial
 
-__all__ = ["Deviation", "Protocol", "curve_trials", "deviations", "own_protocol", "protocols"]
+__all__ = ["Deviation", "Protocol", "curve_trials", "deviations", "protocol_file", "protocols"]
 
 _ALIASES = {
     "sintilimab + anlotinib phase ib": "sintilimab-anlotinib",
@@ -107,9 +107,9 @@ def protocols(data: Path | None, names: Iterable[str] = ()) -> list[Protocol]:
         made[name] = Protocol(trial, role, kind, tables.get(name, {}))
     for row in curve_trials():
         met = {"yes": True, "no": False}.get(row["primary_endpoint_met"])
-        trial = load_trial(str(own_protocol(row["trial"])))
+        trial = load_trial(str(protocol_file(row["trial"])))
         made[trial.name] = Protocol(trial, row["role"], row["kind"], {}, met, row["checked"])
-    made[PROBE] = Protocol(load_trial(str(own_protocol(PROBE))), "none", "single")
+    made[PROBE] = Protocol(load_trial(str(protocol_file(PROBE))), "none", "single")
     chosen = list(dict.fromkeys(names)) or sorted(made)
     for name in chosen:
         if name not in made:
@@ -122,7 +122,7 @@ def curve_trials() -> list[dict[str, str]]:
     return read_table(Path(str(files("immunescape.evaluation.harness") / "curve_trials.csv")), CURVE_TRIALS)
 
 
-def own_protocol(name: str) -> Path:
+def protocol_file(name: str) -> Path:
     """File of one of the harness's own protocols."""
     return Path(str(files("immunescape.evaluation.harness") / "protocols" / f"{name}.yaml"))
 
@@ -147,8 +147,8 @@ def _of_file(
 
 
 def _name(text: str) -> str:
-    word = text.strip().casefold()
-    return _ALIASES.get(word, word.replace(" ", "-"))
+    label = text.strip().casefold()
+    return _ALIASES.get(label, label.replace(" ", "-"))
 
 
 # --- protocol against table ------------------------------------------------------------------------------------------
@@ -202,8 +202,8 @@ def _deviations(protocol: Protocol) -> list[Deviation]:
     compare("line", f"{trial.population.line[0]}{last}", first["line"])
     criteria = {c.covariate: c for c in trial.population.criteria}
     histology = criteria.get("histology")
-    word = "any" if histology is None else str(histology.allowed[0]).replace("nonsquamous", "non-squamous")
-    compare("histology", word, first["histology"])
+    histology_name = "any" if histology is None else str(histology.allowed[0]).replace("nonsquamous", "non-squamous")
+    compare("histology", histology_name, first["histology"])
     tps = criteria.get("pdl1_tps")
     low = 0 if tps is None else tps.low
     needed = re.search(r"(\d+)", first["pdl1"]) if "any" not in first["pdl1"] else None

@@ -90,7 +90,7 @@ def patient_odds(data: Path) -> dict[str, dict[str, dict[str, list[Counts]]]]:
         study: str, salt: str, table: pd.DataFrame, ids: str, response: pd.Series, factors: Mapping[str, Any]
     ) -> None:
         held = np.array([is_held_out(salt, p) for p in table[ids]])
-        known = response.notna().to_numpy()
+        assessed = response.notna().to_numpy()
         answer = response.fillna(0).to_numpy(dtype=float) > 0
         for factor, column in factors.items():
             carried = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
@@ -98,7 +98,7 @@ def patient_odds(data: Path) -> dict[str, dict[str, dict[str, list[Counts]]]]:
                 counts = [
                     int(v)
                     for level in (1.0, 0.0)
-                    for chosen in [(carried == level) & mask & known]
+                    for chosen in [(carried == level) & mask & assessed]
                     for v in ((answer & chosen).sum(), chosen.sum())
                 ]
                 out.setdefault(factor, {}).setdefault(study, {}).setdefault(group, []).append(counts)
@@ -171,8 +171,8 @@ def patient_odds(data: Path) -> dict[str, dict[str, dict[str, list[Counts]]]]:
             "liver metastases": t["M1_liver"],
             "ECOG >= 1": _over(t["ECOGPS"], 1),
         }
-        known = t["Best_response"].notna()
-        response = t["Best_response"].str.startswith(("CR", "PR")).where(known).astype(float)
+        assessed = t["Best_response"].notna()
+        response = t["Best_response"].str.startswith(("CR", "PR")).where(assessed).astype(float)
         add("TOPOSCORE", "toposcore", t, "Group", response, factors)
     return out
 
@@ -229,9 +229,9 @@ def oak_references(data: Path) -> list[dict[str, Any]]:
     for arm, rows in t.groupby(t["TRT01P"].str.lower().replace({"mpdl3280a": "atezolizumab"})):
         n = len(rows)
         best = rows["BCOR"].fillna("NE")
-        for word in ("CR", "PR", "SD", "PD", "NE"):
-            p = float((best == word).mean())
-            add(str(arm), f"{word.lower()}_pct", 100 * p, 100 * math.sqrt(max(p * (1 - p), 0.25 / n / n) / n))
+        for category in ("CR", "PR", "SD", "PD", "NE"):
+            p = float((best == category).mean())
+            add(str(arm), f"{category.lower()}_pct", 100 * p, 100 * math.sqrt(max(p * (1 - p), 0.25 / n / n) / n))
         add(str(arm), "baseline_sld_median_mm", float(pd.to_numeric(rows["blSLD"], errors="coerce").median()), None)
         for end, column in (("pfs", "PFS"), ("os", "OS")):
             curve = kaplan_meier(rows[column], rows[f"{column}.CNSR"] == 0)

@@ -48,7 +48,7 @@ class Harness:
     protocols : what was run. deviations : protocol files against table rows.
     comparisons : every figure that has a published one. summaries : errors by endpoint and role, with the baselines'.
     odds : rows of odds ratios, virtual and real. fifteen : the table of fifteen odds ratios; empty without data or the
-        protocol of all comers.
+        protocol of all comers. numbers : digest of the released numbers; empty for an older run that does not state it.
     """
 
     digest: str
@@ -62,6 +62,7 @@ class Harness:
     summaries: tuple[Summary, ...]
     odds: tuple[dict[str, Any], ...] = field(default=())
     fifteen: tuple[OddsRow, ...] = field(default=())
+    numbers: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain JSON."""
@@ -70,6 +71,7 @@ class Harness:
         judged = judged_groups(self)
         return {
             "digest": self.digest,
+            "numbers": self.numbers,
             "version": self.version,
             "patients": self.patients,
             "seeds": list(self.seeds),
@@ -149,7 +151,7 @@ def run_harness(
         Called with (trial, number of it, trials in all) when a trial is done.
     """
     from immunescape.evaluation.harness.odds import odds_rows
-    from immunescape.trial.runner import model_digest
+    from immunescape.trial.runner import model_digest, numbers_digest
 
     if patients < 2:
         raise InputError(f"the number of patients per arm is {patients}", hint="Use at least two.")
@@ -180,6 +182,7 @@ def run_harness(
         summaries=tuple(summaries(chosen, compared)),
         odds=tuple(odds_rows(rows, data)),
         fifteen=tuple(fifteen(rows, data)),
+        numbers=numbers_digest(),
     )
 
 

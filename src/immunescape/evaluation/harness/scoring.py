@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from immunescape.evaluation.harness.checks import NOT_FOUND, Check, checks
+from immunescape.evaluation.harness.checks import UNVERIFIED, Check, checks
 from immunescape.evaluation.harness.figures import CURVE_MONTHS
 from immunescape.evaluation.harness.protocols import Protocol
 from immunescape.evaluation.harness.real import curve_references, oak_references
@@ -247,7 +247,7 @@ def _compared(protocol: Protocol, row: Any, published: _Published, value: float)
     figure, checked = published.figure, published.checked
     low, high = published.interval or (None, None)
     if (check := _check(protocol, published.arm, figure)) is not None:
-        checked = check.source if check.found else NOT_FOUND
+        checked = check.source if check.found else UNVERIFIED
         low, high = (low, high) if check.low is None else (check.low, check.high)
     se, guessed = _standard_error(protocol, published, value, (low, high))
     arms = {arm["name"]: arm for arm in row["arms"]}
@@ -379,13 +379,13 @@ def _rivals(
     figure: str, used: Sequence[Comparison], compared: Sequence[Comparison], kinds: ArmClasses
 ) -> dict[str, float]:
     """Median absolute errors of the rivals, on the same figures."""
-    known = [c for c in compared if c.figure == figure and c.role == "calibration" and c.counted]
+    calibrated = [c for c in compared if c.figure == figure and c.role == "calibration" and c.counted]
 
     def scale(value: float, c: Comparison) -> float:
         return math.log(value) if c.logarithmic else value
 
     def pool(c: Comparison, *, same: bool) -> list[float]:
-        others = [o for o in known if o.trial != c.trial]
+        others = [o for o in calibrated if o.trial != c.trial]
         if not same:
             return [scale(o.published, o) for o in others]
         if c.arm:
@@ -394,16 +394,16 @@ def _rivals(
             alike = [o for o in others if o.kind == c.kind]
         return [scale(o.published, o) for o in (alike or others)]
 
-    found: dict[str, list[float]] = {}
+    errors: dict[str, list[float]] = {}
     for c in used:
         truth = scale(c.published, c)
         for name, same in (("constant", False), ("class mean", True)):
             values = pool(c, same=same)
             if values:
-                found.setdefault(name, []).append(abs(float(np.mean(values)) - truth))
+                errors.setdefault(name, []).append(abs(float(np.mean(values)) - truth))
         if figure in ROUND:
-            found.setdefault("no effect", []).append(abs(truth))
-            found.setdefault(f"{ROUND[figure]:g}", []).append(abs(math.log(ROUND[figure]) - truth))
+            errors.setdefault("no effect", []).append(abs(truth))
+            errors.setdefault(f"{ROUND[figure]:g}", []).append(abs(math.log(ROUND[figure]) - truth))
         if figure == "orr_difference":
-            found.setdefault("no effect", []).append(abs(truth))
-    return {name: float(np.median(values)) for name, values in found.items()}
+            errors.setdefault("no effect", []).append(abs(truth))
+    return {name: float(np.median(values)) for name, values in errors.items()}

@@ -76,4 +76,5 @@ def read_run(path: Path, data: Path | None) -> Harness:
         summaries=tuple(summaries(chosen, compared)),
         odds=tuple(odds_rows(rows, data)),
         fifteen=tuple(fifteen(rows, data)),
+        numbers=str(content.get("numbers", "")),
     )

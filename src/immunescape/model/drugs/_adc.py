@@ -53,7 +53,7 @@ def conjugate(
     references: tuple[str, ...],
     note: str,
     platelets: bool = False,
-    own_antigen: bool = False,
+    tabled_antigen: bool = False,
 ) -> Drug:
     """Write the declaration of an antibody-drug conjugate.
 
@@ -62,22 +62,22 @@ def conjugate(
     name
         Lower-case name; the parameter table is ``<name>.csv`` and every parameter ends in ``_<name>``.
     antigen
-        ``HER2`` or ``TROP2``, of the mechanism `surface_antigens`; or any other with `own_antigen`.
+        ``HER2`` or ``TROP2``, of the mechanism `surface_antigens`; or any other with `tabled_antigen`.
     payload
         For the description.
     title, molar_mass, infusion_hours, synonyms, references, note
         As in `Drug`; `note` says where the kinetics come from.
     platelets
         Adds the state ``<name>_PLT``, platelets relative to the untreated patient.
-    own_antigen
+    tabled_antigen
         The antigen stands in the drug's own table: ``copies`` per cell that carries it, ``share`` of cancer cells that
         do, internalisation ``k_int``; it is the same in all patients.
     """
     d = name
-    share = f"share_{d}" if own_antigen else f"{antigen.lower()}_share"
-    copies = f"copies_{d}" if own_antigen else f"{antigen}_T"
-    uptake = f"k_int_{d}" if own_antigen else f"{antigen}_internalisation"
-    density = "" if own_antigen else f" * {antigen}_T / {antigen}_copies"  # relative to the reference tumour
+    share = f"share_{d}" if tabled_antigen else f"{antigen.lower()}_share"
+    copies = f"copies_{d}" if tabled_antigen else f"{antigen}_T"
+    uptake = f"k_int_{d}" if tabled_antigen else f"{antigen}_internalisation"
+    density = "" if tabled_antigen else f" * {antigen}_T / {antigen}_copies"  # relative to the reference tumour
     central = f"{d}_C"
     serum = f"{central} / v_{d}"
     in_serum, elimination, concentrations = _serum_and_binding(d, title, antigen)
@@ -94,7 +94,7 @@ def conjugate(
         summary=f"Antibody-drug conjugate against {antigen} with {payload}. {note}",
         references=references,
         parameters=f"{d}.csv",
-        requires=("body", "tumour_growth", *(() if own_antigen else ("surface_antigens",))),
+        requires=("body", "tumour_growth", *(() if tabled_antigen else ("surface_antigens",))),
         states=tuple(states),
         reactions=tuple(reactions),
         quantities=tuple(quantities),

@@ -125,12 +125,12 @@ def _mutations(study: Study, genes: frozenset[str], states: _States, samples: _S
         if effect is not None and effect.effect == "benign":
             state.benign.append(label)
             continue
-        given = _word(ccf, clonal)
+        given = _stated_fraction(ccf, clonal)
         vaf, depth = (float(pd.to_numeric(x, errors="coerce")) for x in (vaf, depth))
         hit = Hit(
             label=label,
             loss=kind in LOF or (effect is not None and effect.effect == "inactivating"),
-            subclonal=given.word == "subclonal",
+            subclonal=given.verdict == "subclonal",
             germline=germline is True,
             classification=kind,
             protein=protein,
@@ -144,8 +144,8 @@ def _mutations(study: Study, genes: frozenset[str], states: _States, samples: _S
         state.hits.append(hit if not hit.weak else replace(hit, loss=False))
 
 
-def _word(ccf: float, clonal: object) -> CellFraction:
-    """Return the clonality that the caller gives, as a fraction or as a word."""
+def _stated_fraction(ccf: float, clonal: object) -> CellFraction:
+    """Return the clonality that the caller gives, as a fraction or as a verdict."""
     if clonal is not None and clonal == clonal:
         return CellFraction(ccf, ccf, "clonal" if clonal else "subclonal")
     if ccf == ccf:
@@ -162,11 +162,11 @@ def _weak(vaf: float, depth: float) -> str:
 def _breakpoints(study: Study, genes: frozenset[str], states: _States, samples: _Samples) -> None:
     frame = study.structural_variants
     source = ", ".join(study.sources.get("structural_variants", ())) or "structural variants"
-    for own_column, other in (("gene1", "gene2"), ("gene2", "gene1")):
-        chosen = _chosen(frame, genes, own_column)
-        columns = ["patient", "sample", own_column, other, "event"]
+    for gene_column, other in (("gene1", "gene2"), ("gene2", "gene1")):
+        chosen = _chosen(frame, genes, gene_column)
+        columns = ["patient", "sample", gene_column, other, "event"]
         for patient, sample, gene, partner, event in chosen[columns].to_numpy(dtype=object).tolist():
-            if own_column == "gene2" and partner == gene:
+            if gene_column == "gene2" and partner == gene:
                 continue
             text = event if isinstance(event, str) and event else f"{gene}–{partner}"
             owner = samples.name(patient, sample)
@@ -278,10 +278,10 @@ def _with_fractions(state: GeneState, man: bool) -> None:
     normal = 1.0 if man else 2.0
     hits = []
     for hit in state.hits:
-        if not hit.fraction.word:
+        if not hit.fraction.verdict:
             total = _likely_total(state)
             fraction = cell_fraction(hit.vaf, hit.depth, state.content.purity, total, state.minor, normal)
-            hit = replace(hit, fraction=fraction, subclonal=fraction.word == "subclonal")
+            hit = replace(hit, fraction=fraction, subclonal=fraction.verdict == "subclonal")
         hits.append(hit)
     state.hits = sorted(hits, key=lambda h: (not h.loss, h.subclonal, h.label, h.row))
 

@@ -11,10 +11,10 @@ from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.registry import Biomarker, register
 from immunescape.profile.study import Study
 
-__all__ = ["ANTIBIOTICS_WORDS", "WINDOW", "is_antibiotic"]
+__all__ = ["ANTIBIOTICS_LEVELS", "WINDOW", "is_antibiotic"]
 
 WINDOW = (-60.0, 30.0)
-ANTIBIOTICS_WORDS = ("none", "before", "after", "before_and_after", "exposed")
+ANTIBIOTICS_LEVELS = ("none", "before", "after", "before_and_after", "exposed")
 _COLUMNS = ("antibiotics", "atb", "antibiotic_use")
 _YES, _NO = {"yes", "y", "1", "1.0", "true"}, {"no", "n", "0", "0.0", "false"}
 _STEMS = re.compile(
@@ -99,7 +99,7 @@ register(
         "dose; 'exposed' where only the patients table says yes. None only where it says no.",
         function=_window,
         needs=("treatments", "patients"),
-        words=ANTIBIOTICS_WORDS,
+        words=ANTIBIOTICS_LEVELS,
         thresholds="day -60 to 30",
         references=("derosa2018", "routy2018"),
         limits="Infection itself is associated with worse outcome.",

@@ -21,22 +21,22 @@ _Z = 1.96
 
 @dataclass(frozen=True)
 class CellFraction:
-    """Fraction of tumour cells that carry a mutation: bounds, and the word that follows.
+    """Fraction of tumour cells that carry a mutation: bounds, and the verdict that follows.
 
     Attributes
     ----------
     low, high : 95 % interval over reads and multiplicities (0 to 1); NaN where it cannot be computed.
-    word : ``clonal``, ``subclonal`` or ``uncertain``; '' where nothing is known.
+    verdict : ``clonal``, ``subclonal`` or ``uncertain``; '' where nothing is known.
     """
 
     low: float = math.nan
     high: float = math.nan
-    word: str = ""
+    verdict: str = ""
 
     @property
     def text(self) -> str:
         """Words for a note: ``clonal (CCF 0.85 to 1)``; '' where nothing is known."""
-        return f"{self.word} (CCF {self.low:.2g} to {self.high:.2g})" if self.high == self.high else self.word
+        return f"{self.verdict} (CCF {self.low:.2g} to {self.high:.2g})" if self.high == self.high else self.verdict
 
 
 NO_FRACTION = CellFraction()
@@ -66,26 +66,26 @@ def cell_fraction(
 
     Notes
     -----
-    McGranahan et al. 2015 describe the fraction; where multiplicities disagree on the word it is ``uncertain``.
+    McGranahan et al. 2015 describe the fraction; where the multiplicities disagree the verdict is ``uncertain``.
     """
     if not (vaf == vaf and purity > 0 and total == total and total > 0):
         return NO_FRACTION
     low, high = _wilson(vaf, depth)
     scale = (purity * total + normal * (1 - purity)) / purity
     major = max(1, round(total - minor)) if minor == minor else max(1, round(total))
-    words, bounds = [], []
+    verdicts, bounds = [], []
     for copies in range(1, major + 1):
         first, middle, last = (v * scale / copies for v in (low, vaf, high))
         if first > 1 and copies < major:  # more than all cells: the mutation stands on more copies
             continue
         bounds.append((min(first, 1.0), min(last, 1.0)))
         if last < CLONAL_CCF:
-            words.append("subclonal")
+            verdicts.append("subclonal")
         elif middle >= CLONAL_CCF and first >= MOST_CELLS:
-            words.append("clonal")
+            verdicts.append("clonal")
         else:
-            words.append("uncertain")
+            verdicts.append("uncertain")
         if copies == 1 and last < CLONAL_CCF:  # one copy gives the largest fraction: more copies only lower it
             break
-    verdict = words[0] if len(set(words)) == 1 else "uncertain"
+    verdict = verdicts[0] if len(set(verdicts)) == 1 else "uncertain"
     return CellFraction(min(b[0] for b in bounds), max(b[1] for b in bounds), verdict)

@@ -9,7 +9,7 @@ import immunescape.knowledge
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.knowledge.tables import read_rows
 from immunescape.profile.biomarkers.alterations import gene_states
-from immunescape.profile.biomarkers.loss import EXCLUDED, loss_word
+from immunescape.profile.biomarkers.loss import EXCLUDED, loss_state
 from immunescape.profile.biomarkers.registry import Biomarker, register
 from immunescape.profile.study import Study
 
@@ -34,16 +34,12 @@ def _defect(study: Study) -> dict[str, Measurement]:
         rows: list[str] = []
         for gene, pathway in genes.items():
             state = states[patient, gene]
-            state_word, reason, _ = loss_word(gene, state)
+            loss, reason, _ = loss_state(gene, state)
             # a hit of few reads counts here: "absent" follows from a defect, and reads that nobody gave are no better
-            if (
-                (state_word or "").startswith("biallelic")
-                or state.losses
-                or any(h.weak and h.destroys for h in state.hits)
-            ):
-                hit.append(f"{gene} ({pathway}): {state_word}, {reason}")
+            if (loss or "").startswith("biallelic") or state.losses or any(h.weak and h.destroys for h in state.hits):
+                hit.append(f"{gene} ({pathway}): {loss}, {reason}")
                 rows.extend(h.row for h in state.hits)
-            elif state_word not in EXCLUDED:
+            elif loss not in EXCLUDED:
                 unseen.append(gene)
                 if state.hits:
                     unknown.append(gene)

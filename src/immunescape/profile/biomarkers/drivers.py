@@ -15,10 +15,10 @@ from immunescape.profile.biomarkers.registry import Biomarker, register, shared
 from immunescape.profile.biomarkers.tumour_content import patient_content
 from immunescape.profile.study import Study
 
-__all__ = ["DRIVER_WORDS", "FUSION_GENES", "FUSION_WORDS", "MUTATION_GENES"]
+__all__ = ["DRIVER_STATES", "FUSION_GENES", "FUSION_STATES", "MUTATION_GENES"]
 
-DRIVER_WORDS = ("activating", "variant_of_unknown_significance", "wild_type")
-FUSION_WORDS = ("fusion", "variant_of_unknown_significance", "wild_type")
+DRIVER_STATES = ("activating", "variant_of_unknown_significance", "wild_type")
+FUSION_STATES = ("fusion", "variant_of_unknown_significance", "wild_type")
 MUTATION_GENES = ("EGFR", "KRAS", "BRAF", "ERBB2", "MET")
 FUSION_GENES = ("ALK", "ROS1", "RET", "NTRK1", "NTRK2", "NTRK3")
 _REFERENCES = ("hendriks2023o", "mazieres2019")
@@ -136,7 +136,7 @@ def _fusion_status(name: str, gene: str) -> Function:
                 why = f"no rearrangement found, but {contents[patient].why}"
                 measurements[patient] = Measurement.not_assessable(name, "", why, method=method, citation=_REFERENCES)
                 continue
-            with_partner = [text for is_known, text in seen if is_known]
+            with_partner = [text for is_partner, text in seen if is_partner]
             if with_partner:
                 call, note = "fusion", "; ".join(with_partner)
             elif seen:
@@ -169,7 +169,7 @@ for _gene in MUTATION_GENES:
             definition=f"Whether {_gene} carries a listed activating change.",
             function=_mutation_status(f"{_gene.lower()}_status", _gene),
             needs=("mutations",),
-            words=DRIVER_WORDS,
+            words=DRIVER_STATES,
             thresholds="changes listed in driver_alterations.csv",
             references=(*_REFERENCES, "chang2016"),
             limits="Germline and benign variants are excluded; a change that is not listed is of unknown "
@@ -187,7 +187,7 @@ for _gene in FUSION_GENES:
             definition=f"Whether {_gene} is rearranged with a known partner.",
             function=_fusion_status(f"{_gene.lower()}_status", _gene),
             needs=("structural_variants",),
-            words=FUSION_WORDS,
+            words=FUSION_STATES,
             thresholds="partners listed in driver_alterations.csv",
             references=_REFERENCES,
             limits="DNA panels detect only breakpoints in tiled introns; a breakpoint without a known partner is of "

@@ -180,9 +180,9 @@ def _class(low: float, high: float) -> str:
 def _of_gene(rows: list[tuple[float, ...]], start: int, end: int, name: str, p: float, k: float) -> GeneCopies:
     """Return the copies of a gene from the segments (start, end, total, minor, log2) that overlap it."""
     covering = [
-        kind([r for _, r in parts], name)
+        kind([r for _, r in segments], name)
         for column, kind in ((2, _absolute), (4, lambda rows, gene: _relative(rows, gene, p, k)))
-        if (parts := _covering(rows, start, end, column))
+        if (segments := _covering(rows, start, end, column))
     ]
     if not covering:
         touched = any(r[0] <= end and r[1] >= start for r in rows)
@@ -195,9 +195,9 @@ def _covering(
 ) -> list[tuple[float, tuple[float, ...]]]:
     """Return (bases, segment) of those with a value in a column that together cover the gene; [] where they do not."""
     length = end - start + 1
-    parts = [(min(r[1], end) - max(r[0], start) + 1, r) for r in rows if r[column] == r[column]]
-    parts = [x for x in parts if x[0] > SLIVER * length]
-    return parts if sum(x[0] for x in parts) >= COVERED * length else []
+    segments = [(min(r[1], end) - max(r[0], start) + 1, r) for r in rows if r[column] == r[column]]
+    segments = [x for x in segments if x[0] > SLIVER * length]
+    return segments if sum(x[0] for x in segments) >= COVERED * length else []
 
 
 def _copies(study: Study) -> dict[tuple[str, str], GeneCopies]:
@@ -217,9 +217,9 @@ def _copies(study: Study) -> dict[tuple[str, str], GeneCopies]:
             columns = ["sample", "start", "end", "total_cn", "minor_cn", "seg_mean"]
             for sample, *numbers in near[columns].to_numpy(dtype=object).tolist():
                 per[str(sample)].append(tuple(float(x) for x in numbers))
-        for sample, parts in per.items():
+        for sample, segments in per.items():
             copies[sample, name] = _of_gene(
-                parts, place.start, place.end, name, purity.get(sample, math.nan), ploidy.get(sample, math.nan)
+                segments, place.start, place.end, name, purity.get(sample, math.nan), ploidy.get(sample, math.nan)
             )
     return copies
 

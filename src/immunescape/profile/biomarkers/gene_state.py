@@ -150,7 +150,7 @@ class GeneState:
         return True if self.total < 1.5 else None
 
     @property
-    def one_copy(self) -> bool:
+    def single_copy(self) -> bool:
         """One copy was lost (not copy-neutral)."""
         return self.discrete == -1.0 or self.total < 1.5
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.alterations import GeneState, gene_states
 from immunescape.profile.biomarkers.hla import lost_alleles
-from immunescape.profile.biomarkers.loss import EXCLUDED, loss_word
+from immunescape.profile.biomarkers.loss import EXCLUDED, loss_state
 from immunescape.profile.biomarkers.pathways import GENES as PATHWAY_GENES
 from immunescape.profile.biomarkers.registry import Biomarker, register
 from immunescape.profile.study import Study
 
-__all__ = ["HEAVY_CHAINS", "WORDS"]
+__all__ = ["HEAVY_CHAINS", "STATES"]
 
 HEAVY_CHAINS = ("HLA-A", "HLA-B", "HLA-C")
 BETWEEN = "MDC1"
 """A gene between HLA-A and HLA-C: one deletion of all three takes it along."""
-WORDS = ("lost", "lost_subclonal", "kept")
+STATES = ("lost", "lost_subclonal", "kept")
 _GENES = (*HEAVY_CHAINS, BETWEEN)
 
 
@@ -55,7 +55,7 @@ def _chains(study: Study) -> dict[str, Measurement]:
         samples = zip(*(states[patient, g].samples for g in _GENES), strict=True)
         answers = [_sample(dict(zip(_GENES, each, strict=True))) for each in samples]
         assessed = [a for a in answers if a[0] is not None]
-        verdict, note = min(assessed, key=lambda a: WORDS.index(a[0] or "kept")) if assessed else answers[0]
+        verdict, note = min(assessed, key=lambda a: STATES.index(a[0] or "kept")) if assessed else answers[0]
         left = sorted(a for a, lost in alleles.get(patient, {}).items() if lost is False)
         if verdict is None and left:
             verdict, note = "kept", f"allele kept: {', '.join(left)}"
@@ -73,7 +73,7 @@ def _genes(study: Study) -> dict[str, Measurement]:
     states, chains, copies = gene_states(study, PATHWAY_GENES), _chains(study), gene_states(study, _GENES)
     measurements: dict[str, Measurement] = {}
     for patient in study.patient_ids:
-        verdict, reason, _ = loss_word("B2M", states[patient, "B2M"])
+        verdict, reason, _ = loss_state("B2M", states[patient, "B2M"])
         chain = chains[patient]
         note = f"B2M: {reason}; heavy chains: {chain.note}"
         fields = {"method": method, "citation": citation}
@@ -119,7 +119,7 @@ register(
         "one is kept.",
         function=_chains,
         needs=("copy_number", "segments", "hla_loh"),
-        words=WORDS,
+        words=STATES,
         thresholds="as for the loss of a gene: below 0.5 copies lost, 0.5 to 0.7 in part of the cells",
         references=("mcgranahan2017",),
         limits="Copies alone: a heavy chain that a mutation destroyed counts as kept. A gene between HLA-A and HLA-C "

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from immunescape.profile.biomarkers.alterations import GeneState, gene_states
-from immunescape.profile.biomarkers.loss import EXCLUDED, Extra, sample_word
+from immunescape.profile.biomarkers.loss import EXCLUDED, Extra, sample_loss
 from immunescape.profile.biomarkers.pathways import GENES as PATHWAY_GENES
 from immunescape.profile.biomarkers.suppressors import EXTRA
 from immunescape.profile.biomarkers.suppressors import GENES as SUPPRESSORS
@@ -25,39 +25,39 @@ class GeneEvent:
     Attributes
     ----------
     day, sample, gene : where and when.
-    word : word of the loss, see `loss.LOSS_WORDS`.
+    loss : state of the gene, see `loss.LOSS_STATES`.
     against_before : ``new``, ``there before`` or ``not known whether there before``; '' in the first sample.
     """
 
     day: float
     sample: str
     gene: str
-    word: str
+    loss: str
     against_before: str = ""
 
     @property
     def label(self) -> str:
         """Words for a timeline."""
         added = f" ({self.against_before})" if self.against_before else ""
-        return f"{self.gene} {self.word.replace('_', ' ')} in {self.sample}{added}"
+        return f"{self.gene} {self.loss.replace('_', ' ')} in {self.sample}{added}"
 
 
-def _rank(word: str | None) -> int:
+def _rank(loss: str | None) -> int:
     """Return how far a loss has gone: 2 both copies, 1 one hit, 0 excluded, -1 not known."""
-    if word is None:
+    if loss is None:
         return -1
-    if word.startswith("biallelic"):
+    if loss.startswith("biallelic"):
         return 2
-    if word in _LOST:
+    if loss in _LOST:
         return 1
-    return 0 if word in EXCLUDED else -1
+    return 0 if loss in EXCLUDED else -1
 
 
 def _events(gene: str, samples: list[GeneState], extra: Extra | None) -> list[GeneEvent]:
     events: list[GeneEvent] = []
     before: list[tuple[float, str | None]] = []
     for state in samples:
-        verdict = sample_word(gene, state, None, extra)[0]
+        verdict = sample_loss(gene, state, None, extra)[0]
         earlier = [w for day, w in before if day < state.day]
         if verdict is not None and verdict in _LOST:
             against = ""

@@ -14,15 +14,15 @@ from immunescape.profile.study import Study
 __all__ = [
     "EXCLUDED",
     "INACTIVATED",
-    "LOSS_WORDS",
+    "LOSS_STATES",
     "METHOD",
     "any_biallelic",
     "loss_function",
-    "loss_word",
-    "sample_word",
+    "loss_state",
+    "sample_loss",
 ]
 
-LOSS_WORDS = (
+LOSS_STATES = (
     "biallelic_loss",
     "biallelic_loss_subclonal",
     "monoallelic_loss",
@@ -32,15 +32,15 @@ LOSS_WORDS = (
     "no_mutation_copies_unseen",
     "wild_type",
 )
-INACTIVATED = frozenset(LOSS_WORDS[:4])
+INACTIVATED = frozenset(LOSS_STATES[:4])
 """Words of a gene with at least one inactivating alteration of its own (a lost copy alone is none)."""
 
 METHOD = "Homozygous deletion, two hits, or one hit with loss of heterozygosity"
-Word = tuple[str | None, str, float | None]
+LossCall = tuple[str | None, str, float | None]
 Extra = Callable[[Hit], bool]
 
 
-def loss_word(gene: str, state: GeneState, male: bool | None = None, extra: Extra | None = None) -> Word:
+def loss_state(gene: str, state: GeneState, male: bool | None = None, extra: Extra | None = None) -> LossCall:
     """Return the word for a gene, the reason, and the share of mutations and copy number that was looked at.
 
     Each sample is judged on its own: a hit in one and a lost copy in another are not two hits of one cell. The patient
@@ -61,7 +61,7 @@ def loss_word(gene: str, state: GeneState, male: bool | None = None, extra: Extr
         word (None where not assessable), reason, coverage.
     """
     samples = state.samples or (state,)
-    answers = [(sample_word(gene, s, male, extra), s) for s in samples]
+    answers = [(sample_loss(gene, s, male, extra), s) for s in samples]
     if len(answers) == 1:
         return answers[0][0]
     assessed = [(w, s) for w, s in answers if s.hits or s.copies is True or s.sequenced is True or s.copies_why]
@@ -71,10 +71,10 @@ def loss_word(gene: str, state: GeneState, male: bool | None = None, extra: Extr
     return verdict, reason, coverage
 
 
-def _rank(answer: Word, state: GeneState) -> int:
+def _rank(answer: LossCall, state: GeneState) -> int:
     verdict = answer[0]
     if verdict in ("biallelic_loss", "biallelic_loss_subclonal", "mutation_second_allele_unseen"):
-        return LOSS_WORDS.index(verdict)
+        return LOSS_STATES.index(verdict)
     if verdict == "variant_of_unknown_significance":
         return 4
     if verdict not in EXCLUDED and state.suspect:
@@ -88,8 +88,8 @@ def _named(state: GeneState) -> str:
     return f"{state.sample} (day {state.day:g})" if state.day == state.day else state.sample
 
 
-def sample_word(gene: str, state: GeneState, male: bool | None = None, extra: Extra | None = None) -> Word:
-    """Return the word for a gene in one sample; see :func:`loss_word`."""
+def sample_loss(gene: str, state: GeneState, male: bool | None = None, extra: Extra | None = None) -> LossCall:
+    """Return the word for a gene in one sample; see :func:`loss_state`."""
     looked = (state.sequenced is True or bool(state.hits), state.copies is True)
     coverage = sum(looked) / 2
     if not state.hits and math.isnan(state.total) and math.isnan(state.minor) and math.isnan(state.discrete):
@@ -124,17 +124,17 @@ def sample_word(gene: str, state: GeneState, male: bool | None = None, extra: Ex
             coverage,
         )
     if losses:
-        return _one_hit(state, losses, unknown, labels, coverage)
+        return _single_hit(state, losses, unknown, labels, coverage)
     if unknown:  # before a lost copy: an unknown variant on the only copy left may be the loss
         listed = "; ".join(" ".join(x for x in (h.text, place_in_protein(gene, h.protein)) if x) for h in unknown)
         return "variant_of_unknown_significance", f"{listed}: not known to destroy the protein", coverage
-    if state.one_copy and state.sequenced is True and state.enough:
+    if state.single_copy and state.sequenced is True and state.enough:
         seen = f"{state.total:.4g} copies" if state.total < 1.5 else "discrete copy number -1"
         return "haploid_loss", f"one copy lost, the other unaltered: {state.copies_label or seen}", coverage
     return _unaltered(gene, state, coverage)
 
 
-def _one_hit(state: GeneState, losses: list[Hit], unknown: list[Hit], labels: str, coverage: float) -> Word:
+def _single_hit(state: GeneState, losses: list[Hit], unknown: list[Hit], labels: str, coverage: float) -> LossCall:
     why = ""
     if state.loh is not False:
         why = "the second allele was not assessed" + (f": {state.copies_why}" if state.copies_why else "")
@@ -163,7 +163,7 @@ def distinct_events(hits: list[Hit]) -> list[Hit]:
     return events
 
 
-def _unaltered(gene: str, state: GeneState, coverage: float) -> Word:
+def _unaltered(gene: str, state: GeneState, coverage: float) -> LossCall:
     harmless = f" ({'; '.join(state.benign)}: benign)" if state.benign else ""
     if state.sequenced is not True:
         why = (
@@ -196,10 +196,10 @@ def loss_function(
         states = gene_states(study, family_genes)
         men = _men(study) if gene in X_LINKED else {}
         measurements: dict[str, Measurement] = {}
-        plain: dict[Word, Measurement] = {}
+        plain: dict[LossCall, Measurement] = {}
         for patient in study.patient_ids:
             state = states[patient, gene]
-            answer = loss_word(gene, state, men.get(patient), extra)
+            answer = loss_state(gene, state, men.get(patient), extra)
             if not state.hits and answer in plain:
                 measurements[patient] = plain[answer]
                 continue
@@ -239,12 +239,12 @@ def any_biallelic(
         states = gene_states(study, family_genes)
         measurements: dict[str, Measurement] = {}
         for patient in study.patient_ids:
-            words = {g: loss_word(g, states[patient, g]) for g in genes}
-            lost = [g for g, w in words.items() if w[0] is not None and w[0].startswith("biallelic")]
-            seen = [g for g, w in words.items() if w[0] in EXCLUDED]
+            losses = {g: loss_state(g, states[patient, g]) for g in genes}
+            lost = [g for g, w in losses.items() if w[0] is not None and w[0].startswith("biallelic")]
+            seen = [g for g, w in losses.items() if w[0] in EXCLUDED]
             coverage = len(seen) / len(genes)
             if lost:
-                note = "; ".join(f"{g}: {words[g][0]} ({words[g][1]})" for g in lost)
+                note = "; ".join(f"{g}: {losses[g][0]} ({losses[g][1]})" for g in lost)
                 value: bool | None = True
             elif len(seen) == len(genes):
                 note, value = f"none of {len(genes)} genes", False

@@ -25,7 +25,7 @@ from immunescape.profile.biomarkers.registry import Biomarker, register, shared
 from immunescape.profile.body_sites import GUT, looks_like
 from immunescape.profile.study import Study
 
-__all__ = ["AKKERMANSIA_HIGH", "TOPOSCORE_WORDS", "species_name", "topo_groups", "toposcore_class"]
+__all__ = ["AKKERMANSIA_HIGH", "TOPOSCORE_CLASSES", "species_name", "topo_groups", "toposcore_class"]
 
 TABLE = Path(immunescape.knowledge.__file__).parent / "data" / "toposcore_species.csv"
 AKKERMANSIA_HIGH = 0.04799
@@ -33,8 +33,8 @@ AKKERMANSIA_HIGH = 0.04799
 FEWEST_SPECIES = 3
 """With fewer of the 82 species found, their lack tells more of the table than of the gut: no score (assumed)."""
 SIG1_MOST, SIG2_LEAST = 0.5351, 0.7911
-AKKERMANSIA_WORDS = ("zero", "low", "high")
-TOPOSCORE_WORDS = ("SIG1+", "SIG2+")
+AKKERMANSIA_LEVELS = ("zero", "low", "high")
+TOPOSCORE_CLASSES = ("SIG1+", "SIG2+")
 _NAMED = re.compile(r"^([A-Z][a-z]+_[a-z]{3,}.*?)_SGB\d+(_group)?$")
 
 
@@ -322,7 +322,7 @@ def _topo_class(study: Study) -> dict[str, Measurement]:
 
 
 _LIMITS = "Extraction, depth and release of the reference database change the list of species."
-for _name, _title, _unit, _definition, _function, _words, _thresholds, _references in (
+for _name, _title, _unit, _definition, _function, _levels, _thresholds, _references in (
     (
         "microbiome_shannon",
         "Gut diversity (Shannon)",
@@ -359,7 +359,7 @@ for _name, _title, _unit, _definition, _function, _words, _thresholds, _referenc
         "",
         "zero, low or high: only low is associated with longer survival.",
         _akkermansia_level,
-        AKKERMANSIA_WORDS,
+        AKKERMANSIA_LEVELS,
         "0 and 0.04799",
         ("derosa2022",),
     ),
@@ -380,7 +380,7 @@ for _name, _title, _unit, _definition, _function, _words, _thresholds, _referenc
         "",
         "SIG1+ up to 0.5351, SIG2+ from 0.7911; between them SIG2+ where A. muciniphila is low, else SIG1+.",
         _topo_class,
-        TOPOSCORE_WORDS,
+        TOPOSCORE_CLASSES,
         "0.5351 and 0.7911",
         ("derosa2024",),
     ),
@@ -394,7 +394,7 @@ for _name, _title, _unit, _definition, _function, _words, _thresholds, _referenc
             definition=_definition,
             function=_function,
             needs=("microbiome",),
-            words=_words,
+            words=_levels,
             thresholds=_thresholds,
             references=_references,
             limits=_LIMITS,

@@ -47,11 +47,11 @@ class QualityParameters:
     origin: str = ""
     _memo: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
 
-    def alignment(self, one: str, other: str) -> float:
+    def alignment(self, peptide: str, other: str) -> float:
         """Return the score of the best local alignment of two peptides (linear gaps)."""
         best = 0.0
         row = [0.0] * (len(other) + 1)
-        for x in one:
+        for x in peptide:
             before, corner = row, 0.0
             row = [0.0] * (len(other) + 1)
             for j, y in enumerate(other, start=1):

@@ -18,10 +18,10 @@ import pandas as pd
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.alterations import CLONAL_CCF, gene_states
 from immunescape.profile.biomarkers.hla import lost_alleles, short_allele
-from immunescape.profile.biomarkers.loss import EXCLUDED, loss_word
+from immunescape.profile.biomarkers.loss import EXCLUDED, loss_state
 from immunescape.profile.biomarkers.pathways import GENES
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
-from immunescape.profile.receptor_words import is_class_two
+from immunescape.profile.receptor_loci import is_class_two
 from immunescape.profile.study import Study
 
 __all__ = ["BINDER_NM", "EXPRESSED_TPM", "Neoantigen", "neoantigens", "variants"]
@@ -107,11 +107,11 @@ def variants(peptides: Sequence[Neoantigen]) -> list[list[Neoantigen]]:
     return [*groups.values(), *loose]
 
 
-def _overlap(one: Neoantigen, other: Neoantigen) -> bool:
-    if one.gene != other.gene or not one.gene:
-        return one.peptide == other.peptide
-    pieces = {one.peptide[i : i + _SHARED] for i in range(len(one.peptide) - _SHARED + 1)}
-    return any(other.peptide[i : i + _SHARED] in pieces for i in range(len(other.peptide) - _SHARED + 1))
+def _overlap(first: Neoantigen, second: Neoantigen) -> bool:
+    if first.gene != second.gene or not first.gene:
+        return first.peptide == second.peptide
+    pieces = {first.peptide[i : i + _SHARED] for i in range(len(first.peptide) - _SHARED + 1)}
+    return any(second.peptide[i : i + _SHARED] in pieces for i in range(len(second.peptide) - _SHARED + 1))
 
 
 def _clonal(group: Sequence[Neoantigen]) -> bool | None:
@@ -158,7 +158,7 @@ def _load(name: str, clonal: bool) -> Callable[[Study], Mapping[str, Measurement
     return function
 
 
-def _told(peptides: list[Neoantigen], lost: Mapping[str, bool | None]) -> bool:
+def _all_fates_determined(peptides: list[Neoantigen], lost: Mapping[str, bool | None]) -> bool:
     """Tell whether the fate of every allele that presents a peptide is known."""
     return all(lost.get(allele) is not None for peptide in peptides for allele in peptide.affinities)
 
@@ -177,30 +177,30 @@ def _escape(study: Study) -> dict[str, Measurement]:
     states = gene_states(study, GENES) if genes else {}
     measurements: dict[str, Measurement] = {}
     for patient, peptides in neoantigens(study).items():
-        words = {g: loss_word(g, states[patient, g])[0] if genes else None for g in ("B2M", "TAP1", "TAP2", "NLRC5")}
+        losses = {g: loss_state(g, states[patient, g])[0] if genes else None for g in ("B2M", "TAP1", "TAP2", "NLRC5")}
         alleles = lost.get(patient)
         expressed = [n for n in peptides if math.isnan(n.tpm) or n.tpm >= EXPRESSED_TPM]
         kept = [n for n in expressed if n.presented(alleles or {})]
         total, left = len(variants(peptides)), len(variants(kept))
         notes = [f"{total} variants predicted ({len(peptides)} peptides)"]
         checks = {
-            "HLA loss": alleles is not None and _told(peptides, alleles),
+            "HLA loss": alleles is not None and _all_fates_determined(peptides, alleles),
             "expression": not peptides or all(not math.isnan(n.tpm) for n in peptides),
-            "B2M": words["B2M"] in _SETTLED,
-            "TAP1 and TAP2": words["TAP1"] in _SETTLED and words["TAP2"] in _SETTLED,
-            "NLRC5": words["NLRC5"] in _SETTLED,
+            "B2M": losses["B2M"] in _SETTLED,
+            "TAP1 and TAP2": losses["TAP1"] in _SETTLED and losses["TAP2"] in _SETTLED,
+            "NLRC5": losses["NLRC5"] in _SETTLED,
         }
         if len(expressed) < len(peptides):
             notes.append(f"{len(peptides) - len(expressed)} peptides not expressed (< {EXPRESSED_TPM:g} TPM)")
         if len(kept) < len(expressed):
             notes.append(f"{len(expressed) - len(kept)} peptides only on lost HLA alleles")
         value, low, high = float(left), None, None
-        gone = [g for g in ("B2M", "TAP1", "TAP2") if words[g] == "biallelic_loss"]
-        partly = [g for g in ("B2M", "TAP1", "TAP2") if words[g] == "biallelic_loss_subclonal"]
+        gone = [g for g in ("B2M", "TAP1", "TAP2") if losses[g] == "biallelic_loss"]
+        partly = [g for g in ("B2M", "TAP1", "TAP2") if losses[g] == "biallelic_loss_subclonal"]
         if gone:
             notes.append(f"{' and '.join(gone)} lost: no class I presentation (TAP-independent peptides are left out)")
             value = 0.0
-        elif partly or (words["NLRC5"] or "").startswith("biallelic"):
+        elif partly or (losses["NLRC5"] or "").startswith("biallelic"):
             why = (
                 f"{' and '.join(partly)} lost in part of the cells" if partly else "NLRC5 lost: less class I, not none"
             )

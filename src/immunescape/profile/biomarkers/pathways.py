@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from immunescape.knowledge.tables import read_rows
-from immunescape.profile.biomarkers.loss import LOSS_WORDS, any_biallelic, loss_function
+from immunescape.profile.biomarkers.loss import LOSS_STATES, any_biallelic, loss_function
 from immunescape.profile.biomarkers.registry import Biomarker, register
 
 __all__ = ["APM_GENES", "GENES", "IFNG_GENES"]
@@ -29,7 +29,7 @@ for _gene, (_what, _citation) in GENES.items():
             definition=f"State of {_gene}: {_what}.",
             function=loss_function(f"{_gene.lower()}_status", _gene, _ALL, _citation),
             needs=_NEEDS,
-            words=LOSS_WORDS,
+            words=LOSS_STATES,
             thresholds="homozygous deletion below 0.5 copies (discrete <= -1.5); 0.5 to 0.7 copies: subclonal",
             references=_citation,
             limits="Methylation and expression are not assessed; the phase of two hits is unknown; a gene off the "

@@ -76,7 +76,7 @@ def _scores(study: Study) -> dict[str, dict[str, list[Score]]]:
     return scores_by_kind
 
 
-def _same_day(study: Study, found: dict[str, dict[str, list[Score]]]) -> dict[str, dict[str, list[Score]]]:
+def _same_day(study: Study, by_patient: dict[str, dict[str, list[Score]]]) -> dict[str, dict[str, list[Score]]]:
     """Keep the values of one day where every value of a patient has a day: the last up to day 0, else the first.
 
     The day is that of the PD-L1 table, else that of the sample.
@@ -86,7 +86,7 @@ def _same_day(study: Study, found: dict[str, dict[str, list[Score]]]) -> dict[st
         for s, d in zip(study.samples["sample"], study.samples["day"], strict=True)
         if d is not None and not math.isnan(d)
     }
-    for scores in found.values():
+    for scores in by_patient.values():
         for patient, entries in scores.items():
             dated = [e[6] if e[6] is not None else days.get(e[5]) if e[5] else None for e in entries]
             stated = {d for d in dated if d is not None}
@@ -95,7 +95,7 @@ def _same_day(study: Study, found: dict[str, dict[str, list[Score]]]) -> dict[st
             before = [d for d in stated if d <= 0]
             day = max(before) if before else min(stated)
             scores[patient] = [e for e, d in zip(entries, dated, strict=True) if d == day]
-    return found
+    return by_patient
 
 
 def _contradiction(entries: list[Score]) -> str:

@@ -16,7 +16,8 @@ from typing import TypeVar
 
 import pandas as pd
 
-from immunescape.errors import ImmunescapeError, unknown_word
+from immunescape import plugins
+from immunescape.errors import ImmunescapeError, PluginError, unknown_word
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.study import KINDS, Study
 from immunescape.registry import Registry
@@ -85,12 +86,48 @@ class Biomarker:
             why = f"no {' or '.join(k.replace('_', ' ') for k in self.needs)} file was given"
             nobody = Measurement.not_assessable(self.name, self.unit, why, method=self.title, citation=self.references)
             return dict.fromkeys(study.patient_ids, nobody)
-        measured = self.function(study) if given else {}
+        measured = self._measured(study) if given else {}
         missing = Measurement.not_assessable(
             self.name, self.unit, "no value of this patient in the files", method=self.title, citation=self.references
         )
         answer = {patient: measured.get(patient, missing) for patient in study.patient_ids}
         return answer | {p: m for p, m in reported.items() if answer[p].value is None}
+
+    def _measured(self, study: Study) -> Mapping[str, Measurement]:
+        """Return what the function measures; a function of another package is checked, and a failure names it.
+
+        Raises
+        ------
+        PluginError
+            If that function fails, or returns something other than measurements of this biomarker by patient.
+        """
+        package = plugins.foreign_package(self.function)
+        if package is None:
+            return self.function(study)
+        try:
+            measured = self.function(study)
+        except ImmunescapeError:
+            raise
+        except Exception as error:
+            raise plugins.failure(f"the biomarker '{self.name}'", package, error, f"study '{study.name}'") from error
+        where = f"biomarker '{self.name}' of the package '{package}'"
+        if not isinstance(measured, Mapping):
+            raise PluginError(
+                f"the function returns {type(measured).__name__}, not a mapping of patient to Measurement", where=where
+            )
+        patients = frozenset(study.patient_ids)
+        for patient, value in measured.items():
+            if patient not in patients:
+                raise PluginError(f"'{patient}' is no patient of the study '{study.name}'", where=where)
+            if not isinstance(value, Measurement):
+                raise PluginError(f"the value of {patient} is {type(value).__name__}, not Measurement", where=where)
+            if (value.name, value.unit) != (self.name, self.unit):
+                raise PluginError(
+                    f"the measurement of {patient} is '{value.name}' in '{value.unit}'",
+                    where=where,
+                    hint=f"Name and unit must be those of the biomarker: '{self.name}' in '{self.unit}'.",
+                )
+        return measured
 
     def _reported(self, study: Study) -> Measured:
         """Return what the patients table itself says in a column of the biomarker's name.

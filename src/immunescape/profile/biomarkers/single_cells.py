@@ -12,7 +12,7 @@ import pandas as pd
 
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
-from immunescape.profile.cell_words import IMMUNE, T_CELLS
+from immunescape.profile.cell_types import IMMUNE, T_CELLS
 from immunescape.profile.study import Study
 
 __all__ = ["MINIMUM_CELLS", "binomial_interval", "sample_of_each"]
@@ -20,7 +20,7 @@ __all__ = ["MINIMUM_CELLS", "binomial_interval", "sample_of_each"]
 MINIMUM_CELLS = 50
 """Cells that a fraction must be of (assumed): with fewer the interval spans half the scale."""
 
-_NOT_TOLD = "not told"
+_UNSTATED = "not told"
 _LIMITS = (
     "Dissociation loses cells unevenly (neutrophils, plasma cells, tumour cells), so that fractions compare within one "
     "protocol only. A gene that was not caught in a cell counts as not expressed."
@@ -135,7 +135,7 @@ def _counts(study: Study) -> dict[str, tuple[str, Counts, str]]:
     selected: dict[str, set[str]] = {}
     columns = (table[c] for c in ("sample", "cell_type", "state", "cells", "selection"))
     for sample, kind, state, number, selection in zip(*columns, strict=True):
-        key = (str(kind), state if isinstance(state, str) else _NOT_TOLD)
+        key = (str(kind), state if isinstance(state, str) else _UNSTATED)
         mine = cells.setdefault(sample, {})
         mine[key] = mine.get(key, 0) + int(number)
         if isinstance(selection, str):
@@ -172,7 +172,7 @@ def _why_not(share: _Share, among: Counts, of: int, types: set[str], selection: 
         return f"the file does not tell {' or '.join(share.types)} apart: not looked for is not absent"
     if of < MINIMUM_CELLS:
         return f"{of} cells are too few; {MINIMUM_CELLS} of {', '.join(share.among[:3])} … are needed"
-    if share.state and any(state == _NOT_TOLD and n for (_, state), n in among.items()):
+    if share.state and any(state == _UNSTATED and n for (_, state), n in among.items()):
         return "the file does not give the state of these cells"
     selected = selection.casefold()
     if selected and share.among == IMMUNE and not any(w in selected for w in ("cd45", "none", "viable", "live")):

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
 from immunescape.profile.biomarkers.single_cells import sample_of_each
-from immunescape.profile.cell_words import IMMUNE, T_CELLS
+from immunescape.profile.cell_types import IMMUNE, T_CELLS
 from immunescape.profile.study import Study
 
 __all__ = ["LIMITS", "Section", "lymphoid_structures", "section_of"]
@@ -74,7 +74,7 @@ class Section:
     cells: Mapping[str, int]
     tumour_distances: _POINTS
     pdl1_distances: _POINTS
-    pdl1_told: bool
+    pdl1_stated: bool
     structures: tuple[int, ...]
     compartments: str
 
@@ -234,13 +234,13 @@ def _density(section: Section, compartment: str) -> Answer | str:
     area, count = section.area[compartment], section.cd8[compartment]
     if area < LIMITS.compartment_area:
         return f"{area:.3f} mm2 of {compartment} are seen, {LIMITS.compartment_area:g} are needed"
-    if "cd8" not in section.cells and not _told(section, "cd8"):
+    if "cd8" not in section.cells and not _is_labelled(section, "cd8"):
         return "no cell is labelled cd8: not looked for is not absent"
     low, high = _poisson(count)
     return count / area, low / area, high / area, f"{count} CD8 T cells in {area:.2f} mm2 of {compartment}"
 
 
-def _told(section: Section, cell_type: str) -> bool:
+def _is_labelled(section: Section, cell_type: str) -> bool:
     """Tell whether the file looked for a cell type that it holds no cell of: where it tells other T cells apart."""
     return cell_type == "cd8" and any(t in section.cells for t in ("cd4", "treg"))
 
@@ -265,7 +265,7 @@ def _phenotype(section: Section) -> Answer | str:
 
 
 def _distance(section: Section, name: str) -> Answer | str:
-    if name == "pdl1" and not section.pdl1_told:
+    if name == "pdl1" and not section.pdl1_stated:
         return "the file does not tell which cells show PD-L1"
     distances = section.tumour_distances if name == "tumour" else section.pdl1_distances
     if len(distances) < LIMITS.cells:

@@ -8,15 +8,15 @@ from immunescape.knowledge.profile_records import Measurement
 from immunescape.knowledge.tables import read_rows
 from immunescape.profile.biomarkers.alterations import Hit, gene_states
 from immunescape.profile.biomarkers.driver_rules import match, residue
-from immunescape.profile.biomarkers.loss import INACTIVATED, LOSS_WORDS, loss_function, loss_word
+from immunescape.profile.biomarkers.loss import INACTIVATED, LOSS_STATES, loss_function, loss_state
 from immunescape.profile.biomarkers.registry import Biomarker, register
 from immunescape.profile.study import Study
 
-__all__ = ["COMUTATION_WORDS", "EXTRA", "GENES"]
+__all__ = ["COMUTATION_CLASSES", "EXTRA", "GENES"]
 
 GENES = ("STK11", "KEAP1", "TP53", "RBM10", "SMARCA4", "PTEN")
 _LOOKED_UP = (*GENES, "KRAS")
-COMUTATION_WORDS = ("kras_wild_type", "KRAS", "KRAS+STK11", "KRAS+KEAP1", "KRAS+STK11+KEAP1")
+COMUTATION_CLASSES = ("kras_wild_type", "KRAS", "KRAS+STK11", "KRAS+KEAP1", "KRAS+STK11+KEAP1")
 
 
 def _tp53(hit: Hit) -> bool:
@@ -45,11 +45,11 @@ def _comutation(study: Study) -> dict[str, Measurement]:
     for patient in study.patient_ids:
         kras = states[patient, "KRAS"]
         listed = [h for h in kras.hits if match("KRAS", h)]
-        words = {g: loss_word(g, states[patient, g])[0] for g in ("STK11", "KEAP1")}
-        lost = [g for g, w in words.items() if w in INACTIVATED]
+        losses = {g: loss_state(g, states[patient, g])[0] for g in ("STK11", "KEAP1")}
+        lost = [g for g, w in losses.items() if w in INACTIVATED]
         unseen = [
             g
-            for g, w in words.items()
+            for g, w in losses.items()
             if w is None or w in ("no_mutation_copies_unseen", "variant_of_unknown_significance")
         ]
         value: str | None
@@ -63,7 +63,7 @@ def _comutation(study: Study) -> dict[str, Measurement]:
             value, note = None, f"KRAS is mutated, but {' and '.join(unseen)} could not be assessed"
         else:
             value = "+".join(["KRAS", *lost])
-            note = "; ".join([*(h.label for h in listed), *(f"{g} {words[g]}" for g in lost)])
+            note = "; ".join([*(h.label for h in listed), *(f"{g} {losses[g]}" for g in lost)])
         if value is None:
             measurements[patient] = Measurement.not_assessable(name, "", note, method=method, citation=citation)
         else:
@@ -84,7 +84,7 @@ for _gene in GENES:
             definition=f"State of the tumour suppressor {_gene}; {_note}.",
             function=loss_function(f"{_gene.lower()}_status", _gene, _LOOKED_UP, _citation, EXTRA.get(_gene)),
             needs=("mutations", "copy_number", "segments", "structural_variants"),
-            words=LOSS_WORDS,
+            words=LOSS_STATES,
             thresholds="homozygous deletion below 0.5 copies (discrete <= -1.5); 0.5 to 0.7 copies: subclonal",
             references=_citation,
             limits="Published cohorts often count any change of the protein, which also takes variants of unknown "
@@ -101,7 +101,7 @@ register(
         definition="Activating KRAS change alone or together with an inactivating change of STK11 or KEAP1.",
         function=_comutation,
         needs=("mutations",),
-        words=COMUTATION_WORDS,
+        words=COMUTATION_CLASSES,
         references=("skoulidis2018", "arbour2018"),
     )
 )

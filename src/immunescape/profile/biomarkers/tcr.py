@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.diversity import coverage, hill_at
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
-from immunescape.profile.receptor_words import T_CELL_LOCI
+from immunescape.profile.receptor_loci import T_CELL_LOCI
 from immunescape.profile.study import Study
 
 __all__ = ["DEPTH"]
@@ -49,8 +49,8 @@ def _repertoires(study: Study) -> dict[str, Repertoire]:
     summed = usable.groupby(["patient", "sample", "day", "locus", "junction_aa"], dropna=False)["duplicate_count"].sum()
     groups: dict[tuple[str, str, float, str], list[float]] = {}
     for (patient, sample, day, locus, _), count in zip(summed.index, summed.to_numpy(), strict=True):
-        known_day = math.nan if day != day else float(day)  # one and the same NaN, so that equal keys are equal
-        groups.setdefault((patient, sample, known_day, locus), []).append(float(count))
+        day_or_nan = math.nan if day != day else float(day)  # one and the same NaN, so that equal keys are equal
+        groups.setdefault((patient, sample, day_or_nan, locus), []).append(float(count))
     by_patient: dict[str, list[tuple[str, float, str]]] = {}
     for patient, sample, day, locus in groups:
         by_patient.setdefault(patient, []).append((sample, day, locus))

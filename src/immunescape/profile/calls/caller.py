@@ -45,12 +45,12 @@ def rule_text(node: Any) -> str:
         return "–"
     if isinstance(node, Condition):
         return f"{node.measurement} {node.text}"
-    parts = [f"({t})" if " and " in (t := rule_text(m)) or " or " in t else t for m in node.members]
+    terms = [f"({t})" if " and " in (t := rule_text(m)) or " or " in t else t for m in node.members]
     if node.none_of is not None:
         return f"not ({rule_text(node.none_of)})"
     if node.at_least_of is not None:
-        return f"at least {node.at_least_of.n} of: " + "; ".join(parts)
-    return (" and " if node.all_of is not None else " or ").join(parts)
+        return f"at least {node.at_least_of.n} of: " + "; ".join(terms)
+    return (" and " if node.all_of is not None else " or ").join(terms)
 
 
 def _shown(m: Measurement | None, name: str, condition: Condition | None = None) -> str:
@@ -119,8 +119,8 @@ class CallTable:
         """Patients x mechanisms, the state of each as a word."""
         import pandas as pd
 
-        words = np.array(STATES, dtype=object)[self.codes]
-        return pd.DataFrame(words, index=pd.Index(self.patients, name="patient"), columns=list(self.mechanisms))
+        labels = np.array(STATES, dtype=object)[self.codes]
+        return pd.DataFrame(labels, index=pd.Index(self.patients, name="patient"), columns=list(self.mechanisms))
 
     def of(self, patient: str) -> Mapping[str, Call]:
         """Calls of one patient; each is put together when it is asked for."""
@@ -137,8 +137,8 @@ class CallTable:
     def _rule_text(self, mechanism: str) -> str:
         if mechanism not in self._texts:
             rule = self.rules.mechanisms[mechanism]
-            parts = (f"{name.replace('_', ' ')}: {rule_text(tree)}" for name, tree in rule.trees.items())
-            self._texts[mechanism] = "; ".join(parts) or rule.never_assessable
+            texts = (f"{name.replace('_', ' ')}: {rule_text(tree)}" for name, tree in rule.trees.items())
+            self._texts[mechanism] = "; ".join(texts) or rule.never_assessable
         return self._texts[mechanism]
 
     def _call(self, index: int, mechanism: str) -> Call:

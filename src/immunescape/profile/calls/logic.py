@@ -25,14 +25,14 @@ _NUMERIC = ("at_least", "above", "at_most", "below")
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One biomarker of all patients: bounds of what the value may be, percentile, coverage, word, unit."""
+    """One biomarker of all patients: bounds of what the value may be, percentile, coverage, category, unit."""
 
     low: NDArray[np.float64]
     value: NDArray[np.float64]
     high: NDArray[np.float64]
     percentile: NDArray[np.float64]
     coverage: NDArray[np.float64]
-    word: NDArray[np.object_]
+    category: NDArray[np.object_]
     unit: NDArray[np.object_]
 
 
@@ -74,7 +74,7 @@ class Columns:
                 numbers[:3, i] = (value if m.low is None else m.low, value, value if m.high is None else m.high)
         low, middle, high, percentile, coverage = numbers
         return Column(
-            low=low, value=middle, high=high, percentile=percentile, coverage=coverage, word=verdict, unit=unit
+            low=low, value=middle, high=high, percentile=percentile, coverage=coverage, category=verdict, unit=unit
         )
 
 
@@ -130,8 +130,8 @@ def condition_truth(condition: Condition, columns: Columns, minimum_coverage: fl
     test = condition.tests[0]
     if test == "is":
         allowed = set(condition.allowed)
-        comparable = np.fromiter((w is not None for w in column.word), dtype=bool, count=len(column.word))
-        holds = np.fromiter((w is not None and w in allowed for w in column.word), bool, len(column.word))
+        comparable = np.fromiter((w is not None for w in column.category), dtype=bool, count=len(column.category))
+        holds = np.fromiter((w is not None and w in allowed for w in column.category), bool, len(column.category))
         result = np.where(comparable, np.where(holds, 1, -1), 0).astype(np.int8)
     elif test in _NUMERIC:
         result = _number(condition, test, columns)
@@ -152,14 +152,14 @@ def evaluate(node: Any, columns: Columns, minimum_coverage: float = 0.0) -> Trut
         return np.zeros(len(columns.patients), dtype=np.int8)
     if isinstance(node, Condition):
         return condition_truth(node, columns, minimum_coverage)
-    parts = np.stack([evaluate(m, columns, minimum_coverage) for m in node.members])
+    truths = np.stack([evaluate(m, columns, minimum_coverage) for m in node.members])
     if node.none_of is not None:
-        value: Truth = (-parts[0]).astype(np.int8)
+        value: Truth = (-truths[0]).astype(np.int8)
         return value
     if node.all_of is not None:
-        return np.asarray(parts.min(axis=0), dtype=np.int8)
+        return np.asarray(truths.min(axis=0), dtype=np.int8)
     if node.any_of is not None:
-        return np.asarray(parts.max(axis=0), dtype=np.int8)
+        return np.asarray(truths.max(axis=0), dtype=np.int8)
     needed = node.at_least_of.n
-    sure, possible = (parts > 0).sum(axis=0), (parts >= 0).sum(axis=0)
+    sure, possible = (truths > 0).sum(axis=0), (truths >= 0).sum(axis=0)
     return np.where(sure >= needed, 1, np.where(possible < needed, -1, 0)).astype(np.int8)

@@ -224,9 +224,16 @@ def interactions(
                 n = int((~np.isnan(numbers)).sum())
                 events = int(event[~np.isnan(numbers)].sum())
                 missing = int(followed.sum()) - n
-                facts = {**_NOTHING, "note": f"the same patients as {twin}: tested there"}
+                note = f"the same patients as {twin}: tested there"
                 rows.append(
-                    Interaction(biomarker=label, endpoint=endpoint, n=n, n_missing=missing, events=events, **facts)
+                    Interaction(
+                        biomarker=label,
+                        endpoint=endpoint,
+                        n=n,
+                        n_missing=missing,
+                        events=events,
+                        **{**_NOTHING, "note": note},
+                    )
                 )
                 continue
             rows.append(interaction(x, arm, time, event, biomarker=label, endpoint=endpoint, minimum=minimum))

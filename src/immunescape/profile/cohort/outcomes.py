@@ -17,9 +17,9 @@ _RESPONSE |= {"stable disease": False, "progressive disease": False, "responder"
 _YES = {"yes": True, "no": False, "dcb": True, "ndb": False, "true": True, "false": False, "1": True, "0": False}
 
 
-def responder(word: object) -> bool | None:
+def responder(response: object) -> bool | None:
     """Return whether a best response is CR or PR; None where it is not evaluable or missing."""
-    return _RESPONSE.get(word.strip().casefold()) if isinstance(word, str) else None
+    return _RESPONSE.get(response.strip().casefold()) if isinstance(response, str) else None
 
 
 def _responses(patients: pd.DataFrame) -> list[bool | None]:

@@ -9,14 +9,14 @@ from pathlib import Path
 from immunescape.errors import InputError
 from immunescape.profile.readers._recognise import recognise
 
-__all__ = ["GENERAL", "OPTION_WORDS", "answerable", "options_in", "recognised"]
+__all__ = ["GENERAL", "OPTION_NAMES", "answerable", "options_in", "recognised"]
 
 GENERAL = {
     "columns": "columns: {name that the format expects: column of the file}",
     "values": "values: {column: {word of the file: word that the format knows}}",
 }
 """Options of every format that is a table."""
-OPTION_WORDS = frozenset(
+OPTION_NAMES = frozenset(
     "columns values constants units analytes keep where unit patient sample tumour_sample duplicates layer types "
     "selection sample_column day patients skip max_copy_number max_p".split()
 )
@@ -26,7 +26,7 @@ OPTION_WORDS = frozenset(
 def options_in(hint: str) -> list[str]:
     """Return the options that a hint speaks of (``units: {…}``, ``set patient: …``)."""
     bare = re.sub(r"\{[^{}]*\}", "{}", re.sub(r"\{[^{}]*\}", "{}", hint))
-    return [w for w in re.findall(r"(?<![\w-])([a-z_]+):(?=\s|$|\.)", bare) if w in OPTION_WORDS]
+    return [w for w in re.findall(r"(?<![\w-])([a-z_]+):(?=\s|$|\.)", bare) if w in OPTION_NAMES]
 
 
 def answerable(error: InputError, name: str, accepted: Collection[str]) -> InputError:

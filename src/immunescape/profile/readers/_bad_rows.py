@@ -17,7 +17,7 @@ import pandas as pd
 from immunescape.errors import InputError
 from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._base import Partial
-from immunescape.profile.readers._finish import LENGTHS, chromosome_word, longest
+from immunescape.profile.readers._finish import LENGTHS, chromosome_name, longest
 from immunescape.profile.readers._text import Table, read_table, read_text
 
 __all__ = ["CHROMOSOMES", "read_but_bad_rows"]
@@ -40,7 +40,7 @@ def _blanked(path: Path, text: list[str], lines: set[int], folder: str) -> Path:
 
 def _outside(table: Table, build: str) -> list[int]:
     """Return the lines whose position lies outside their chromosome."""
-    chrom = table.text("Chromosome", "chrom", "chr").map(chromosome_word)
+    chrom = table.text("Chromosome", "chrom", "chr").map(chromosome_name)
     limits = chrom.map(longest(build))
     lowest = 0 if table.find("loc.end", "end") is not None and table.find("Hugo_Symbol") is None else 1
     bad = pd.Series(False, index=table.frame.index)

@@ -2,66 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from immunescape import plugins
 from immunescape.errors import ImmunescapeError, InputError, unknown_word
-from immunescape.profile.genes import GeneMapReport
 from immunescape.profile.readers._advice import GENERAL, answerable, recognised
 from immunescape.profile.readers._column_map import ColumnMap, refuse_without_table, using
 from immunescape.profile.readers._column_names import aliases_of
-from immunescape.profile.study import KINDS, Panel, ReadNote
+from immunescape.profile.readers._foreign import completed
+from immunescape.profile.readers._partial import Partial
+from immunescape.profile.study import KINDS
 from immunescape.registry import Registry
 
 __all__ = ["READERS", "Partial", "Reader", "all_readers", "get_reader", "reader"]
-
-
-@dataclass(kw_only=True)
-class Partial:
-    """What one file gives.
-
-    Attributes
-    ----------
-    tables : kind -> rows (columns of the study's table; not yet finished).
-    panels : panel name -> panel.
-    expression, expression_unit, gene_map : expression, where the file holds it.
-    genome_build : ``GRCh37`` or ``GRCh38`` where the file says so.
-    assessed : kind -> samples that the file lists as looked at.
-    sequenced : samples that a file of mutations holds, whether or not any of their rows counts.
-    unclear : (kind, gene) -> samples in which the file leaves open whether the gene is changed, or in which a row
-        of the gene was left out as impossible.
-    of_patients : columns of samples that a table gives by patient: they go to a patient's only sample.
-    parts : for a folder, what each of its files gives.
-    reads, problems : notes.
-    """
-
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    panels: dict[str, Panel] = field(default_factory=dict)
-    expression: pd.DataFrame | None = None
-    expression_unit: str = ""
-    gene_map: GeneMapReport | None = None
-    genome_build: str = ""
-    assessed: dict[str, frozenset[str]] = field(default_factory=dict)
-    sequenced: frozenset[str] = frozenset()
-    unclear: dict[tuple[str, str], frozenset[str]] = field(default_factory=dict)
-    of_patients: pd.DataFrame | None = None
-    parts: list[Partial] = field(default_factory=list)
-    reads: list[ReadNote] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-    def note(self, file: str, name: str, rows: int, kept: int, left: str = "") -> None:
-        """Add a note of what was read and left."""
-        self.reads.append(ReadNote(file, name, rows, kept, left))
-
-    def mark_unclear(self, kind: str, gene: str, samples: Iterable[str]) -> None:
-        """Mark a gene as not assessable in samples, for mutations or copy number."""
-        self.unclear[kind, gene] = self.unclear.get((kind, gene), frozenset()) | frozenset(samples)
 
 
 Function = Callable[[Path, Mapping[str, Any]], Partial]
@@ -98,6 +55,8 @@ class Reader:
         ------
         InputError
             Naming file, row and next action.
+        PluginError
+            If the reader of another package fails, or returns what no study can hold.
         """
         given = dict(options or {})
         general = {name: given.pop(name) for name in GENERAL if name in given and name not in self.options}
@@ -110,6 +69,7 @@ class Reader:
                 name == "values" and not all(isinstance(v, Mapping) for v in value.values())
             ):
                 raise InputError(f"{name}: is not a mapping", where=path.name, hint=f"{GENERAL[name]}.")
+        package = plugins.foreign_package(self.function)
         column_map = ColumnMap(general.get("columns", {}), general.get("values", {}), aliases_of(self.gives))
         with using(column_map):
             try:
@@ -118,6 +78,14 @@ class Reader:
                 refuse_without_table(self.name, column_map, self.options, path.name)
                 accepted = {*self.options, *(GENERAL if column_map.tables else ())}
                 raise recognised(answerable(error, self.name, accepted), self.name, path) from None
+            except ImmunescapeError:
+                raise
+            except Exception as error:
+                if package is None:
+                    raise
+                raise plugins.failure(f"the reader '{self.name}'", package, error, path.name) from error
+        if package is not None:
+            out = completed(self.name, self.gives, package, out, path)
         refuse_without_table(self.name, column_map, self.options, path.name)
         column_map.check(path.name)
         return out

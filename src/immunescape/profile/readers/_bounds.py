@@ -46,12 +46,12 @@ def bounds_as_categories(kind: str, frame: pd.DataFrame, file: str, problems: li
     if column is None or column not in frame or frame[column].dtype != object:
         return frame
     text = frame[column].map(lambda v: v.strip() if isinstance(v, str) else None)
-    words = text[text.notna() & pd.to_numeric(text, errors="coerce").isna()]
-    words = words[~words.str.casefold().isin(MISSING)]
-    if not len(words):
+    texts = text[text.notna() & pd.to_numeric(text, errors="coerce").isna()]
+    texts = texts[~texts.str.casefold().isin(MISSING)]
+    if not len(texts):
         return frame
     function = {"pdl1": _pdl1, "labs": _labs, "ctdna": _ctdna}[kind]
-    return function(frame, words.to_dict(), file, problems)
+    return function(frame, texts.to_dict(), file, problems)
 
 
 def _replaced(frame: pd.DataFrame, column: str, cells: dict[object, object]) -> list[object]:
@@ -59,10 +59,10 @@ def _replaced(frame: pd.DataFrame, column: str, cells: dict[object, object]) -> 
     return [cells.get(line, value) for line, value in zip(frame.index, old, strict=True)]
 
 
-def _pdl1(frame: pd.DataFrame, words: dict[object, str], file: str, problems: list[str]) -> pd.DataFrame:
+def _pdl1(frame: pd.DataFrame, texts: dict[object, str], file: str, problems: list[str]) -> pd.DataFrame:
     values: dict[object, object] = {}
     categories: dict[object, object] = {}
-    for line, category in words.items():
+    for line, category in texts.items():
         plain = re.sub(r"\s*%$", "", category)
         if re.fullmatch(_NUMBER, plain):
             values[line] = plain
@@ -83,23 +83,23 @@ def _pdl1(frame: pd.DataFrame, words: dict[object, str], file: str, problems: li
             given = dict(zip(frame.index.tolist(), frame["category"].tolist(), strict=True))
             categories = {i: w for i, w in categories.items() if not isinstance(given[i], str)}
         out["category"] = pd.Series(_replaced(frame, "category", categories), index=frame.index, dtype=object)
-        moved = [w for line, w in words.items() if values[line] is None]
+        moved = [w for line, w in texts.items() if values[line] is None]
         problems.append(f"{file}: {len(moved)} values of value_percent such as '{moved[0]}' are read as categories")
     return out
 
 
-def _labs(frame: pd.DataFrame, words: dict[object, str], file: str, problems: list[str]) -> pd.DataFrame:
-    limits: dict[object, object] = {i: m.group(2) for i, w in words.items() if (m := _LIMIT.fullmatch(w))}
+def _labs(frame: pd.DataFrame, texts: dict[object, str], file: str, problems: list[str]) -> pd.DataFrame:
+    limits: dict[object, object] = {i: m.group(2) for i, w in texts.items() if (m := _LIMIT.fullmatch(w))}
     if not limits:
         return frame
     first = next(iter(limits))
-    problems.append(f"{file}: {len(limits)} values such as '{words[first]}' (line {first}) are read as their limit")
+    problems.append(f"{file}: {len(limits)} values such as '{texts[first]}' (line {first}) are read as their limit")
     return frame.assign(value=pd.Series(_replaced(frame, "value", limits), index=frame.index, dtype=object))
 
 
-def _ctdna(frame: pd.DataFrame, words: dict[object, str], file: str, problems: list[str]) -> pd.DataFrame:
-    below = {i: m for i, w in words.items() if (m := _LIMIT.fullmatch(w)) and m.group(1) in ("<", "<=", "≤")}
-    silent = [i for i, w in words.items() if w.casefold() in _UNDETECTED]
+def _ctdna(frame: pd.DataFrame, texts: dict[object, str], file: str, problems: list[str]) -> pd.DataFrame:
+    below = {i: m for i, w in texts.items() if (m := _LIMIT.fullmatch(w)) and m.group(1) in ("<", "<=", "≤")}
+    silent = [i for i, w in texts.items() if w.casefold() in _UNDETECTED]
     if not below and not silent:
         return frame
     lod = frame["lod"] if "lod" in frame else pd.Series([None] * len(frame), index=frame.index, dtype=object)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.profile.cell_words import CELL_TYPES, COMPARTMENTS, cell_type_word
+from immunescape.profile.cell_types import CELL_TYPES, COMPARTMENTS, cell_type_of
 
 __all__ = ["finish_cell_counts", "finish_cells_in_space", "micrometres"]
 
@@ -18,8 +18,8 @@ _UNITS = "um, mm, or e.g. '0.5 um/pixel'"
 
 
 def _typed(out: pd.DataFrame, file: str) -> pd.Series:
-    words = {w: cell_type_word(w) for w in out["cell_type"].dropna().unique()}
-    for label, cell_type in words.items():
+    cell_types = {w: cell_type_of(w) for w in out["cell_type"].dropna().unique()}
+    for label, cell_type in cell_types.items():
         if cell_type is None:
             line = out.index[out["cell_type"] == label][0]
             raise unknown_word(
@@ -30,7 +30,7 @@ def _typed(out: pd.DataFrame, file: str) -> pd.Series:
             )
     if out["cell_type"].isna().any():
         raise InputError("the cell type is missing", where=f"{file}, line {out.index[out['cell_type'].isna()][0]}")
-    return out["cell_type"].map(words)
+    return out["cell_type"].map(cell_types)
 
 
 def finish_cell_counts(out: pd.DataFrame, file: str, problems: list[str], units: Mapping[str, str]) -> pd.DataFrame:

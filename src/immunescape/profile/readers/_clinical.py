@@ -11,14 +11,14 @@ import pandas as pd
 from immunescape.errors import InputError, unknown_word
 from immunescape.profile.readers._base import Partial
 from immunescape.profile.readers._column_names import find_column
-from immunescape.profile.readers._finish import event_word, finish, recist_word
+from immunescape.profile.readers._finish import event_value, finish, recist_category
 from immunescape.profile.readers._text import Table
 from immunescape.profile.readers._units import canonical_analyte, canonical_unit, lab_units
 from immunescape.profile.readers.hla import allele_name
 from immunescape.profile.study import COLUMNS
 from immunescape.units import MONTHS_PER
 
-__all__ = ["DeclaredUnits", "clinical_tables", "labs_or_told", "prior_lines", "recist_or_none", "strip_unknown"]
+__all__ = ["DeclaredUnits", "clinical_tables", "labs_or_note", "prior_lines", "recist_or_none", "strip_unknown"]
 
 _PATIENT = (
     "age sex histology smoking ecog stage treatment treatment_class os_months os_event pfs_months pfs_event "
@@ -78,7 +78,7 @@ def strip_unknown(table: Table) -> Table:
 
 def recist_or_none(values: pd.Series) -> pd.Series:
     """Return RECIST categories; words that are none become missing."""
-    return pd.Series([recist_word(v) for v in values], index=values.index, dtype=object)
+    return pd.Series([recist_category(v) for v in values], index=values.index, dtype=object)
 
 
 def _numbers(values: pd.Series, column: str, out: Partial, file: str) -> pd.Series:
@@ -154,7 +154,7 @@ def clinical_tables(
 
 
 def _events(values: pd.Series, column: str, out: Partial, file: str) -> pd.Series:
-    read = pd.Series([event_word(v) for v in values], index=values.index, dtype=object)
+    read = pd.Series([event_value(v) for v in values], index=values.index, dtype=object)
     lost = read.isna() & values.notna()
     if lost.any():
         line = values.index[lost][0]
@@ -180,10 +180,10 @@ def prior_lines(table: Table, used: set[str], out: Partial) -> pd.Series | None:
 
 
 def _purity(values: pd.Series, unit: str, column: str) -> pd.Series:
-    unit_word = canonical_unit(unit)
-    if unit_word not in ("fraction", "percent"):
+    unit_name = canonical_unit(unit)
+    if unit_name not in ("fraction", "percent"):
         raise unknown_word(f"unit of {column}", unit, ("fraction", "percent"), where="--unit")
-    return pd.to_numeric(values, errors="coerce") * (0.01 if unit_word == "percent" else 1.0)
+    return pd.to_numeric(values, errors="coerce") * (0.01 if unit_name == "percent" else 1.0)
 
 
 def _responses(values: pd.Series, column: str, out: Partial, file: str) -> pd.Series:
@@ -220,7 +220,7 @@ def _pdl1(table: Table, patient: str, sample: str | None, units: DeclaredUnits, 
     """Read PD-L1 columns: one for each score; a name that holds no score is read as tumour proportion score."""
     assay = find_column(table, "pdl1", "assay")
     used: set[str] = set()
-    parts = []
+    frames = []
     scored = [(s, n) for s in ("tps", "cps", "tc", "ic", "unnamed") if (n := find_column(table, "pdl1", s)) is not None]
     for score, named in scored:
         if named.column in used or (score == "unnamed" and any(s != "unnamed" for s, _ in scored)):
@@ -247,7 +247,7 @@ def _pdl1(table: Table, patient: str, sample: str | None, units: DeclaredUnits, 
         if not declared and bool(cells.map(lambda v: isinstance(v, str) and v.endswith("%")).any()):
             percent = {"value_percent": "percent"}
         try:
-            parts.append(finish("pdl1", rows, table.file, out.problems, percent))
+            frames.append(finish("pdl1", rows, table.file, out.problems, percent))
         except InputError as error:
             out.problems.append(
                 f"{table.file}: {named.column} was left out: {error.message}. Say it: --unit {named.column}=fraction "
@@ -258,8 +258,8 @@ def _pdl1(table: Table, patient: str, sample: str | None, units: DeclaredUnits, 
         if assay is None or score == "unnamed":
             clone = "; no column names the antibody clone" if assay is None else ""
             out.problems.append(f"{table.file}: {named.column} is read as {how} in percent{clone}")
-    if parts:
-        out.tables["pdl1"] = pd.concat(parts)
+    if frames:
+        out.tables["pdl1"] = pd.concat(frames)
         if assay:
             used.add(assay.column)
     return used
@@ -270,7 +270,7 @@ _SPLIT = re.compile(r"[,;/|\s]+")
 
 def _hla(table: Table, patient: str, out: Partial) -> set[str]:
     """Read HLA types: a column for each allele or locus, or several alleles in one cell."""
-    parts: list[tuple[object, str, int]] = []
+    alleles: list[tuple[object, str, int]] = []
     used: set[str] = set()
     wrong: list[str] = []
     for column in table.frame.columns:
@@ -279,7 +279,7 @@ def _hla(table: Table, patient: str, out: Partial) -> set[str]:
         every = find_column(Table(table.frame[[column]], table.file), "hla", "all") if locus is None else None
         if locus is None and every is None:
             continue
-        before = len(parts)
+        before = len(alleles)
         for line, (owner, cell) in enumerate(zip(table.frame[patient], table.frame[column], strict=True)):
             if not isinstance(cell, str):
                 continue
@@ -291,19 +291,19 @@ def _hla(table: Table, patient: str, out: Partial) -> set[str]:
                     else f"{locus[1]}*{allele}"
                 )
                 try:
-                    parts.append((owner, allele_name(text, table.file), number))
+                    alleles.append((owner, allele_name(text, table.file), number))
                 except InputError:
                     wrong.append(f"'{allele[:20]}' in {column}, line {number}")
-        if len(parts) > before:
+        if len(alleles) > before:
             used.add(str(column))
     if wrong:
         out.problems.append(
             f"{table.file}: {len(wrong)} words in columns of HLA types are no alleles and were left out (first: "
             f"{wrong[0]}). Write them as A*02:01"
         )
-    if parts:
-        index = pd.Index([p[2] for p in parts])
-        frame = pd.DataFrame({"patient": [p[0] for p in parts], "allele": [p[1] for p in parts]}, index=index)
+    if alleles:
+        index = pd.Index([p[2] for p in alleles])
+        frame = pd.DataFrame({"patient": [p[0] for p in alleles], "allele": [p[1] for p in alleles]}, index=index)
         out.tables["hla"] = finish("hla", frame, table.file, out.problems)
     return used
 
@@ -326,7 +326,7 @@ def _blood_column(column: str) -> tuple[str, str] | None:
 def _blood(table: Table, patient: str, taken: set[str], units: DeclaredUnits, out: Partial) -> set[str]:
     """Read blood values that stand in columns of their own; their day is not known."""
     used: set[str] = set()
-    parts = []
+    frames = []
     for column in table.frame.columns:
         named = None if column in taken else _blood_column(str(column))
         if named is None:
@@ -345,16 +345,16 @@ def _blood(table: Table, patient: str, taken: set[str], units: DeclaredUnits, ou
         rows = rows[rows["value"].notna()]
         if not len(rows):
             continue
-        labs = labs_or_told(rows, str(column), table.file, out)
+        labs = labs_or_note(rows, str(column), table.file, out)
         if labs is not None:
-            parts.append(labs)
+            frames.append(labs)
             used.add(str(column))
-    if parts:
-        out.tables["labs"] = pd.concat(parts)
+    if frames:
+        out.tables["labs"] = pd.concat(frames)
     return used
 
 
-def labs_or_told(rows: pd.DataFrame, column: str, file: str, out: Partial) -> pd.DataFrame | None:
+def labs_or_note(rows: pd.DataFrame, column: str, file: str, out: Partial) -> pd.DataFrame | None:
     """Bring blood values of one column or analyte to their unit; where that is open, leave them out and ask."""
     try:
         return finish("labs", rows, file, out.problems)

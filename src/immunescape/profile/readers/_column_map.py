@@ -48,13 +48,13 @@ class ColumnMap:
         """Translate the words of a table that was read."""
         self.tables += 1
         self.seen.update(dict.fromkeys(str(c) for c in frame.columns))
-        for key, words in self.values.items():
+        for key, translations in self.values.items():
             target = self.columns.get(key)
             names = self._names[key]
             for column in frame.columns:
                 if plain(column) in names or column == target:
                     self.used.add(f"values {key}")
-                    cells = [words.get(v, v) if isinstance(v, str) else v for v in frame[column]]
+                    cells = [translations.get(v, v) if isinstance(v, str) else v for v in frame[column]]
                     frame[column] = pd.Series(cells, index=frame.index, dtype=object)
         return frame
 

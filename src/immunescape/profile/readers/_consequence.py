@@ -82,6 +82,6 @@ def classifications(frame: pd.DataFrame, classes: Sequence[str], file: str, prob
             hint=f"{near}Translate a word of your own: values: {{classification: {{'{value}': {example}}}}}{among}.",
         )
     if translated:
-        words = ", ".join(f"{a} as {b}" for a, b in list(translated.items())[:6])
-        problems.append(f"{file}: consequences are read as classes of the MAF specification: {words}")
+        examples = ", ".join(f"{a} as {b}" for a, b in list(translated.items())[:6])
+        problems.append(f"{file}: consequences are read as classes of the MAF specification: {examples}")
     return done

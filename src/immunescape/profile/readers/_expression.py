@@ -67,22 +67,22 @@ def _checked(values: pd.DataFrame, unit: Any, file: str, problems: list[str]) ->
     """Return the unit; a missing one is inferred only where the values allow exactly one."""
     numbers = values.to_numpy(float)
     finite = numbers[np.isfinite(numbers)]
-    unit_word = "" if unit is None else str(unit)
-    if unit_word.casefold() in ("fpkm", "rpkm"):
+    unit_name = "" if unit is None else str(unit)
+    if unit_name.casefold() in ("fpkm", "rpkm"):
         raise InputError(
-            f"{unit_word} is not a unit of expression that is read: its sum differs between samples",
+            f"{unit_name} is not a unit of expression that is read: its sum differs between samples",
             where=file,
             hint="Make TPM of it (each value over its sample's sum, times 1,000,000), and set unit: tpm.",
         )
-    if unit_word and unit_word not in UNITS:
-        raise unknown_word("unit of expression", unit_word, UNITS, where=file)
+    if unit_name and unit_name not in UNITS:
+        raise unknown_word("unit of expression", unit_name, UNITS, where=file)
     if len(finite) and finite.min() < 0:
         raise InputError(
             f"negative expression ({finite.min():g}): counts, TPM and log2(TPM + 1) are not negative",
             where=file,
             hint="Give values before centring or scaling: counts or TPM.",
         )
-    if not unit_word:
+    if not unit_name:
         if len(finite) and finite.max() > 50 and bool((finite == np.round(finite)).all()):
             problems.append(
                 f"{file}: expression is read as counts, because all values are whole numbers up to {finite.max():g}"
@@ -93,11 +93,11 @@ def _checked(values: pd.DataFrame, unit: Any, file: str, problems: list[str]) ->
             where=file,
             hint=f"Set unit: in the manifest to one of {', '.join(UNITS)}.",
         )
-    if unit_word == "counts" and len(finite) and not bool((np.abs(finite - np.round(finite)) < 1e-6).all()):
+    if unit_name == "counts" and len(finite) and not bool((np.abs(finite - np.round(finite)) < 1e-6).all()):
         problems.append(f"{file}: counts are not whole numbers (expected counts of a quantifier?)")
-    if unit_word == "log2_tpm1" and len(finite) and finite.max() > 25:
+    if unit_name == "log2_tpm1" and len(finite) and finite.max() > 25:
         raise InputError(f"log2(TPM + 1) cannot reach {finite.max():g}", where=file, hint="Is it TPM? Set unit: tpm.")
-    return unit_word
+    return unit_name
 
 
 def finish_expression(
@@ -125,7 +125,7 @@ def finish_expression(
     InputError
         For a unit that is not clear or cannot be, for single cells, and for rows that are no human genes.
     """
-    unit_word = _checked(values, unit, file, out.problems)
+    unit_name = _checked(values, unit, file, out.problems)
     missing = values.isna()
     if bool(missing.to_numpy().any()):
         empty = missing.all(axis=1)
@@ -134,7 +134,7 @@ def finish_expression(
         if partly:
             out.problems.append(f"{file}: {partly} genes without value in some sample are left out")
             values = values.dropna(axis=0)
-    mapped, report = map_expression(values, unit_word, file)
+    mapped, report = map_expression(values, unit_name, file)
     if not bulk:
         zeros = float((mapped.to_numpy(float) == 0).mean()) if mapped.size else 0.0
         refuse_cells([str(c) for c in mapped.columns], zeros, len(mapped), file)
@@ -144,7 +144,7 @@ def finish_expression(
             out.problems.append(
                 f"{file}: '{doubtful}' is not an HGNC symbol and is left out (nearest: {', '.join(meant[:3])})"
             )
-    if unit_word == "tpm" and len(mapped):
+    if unit_name == "tpm" and len(mapped):
         sums = values.sum(axis=0)
         off = (sums < 1e5) | (sums > 1.5e6)
         if off.any():
@@ -154,6 +154,6 @@ def finish_expression(
             )
     if report.merged:
         out.problems.append(f"{file}: {report.merged} rows share a gene symbol with another and were joined")
-    out.expression, out.expression_unit, out.gene_map = mapped, unit_word, report
+    out.expression, out.expression_unit, out.gene_map = mapped, unit_name, report
     out.note(file, name, report.rows, len(mapped), "; ".join(x for x in (report.note, left) if x))
     return out

@@ -16,12 +16,12 @@ import pandas as pd
 from immunescape.errors import InputError
 from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._base import Partial
-from immunescape.profile.readers._finish import CLASSES, build_word, finish
+from immunescape.profile.readers._finish import CLASSES, canonical_build, finish
 from immunescape.profile.readers._hgvs import class_of_hgvs, short_protein
 from immunescape.profile.readers._json import dicts, get, text_of
 from immunescape.profile.study import Panel
 
-__all__ = ["FoundVariants", "is_region", "is_variant"]
+__all__ = ["VariantRows", "is_region", "is_variant"]
 
 VARIANT, REGION = "69548-6", "53041-0"
 _SOMATIC = frozenset({"LA6684-0", "LA18195-0"})
@@ -80,7 +80,7 @@ def _components(resource: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return by_code
 
 
-def _words(component: Mapping[str, Any]) -> list[str]:
+def _texts(component: Mapping[str, Any]) -> list[str]:
     """Return every text that a component's value holds: texts, displays, codes."""
     concept = component.get("valueCodeableConcept")
     texts = [text_of(component.get("valueString")), text_of(get(concept, "text"))]
@@ -91,8 +91,8 @@ def _words(component: Mapping[str, Any]) -> list[str]:
 
 def _gene(component: Mapping[str, Any]) -> str | None:
     """Return the symbol of a gene: a word that the gene table holds, else the first that looks like one."""
-    words = [w for w in _words(component) if not re.fullmatch(r"(HGNC:)?\d+", w)]
-    for entry in words:
+    labels = [w for w in _texts(component) if not re.fullmatch(r"(HGNC:)?\d+", w)]
+    for entry in labels:
         symbol = to_symbols([entry.partition(" ")[0]])[0]
         if symbol:
             return symbol
@@ -101,7 +101,7 @@ def _gene(component: Mapping[str, Any]) -> str | None:
 
 def _hgvs(components: list[dict[str, Any]], mark: str) -> str | None:
     for component in components:
-        for notation in _words(component):
+        for notation in _texts(component):
             if mark in notation:
                 return notation
     return None
@@ -127,7 +127,7 @@ def _fraction(component: Mapping[str, Any], file: str) -> float | None:
 
 
 @dataclass
-class FoundVariants:
+class VariantRows:
     """Genomic variants of a bundle, sorted by what may be done with them.
 
     Parameters
@@ -174,7 +174,7 @@ class FoundVariants:
             skip(f"genomic variant that is not present ({label})")
             return
         sample = _target(resource.get("specimen")) or patient
-        source = [w for c in by_code.get("48002-0", []) for w in _words(c)]
+        source = [w for c in by_code.get("48002-0", []) for w in _texts(c)]
         if self._source(source) == "germline":
             self.germline.append(label)
             skip(f"genomic variant of the germline ({label})")
@@ -195,8 +195,8 @@ class FoundVariants:
         else:
             self.rows.append(whole | self._row(by_code, genes[0], coding, protein))
 
-    def _source(self, words: list[str]) -> str:
-        codes, text = set(words), " ".join(words).casefold()
+    def _source(self, statements: list[str]) -> str:
+        codes, text = set(statements), " ".join(statements).casefold()
         if codes & _SOMATIC or "somatic" in text:
             return "somatic"
         if codes & _NOT_SOMATIC or re.search(r"germline|prenatal|fetal|de novo", text):
@@ -205,26 +205,27 @@ class FoundVariants:
 
     def _assembly(self, by_code: Mapping[str, list[dict[str, Any]]]) -> None:
         for component in by_code.get("62374-4", []):
-            for assembly in _words(component):
+            for assembly in _texts(component):
                 match = re.search(r"(GRCh3[78]|hg19|hg38)", assembly)
                 if match:
-                    self.build = build_word(match.group(1), self.file)
+                    self.build = canonical_build(match.group(1), self.file)
 
     def _row(
         self, by_code: Mapping[str, list[dict[str, Any]]], gene: str, coding: str | None, protein: str | None
     ) -> dict[str, Any]:
         kind = class_of_hgvs(protein, coding)
         if kind is None:
-            words = [
-                w for code in ("48006-1", "molecular-consequence") for c in by_code.get(code, []) for w in _words(c)
+            consequences = [
+                w for code in ("48006-1", "molecular-consequence") for c in by_code.get(code, []) for w in _texts(c)
             ]
             plain = {c.casefold(): c for c in CLASSES}
             kind = next(
-                (_SO.get(w) or plain.get(w.casefold()) for w in words if _SO.get(w) or w.casefold() in plain), None
+                (_SO.get(w) or plain.get(w.casefold()) for w in consequences if _SO.get(w) or w.casefold() in plain),
+                None,
             )
         genomic = _hgvs(by_code.get("81290-9", []), "g.") or ""
         place = re.search(r"NC_0000(\d\d)\.\d+:g\.(\d+)", genomic)
-        texts = {c: next((w for x in by_code.get(c, []) for w in _words(x)), None) for c in ("69547-8", "69551-0")}
+        texts = {c: next((w for x in by_code.get(c, []) for w in _texts(x)), None) for c in ("69547-8", "69551-0")}
         vaf = next((v for c in by_code.get("81258-6", []) if (v := _fraction(c, self.file)) is not None), None)
         chrom = {"23": "X", "24": "Y"}.get(str(int(place.group(1))), str(int(place.group(1)))) if place else None
         return {

@@ -9,26 +9,26 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.profile.body_sites import GUT, looks_like, site_word
+from immunescape.profile.body_sites import GUT, body_site, looks_like
 from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._bounds import bounds_as_categories
 from immunescape.profile.readers._cells import finish_cell_counts, finish_cells_in_space
 from immunescape.profile.readers._consequence import classifications
 from immunescape.profile.readers._text import number_column, rows_of
 from immunescape.profile.readers._units import convert_labs, vaf_fraction
-from immunescape.profile.receptor_words import B_CELL_LOCI, T_CELL_LOCI, is_class_two, locus_word
+from immunescape.profile.receptor_loci import B_CELL_LOCI, T_CELL_LOCI, is_class_two, receptor_locus
 from immunescape.profile.study import COLUMNS
 from immunescape.units import MONTHS_PER
 
 __all__ = [
     "BUILDS",
     "CLASSES",
-    "build_word",
-    "chromosome_word",
-    "event_word",
+    "canonical_build",
+    "chromosome_name",
+    "event_value",
     "finish",
     "longest",
-    "recist_word",
+    "recist_category",
     "truth_column",
 ]
 
@@ -102,7 +102,7 @@ _EVENTS |= {"deceased": 1.0, "dead": 1.0, "died": 1.0, "progressed": 1.0, "progr
 _EVENTS |= {"recurred/progressed": 1.0, "true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 
 
-def recist_word(text: object) -> str | None:
+def recist_category(text: object) -> str | None:
     """Return the RECIST category of a word (``Partial Response``, ``cPR``, ``Stable disease (SD)``), or None."""
     if not isinstance(text, str):
         return None
@@ -116,7 +116,7 @@ def recist_word(text: object) -> str | None:
     return code.group(1) if code else None
 
 
-def event_word(text: object) -> float | None:
+def event_value(text: object) -> float | None:
     """Return 1 for an event, 0 for censored, or None for a word that says neither (``1:DECEASED``, ``LIVING``)."""
     if not isinstance(text, str):
         return None
@@ -126,7 +126,7 @@ def event_word(text: object) -> float | None:
     return _EVENTS.get(text.strip().casefold())
 
 
-def build_word(word: str, where: str) -> str:
+def canonical_build(text: str, where: str) -> str:
     """Return ``GRCh37`` or ``GRCh38`` for any spelling of it.
 
     Raises
@@ -134,16 +134,16 @@ def build_word(word: str, where: str) -> str:
     InputError
         For any other genome.
     """
-    build = BUILDS.get(word.strip().casefold().partition(".")[0])
+    build = BUILDS.get(text.strip().casefold().partition(".")[0])
     if build is None:
-        raise unknown_word("genome build", word, ("GRCh37", "GRCh38", "hg19", "hg38"), where=where)
+        raise unknown_word("genome build", text, ("GRCh37", "GRCh38", "hg19", "hg38"), where=where)
     return build
 
 
 def truth_column(values: pd.Series, file: str, name: str) -> pd.Series:
     """Turn yes/no words into True, False or None."""
 
-    def one(line: object, value: object) -> bool | None:
+    def truth_of(line: object, value: object) -> bool | None:
         if value is None or value != value:
             return None
         if isinstance(value, bool | np.bool_):
@@ -157,13 +157,13 @@ def truth_column(values: pd.Series, file: str, name: str) -> pd.Series:
             f"'{str(value)[:40]}' in the column '{name}' is neither yes nor no", where=f"{file}, line {line}"
         )
 
-    return pd.Series([one(i, v) for i, v in values.items()], index=values.index, dtype=object)
+    return pd.Series([truth_of(i, v) for i, v in values.items()], index=values.index, dtype=object)
 
 
 def _events(values: pd.Series, file: str, name: str) -> pd.Series:
     """Read ``1:DECEASED``, ``LIVING``, ``1``; 1 is an event, 0 censored."""
 
-    def one(value: object) -> object:
+    def event_of(value: object) -> object:
         if isinstance(value, str):
             head = value.partition(":")[0].strip()
             if head in ("0", "1", "0.0", "1.0"):
@@ -171,7 +171,7 @@ def _events(values: pd.Series, file: str, name: str) -> pd.Series:
             return _EVENTS.get(value.strip().casefold(), value)
         return value
 
-    numbers = number_column(values.map(one), file, name)
+    numbers = number_column(values.map(event_of), file, name)
     bad = numbers.notna() & ~numbers.isin((0.0, 1.0))
     if bad.any():
         line = numbers.index[bad][0]
@@ -190,9 +190,9 @@ def _text(value: object) -> str | None:
 
 
 def _texts(values: pd.Series) -> np.ndarray:
-    codes, words = pd.factorize(values)
-    if all(isinstance(w, str) for w in words):
-        return np.array([*map(_text, words), None], dtype=object)[codes]
+    codes, texts = pd.factorize(values)
+    if all(isinstance(w, str) for w in texts):
+        return np.array([*map(_text, texts), None], dtype=object)[codes]
     return np.array([*map(_text, values.tolist()), None], dtype=object)[:-1]
 
 
@@ -310,9 +310,11 @@ def finish(
     """
     if not frame.index.is_unique:  # several rows of the study from one line of the file
         turn = pd.Series(frame.index).groupby(frame.index.to_numpy()).cumcount().to_numpy()
-        parts = [finish(kind, frame.iloc[turn == t], file, problems, units, build) for t in range(int(turn.max()) + 1)]
+        finished = [
+            finish(kind, frame.iloc[turn == t], file, problems, units, build) for t in range(int(turn.max()) + 1)
+        ]
         problems[:] = list(dict.fromkeys(problems))
-        return pd.concat(parts)
+        return pd.concat(finished)
     units = dict(units or {})
     frame = bounds_as_categories(kind, frame, file, problems)
     out = _types(kind, frame, file)
@@ -323,7 +325,7 @@ def finish(
         if column in out:
             out[column] = pd.Series(to_symbols(out[column]), index=out.index, dtype=object)
     if "chrom" in out:
-        out["chrom"] = out["chrom"].map(chromosome_word)
+        out["chrom"] = out["chrom"].map(chromosome_name)
         _positions(out, build, file)
     if kind == "mutations":
         out["classification"] = classifications(out, CLASSES, file, problems)
@@ -357,7 +359,7 @@ def _genes(values: pd.Series, file: str, problems: list[str]) -> pd.Series:
     return symbols
 
 
-def chromosome_word(value: object) -> object:
+def chromosome_name(value: object) -> object:
     """Return a chromosome as 1 to 22, X, Y or MT where it is spelt otherwise; other words stay."""
     if not isinstance(value, str):
         return value
@@ -382,15 +384,15 @@ def _sex(value: object) -> object:
 
 
 def _recist(values: pd.Series, file: str) -> pd.Series:
-    def one(line: object, value: object) -> object:
+    def category_of(line: object, value: object) -> object:
         if not isinstance(value, str):
             return None
-        category = recist_word(value)
+        category = recist_category(value)
         if category is None:
             raise unknown_word("RECIST response", value, ("CR", "PR", "SD", "PD", "NE"), where=f"{file}, line {line}")
         return category
 
-    return pd.Series([one(i, v) for i, v in values.items()], index=values.index, dtype=object)
+    return pd.Series([category_of(i, v) for i, v in values.items()], index=values.index, dtype=object)
 
 
 def _patients(out: pd.DataFrame, file: str, problems: list[str], units: Mapping[str, str]) -> pd.DataFrame:
@@ -469,8 +471,8 @@ def _microbiome(out: pd.DataFrame, file: str, problems: list[str], units: Mappin
     negative = out["abundance"] < 0
     if negative.any():
         raise InputError("negative abundance", where=f"{file}, line {out.index[negative][0]}")
-    words = {w: site_word(w, file) for w in out["site"].dropna().unique()}
-    out["site"] = out["site"].map(lambda w: words.get(w))
+    sites = {w: body_site(w, file) for w in out["site"].dropna().unique()}
+    out["site"] = out["site"].map(lambda w: sites.get(w))
     bare = out[out["site"].isna() & (out["rank"].isna() | (out["rank"] == "species")) & (out["abundance"] > 0)]
     strange: list[str] = []
     names: list[str] = []
@@ -493,12 +495,12 @@ def _microbiome(out: pd.DataFrame, file: str, problems: list[str], units: Mappin
 
 
 def _tcr(out: pd.DataFrame, file: str, problems: list[str], units: Mapping[str, str]) -> pd.DataFrame:
-    words = {w: locus_word(w) for w in out["locus"].dropna().unique()}
-    for gene_name, locus in words.items():
+    loci = {w: receptor_locus(w) for w in out["locus"].dropna().unique()}
+    for gene_name, locus in loci.items():
         if locus is None:
             line = out.index[out["locus"] == gene_name][0]
             raise unknown_word("locus", str(gene_name), (*T_CELL_LOCI, *B_CELL_LOCI), where=f"{file}, line {line}")
-    out["locus"] = out["locus"].map(lambda w: words.get(w))
+    out["locus"] = out["locus"].map(lambda w: loci.get(w))
     if others := int(out["locus"].isin(B_CELL_LOCI).sum()):
         problems.append(f"{file}: {others} rows are of B cell receptors and do not count")
     if bare := int(out["locus"].isna().sum()):

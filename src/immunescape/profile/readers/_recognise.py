@@ -43,7 +43,7 @@ def signatures() -> tuple[Signature, ...]:
     """Return every signature, those with more columns first."""
     rows = [
         Signature(
-            row["tool"], frozenset(row.parts("columns", "|")), frozenset(row.parts("without", "|")), row["format"],
+            row["tool"], frozenset(row.split("columns", "|")), frozenset(row.split("without", "|")), row["format"],
             row["advice"],
         )
         for row in read_rows("file_signatures")

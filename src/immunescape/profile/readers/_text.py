@@ -196,8 +196,8 @@ def number_column(values: pd.Series, file: str, name: str, extra: Iterable[str] 
     return numbers
 
 
-def _advice_on(word: str, column: str) -> str:
-    if "day" in column.casefold() and re.fullmatch(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}", word):
+def _advice_on(text: str, column: str) -> str:
+    if "day" in column.casefold() and re.fullmatch(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}", text):
         return "Days count from the first dose of immunotherapy (day 0): give the difference of the dates."
     return "Write a number with a decimal point, or NA where it is missing."
 

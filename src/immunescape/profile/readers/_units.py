@@ -43,7 +43,7 @@ _SAME = {
     "umol/L": ("umol/l", "µmol/l", "um", "µm"),
     "nmol/L": ("nmol/l", "nm"),
 }
-_WORDS = {spelling: unit for unit, spellings in _SAME.items() for spelling in spellings}
+_UNIT_OF_SPELLING = {spelling: unit for unit, spellings in _SAME.items() for spelling in spellings}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ def lab_units() -> tuple[dict[str, dict[str, LabUnit]], dict[str, str]]:
         record = LabUnit(analyte=name, canonical=row["canonical"], unit=row["unit"], **numbers)
         units.setdefault(name, {})[row["unit"]] = record
         aliases[name] = name
-        aliases.update(dict.fromkeys(row.parts("aliases", "|"), name))
+        aliases.update(dict.fromkeys(row.split("aliases", "|"), name))
     return units, aliases
 
 
@@ -94,7 +94,7 @@ def canonical_analyte(name: str) -> str:
 def canonical_unit(unit: str) -> str:
     """Return the study's spelling of a unit; one that is not known stays as it is."""
     plain = re.sub(r"\s+", "", unit.casefold())
-    return _WORDS.get(plain, unit.strip())
+    return _UNIT_OF_SPELLING.get(plain, unit.strip())
 
 
 def convert_labs(frame: pd.DataFrame, file: str, problems: list[str]) -> pd.DataFrame:
@@ -196,13 +196,13 @@ def vaf_fraction(values: pd.Series, unit: str | None, file: str, problems: list[
     numbers = values.to_numpy(float)
     finite = numbers[np.isfinite(numbers)]
     if unit is not None:
-        unit_word = canonical_unit(unit)
-        if unit_word not in ("fraction", "percent"):
+        unit_name = canonical_unit(unit)
+        if unit_name not in ("fraction", "percent"):
             raise unknown_word("unit of vaf", unit, ("fraction", "percent"), where=file)
     elif not len(finite):
         return values
     elif finite.max() > 1.0:
-        unit_word = "percent"
+        unit_name = "percent"
         problems.append(f"{file}: vaf is read as percent, because values reach {finite.max():g}")
     else:
         raise InputError(
@@ -210,12 +210,12 @@ def vaf_fraction(values: pd.Series, unit: str | None, file: str, problems: list[
             where=file,
             hint="Declare it in the manifest: units: {vaf: fraction} or units: {vaf: percent}",
         )
-    scaled = values * (0.01 if unit_word == "percent" else 1.0)
+    scaled = values * (0.01 if unit_name == "percent" else 1.0)
     bad = (scaled < 0) | (scaled > 1)
     if bad.any():
         line = scaled.index[bad][0]
         raise InputError(
-            f"vaf {values[line]:g} is outside 0..{100 if unit_word == 'percent' else 1} ({unit_word})",
+            f"vaf {values[line]:g} is outside 0..{100 if unit_name == 'percent' else 1} ({unit_name})",
             where=f"{file}, line {line}",
             hint="Correct the row, or declare the unit: units: {vaf: percent}",
         )

@@ -40,7 +40,7 @@ _TERMS = (
     ("intergenic_variant", "IGR"),
 )
 _RANK = {term: i for i, (term, _) in enumerate(_TERMS)}
-_WORD = dict(_TERMS)
+_CLASS_OF_TERM = dict(_TERMS)
 _THREE = {
     **dict(Ala="A", Arg="R", Asn="N", Asp="D", Cys="C", Gln="Q", Glu="E", Gly="G", His="H", Ile="I", Leu="L"),
     **dict(Lys="K", Met="M", Phe="F", Pro="P", Ser="S", Thr="T", Trp="W", Tyr="Y", Val="V", Ter="*", Sec="U"),
@@ -60,7 +60,7 @@ def maf_class(terms: Sequence[str], ref: str, alt: str) -> str:
     ranked = [t for t in terms if t in _RANK]
     if not ranked:
         return "Unknown"
-    classification = _WORD[min(ranked, key=_RANK.__getitem__)]
+    classification = _CLASS_OF_TERM[min(ranked, key=_RANK.__getitem__)]
     if classification in ("Frame_Shift", "In_Frame"):
         return f"{classification}_{'Ins' if len(alt) > len(ref) else 'Del'}"
     return classification
@@ -150,13 +150,13 @@ def pave_annotation(info: Mapping[str, str]) -> Annotation:
         return Annotation(cells[0], tuple(cells[2].split("&")), _short(cells[6]), population, "", True)
     best: tuple[int, list[str]] | None = None
     for entry in info.get("PAVE_TI", "").split(","):
-        parts = entry.split("|")
-        if len(parts) < 7 or not parts[1]:
+        fields = entry.split("|")
+        if len(fields) < 7 or not fields[1]:
             continue
-        rank = min(_RANK.get(t, 99) for t in parts[3].split("&"))
+        rank = min(_RANK.get(t, 99) for t in fields[3].split("&"))
         if best is None or rank < best[0]:
-            best = (rank, parts)
+            best = (rank, fields)
     if best is None:
         return Annotation(population=population, given="IMPACT" in info or "PAVE_TI" in info)
-    parts = best[1]
-    return Annotation(parts[1], tuple(parts[3].split("&")), _short(parts[6]), population, "", True)
+    fields = best[1]
+    return Annotation(fields[1], tuple(fields[3].split("&")), _short(fields[6]), population, "", True)

@@ -40,11 +40,11 @@ class SampleNames:
 
 
 def _role(name: str) -> str:
-    words = {w for w in re.split(r"[^a-z]+", name.casefold()) if w}
+    tokens = {w for w in re.split(r"[^a-z]+", name.casefold()) if w}
     barcode = re.match(r"TCGA-\w\w-\w{4}-(\d\d)", name)
     if barcode:
         return "tumour" if int(barcode.group(1)) < 10 else "normal" if int(barcode.group(1)) < 20 else ""
-    tumour, normal = bool(words & _TUMOUR), bool(words & _NORMAL)
+    tumour, normal = bool(tokens & _TUMOUR), bool(tokens & _NORMAL)
     return "" if tumour == normal else "tumour" if tumour else "normal"
 
 

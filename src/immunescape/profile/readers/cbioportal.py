@@ -14,7 +14,7 @@ from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._clinical import (
     DeclaredUnits,
     clinical_tables,
-    labs_or_told,
+    labs_or_note,
     prior_lines,
     recist_or_none,
     strip_unknown,
@@ -231,15 +231,15 @@ def read_timeline(path: Path, options: Mapping[str, Any]) -> Partial:
             value=table.text("RESULT"),
             unit=table.text("UNITS", "UNIT", "LR_UNIT_MEASURE"),
         )
-        parts = []
+        frames = []
         for analyte, rows in frame.drop(columns="start")[lab].groupby("analyte", sort=False):
             declared = units.of(str(analyte))
             rows = rows.assign(unit=rows["unit"].where(rows["unit"].notna(), declared))
-            labs = labs_or_told(rows, str(analyte), path.name, out)
+            labs = labs_or_note(rows, str(analyte), path.name, out)
             if labs is not None:
-                parts.append(labs)
-        if parts:
-            out.tables["labs"] = pd.concat(parts)
+                frames.append(labs)
+        if frames:
+            out.tables["labs"] = pd.concat(frames)
     seen = recist_or_none(table.text("RECIST", "RESPONSE", "BEST_RESPONSE", "STATUS"))
     image = kind.isin(("imaging", "status", "response")) & seen.notna()
     if image.any():

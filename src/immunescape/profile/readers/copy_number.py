@@ -12,7 +12,7 @@ import pandas as pd
 from immunescape.errors import InputError, unknown_word
 from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._base import Partial, reader
-from immunescape.profile.readers._finish import LENGTHS, build_word, finish
+from immunescape.profile.readers._finish import LENGTHS, canonical_build, finish
 from immunescape.profile.readers._text import Table, number_block, number_column, read_table
 from immunescape.profile.study import COLUMNS
 
@@ -163,7 +163,7 @@ def _build_of(frame: pd.DataFrame, options: Mapping[str, Any], file: str) -> str
     """Return the genome build: as given, else the only one whose chromosomes are long enough for the segments."""
     given = str(options.get("genome_build") or "")
     if given:
-        return build_word(given, file)
+        return canonical_build(given, file)
     ends = pd.to_numeric(frame["end"], errors="coerce")
     chroms = frame["chrom"].map(lambda c: str(c).removeprefix("chr"))
     fits = [b for b, limits in LENGTHS.items() if not (ends > chroms.map(limits)).any()]
@@ -269,7 +269,7 @@ def read_allele_specific(path: Path, options: Mapping[str, Any]) -> Partial:
         extra = {n: columns.number(n) for n in ("cellular_fraction", "observed_baf") if columns.find(n)}
         return _segments(columns, {"total_cn": total, "minor_cn": minor, **extra}, out, "cna_allele_specific")
     build = str(options.get("genome_build") or "")
-    out.genome_build = build_word(build, path.name) if build else ""
+    out.genome_build = canonical_build(build, path.name) if build else ""
     frame = pd.DataFrame(
         {
             "patient": None,

@@ -86,17 +86,17 @@ def read_expression(path: Path, options: Mapping[str, Any]) -> Partial:
         columns that are quantities or single cells.
     """
     text = read_text(path)
-    of_one = {k: v for k, v in options.items() if k in OPTIONS}
+    sample_options = {k: v for k, v in options.items() if k in OPTIONS}
     if tool_of(text) is not None:
-        return read_quantification(path, of_one)
+        return read_quantification(path, sample_options)
     table = table_from_text(text, path.name)
     out = Partial()
     columns = [str(c) for c in table.frame.columns]
     if tool_of(text, columns) is not None:
-        return read_quantification(path, of_one)
-    if one_sample := [k for k in OPTIONS if k != "unit" and options.get(k)]:
+        return read_quantification(path, sample_options)
+    if misplaced := [k for k in OPTIONS if k != "unit" and options.get(k)]:
         raise InputError(
-            f"{one_sample[0]}: is for the output of a quantifier; this is a table of genes x samples",
+            f"{misplaced[0]}: is for the output of a quantifier; this is a table of genes x samples",
             where=path.name,
             hint="Say whose samples they are in a table of samples.",
         )
@@ -230,10 +230,10 @@ def read_geo(path: Path, options: Mapping[str, Any]) -> Partial:
         if source not in frame.columns:
             raise unknown_word("characteristic", str(source), [str(c) for c in frame.columns], where=path.name)
         frame[str(column)] = frame[str(source)]
-    for column, words in dict(options.get("values") or {}).items():
+    for column, translations in dict(options.get("values") or {}).items():
         if column not in frame.columns:
             raise unknown_word("column", str(column), [str(c) for c in frame.columns], where=path.name)
-        frame[column] = frame[column].map(lambda v, w=dict(words): w.get(v, v))
+        frame[column] = frame[column].map(lambda v, w=dict(translations): w.get(v, v))
     out.tables["patients"] = finish("patients", frame, path.name, out.problems)
     out.tables["samples"] = finish(
         "samples", pd.DataFrame({"sample": accessions, "patient": accessions}), path.name, out.problems

@@ -11,7 +11,7 @@ import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.profile.readers._base import Partial, reader
-from immunescape.profile.readers._fhir_variants import FoundVariants, is_region, is_variant
+from immunescape.profile.readers._fhir_variants import VariantRows, is_region, is_variant
 from immunescape.profile.readers._finish import finish
 from immunescape.profile.readers._json import dicts, get, iso_day, read_json, text_of
 
@@ -26,21 +26,21 @@ _RESPONSE = ("97509-4", "88040-1", "21976-6")
 _RECIST = (("complete", "CR"), ("partial", "PR"), ("stable", "SD"), ("progress", "PD"), ("not eval", "NE"))
 
 
-def _pdl1_score(words: str) -> str | None:
+def _pdl1_score(text: str) -> str | None:
     """Return the score that the name of a PD-L1 observation says, or None."""
-    if "combined positive" in words or "cps" in words:
+    if "combined positive" in text or "cps" in text:
         return "cps"
-    if "immune cell" in words:
+    if "immune cell" in text:
         return "ic"
     tumour = ("tumor proportion", "tumour proportion", "tps", "tumor cells", "tumour cells", "viable tumor")
-    return "tps" if any(w in words for w in tumour) else None
+    return "tps" if any(w in text for w in tumour) else None
 
 
 def _codes(concept: Any) -> list[str]:
     return [c for coding in dicts(get(concept, "coding")) if (c := text_of(coding.get("code")))]
 
 
-def _word(concept: Any) -> str | None:
+def _concept_text(concept: Any) -> str | None:
     first = get(concept, "coding", 0, "display")
     return text_of(get(concept, "text")) or text_of(first) or next(iter(_codes(concept)), None)
 
@@ -50,12 +50,12 @@ def _target(reference: Any) -> str | None:
     return text.rsplit("/", 1)[-1].removeprefix("urn:uuid:") if text else None
 
 
-def _recist_word(value: Any) -> str | None:
+def _recist_category(value: Any) -> str | None:
     for code in _codes(value):
         if code in ("CR", "PR", "SD", "PD", "NE"):
             return code
-    words = (_word(value) or "").casefold()
-    return next((recist for stem, recist in _RECIST if stem in words), None)
+    text = (_concept_text(value) or "").casefold()
+    return next((recist for stem, recist in _RECIST if stem in text), None)
 
 
 class _Rows:
@@ -63,7 +63,7 @@ class _Rows:
 
     def __init__(self, file: str, source_class: str = "") -> None:
         self.file = file
-        self.variants = FoundVariants(file, unstated=source_class)
+        self.variants = VariantRows(file, unstated=source_class)
         self.problems: list[str] = []
         self.tables: dict[str, list[dict[str, Any]]] = {}
         self.left: dict[str, int] = {}
@@ -88,12 +88,12 @@ def _condition(resource: Mapping[str, Any], rows: _Rows) -> None:
     if patient is None:
         rows.skip("Condition without subject")
         return
-    stage = _word(get(resource, "stage", 0, "summary"))
+    stage = _concept_text(get(resource, "stage", 0, "summary"))
     histology = None
     for extension in dicts(resource.get("extension")):
         if str(extension.get("url", "")).endswith("mcode-histology-morphology-behavior"):
-            histology = _word(extension.get("valueCodeableConcept"))
-    rows.add("conditions", patient=patient, stage=stage, histology=histology or _word(resource.get("code")))
+            histology = _concept_text(extension.get("valueCodeableConcept"))
+    rows.add("conditions", patient=patient, stage=stage, histology=histology or _concept_text(resource.get("code")))
 
 
 def _observation(resource: Mapping[str, Any], rows: _Rows) -> None:
@@ -113,11 +113,11 @@ def _observation(resource: Mapping[str, Any], rows: _Rows) -> None:
     elif is_variant(codes, resource):
         rows.variants.variant(resource, rows.skip)
     elif any(c in _MSI for c in codes):
-        rows.add("msi", patient=patient, msi=_word(resource.get("valueCodeableConcept")) or value)
-    elif any(w in (name := (_word(resource.get("code")) or "").casefold()) for w in _PDL1):
+        rows.add("msi", patient=patient, msi=_concept_text(resource.get("valueCodeableConcept")) or value)
+    elif any(w in (name := (_concept_text(resource.get("code")) or "").casefold()) for w in _PDL1):
         _pdl1(resource, patient, name=name, value=value, unit=unit, when=when, rows=rows)
     elif any(c in _RESPONSE for c in codes):
-        response = _recist_word(resource.get("valueCodeableConcept"))
+        response = _recist_category(resource.get("valueCodeableConcept"))
         if response is None or when is None:
             rows.skip("response without RECIST word or date")
         else:
@@ -125,10 +125,16 @@ def _observation(resource: Mapping[str, Any], rows: _Rows) -> None:
     elif value is not None:
         loinc = next(iter(codes), None)
         rows.add(
-            "labs", patient=patient, at=when, analyte=loinc, name=_word(resource.get("code")), value=value, unit=unit
+            "labs",
+            patient=patient,
+            at=when,
+            analyte=loinc,
+            name=_concept_text(resource.get("code")),
+            value=value,
+            unit=unit,
         )
     else:
-        rows.skip(f"Observation without a number ({_word(resource.get('code')) or 'unnamed'})")
+        rows.skip(f"Observation without a number ({_concept_text(resource.get('code')) or 'unnamed'})")
 
 
 def _pdl1(
@@ -142,12 +148,12 @@ def _pdl1(
     rows: _Rows,
 ) -> None:
     """Read PD-L1 as a number or a category; the antibody clone may stand in the method or in the name."""
-    category = text_of(resource.get("valueString")) or _word(resource.get("valueCodeableConcept"))
+    category = text_of(resource.get("valueString")) or _concept_text(resource.get("valueCodeableConcept"))
     if value is None and category is None:
         rows.skip(f"PD-L1 without a value ({name})")
         return
     clone = _CLONE.search(name)
-    assay = _word(resource.get("method")) or (clone.group(0).upper() if clone else None)
+    assay = _concept_text(resource.get("method")) or (clone.group(0).upper() if clone else None)
     score = _pdl1_score(name)
     if score is None and unit == "%" and clone and clone.group(0).casefold() != "sp142":
         score = "tps"
@@ -161,7 +167,7 @@ def _pdl1(
 
 
 def _medication(resource: Mapping[str, Any], rows: _Rows) -> None:
-    patient, drug = _target(resource.get("subject")), _word(resource.get("medicationCodeableConcept"))
+    patient, drug = _target(resource.get("subject")), _concept_text(resource.get("medicationCodeableConcept"))
     start = iso_day(get(resource, "effectivePeriod", "start")) or iso_day(resource.get("effectiveDateTime"))
     start = start or iso_day(resource.get("authoredOn"))
     if patient is None or drug is None or start is None:

@@ -106,7 +106,7 @@ def read_lohhla(path: Path, options: Mapping[str, Any]) -> Partial:
     cut, p_cut = float(options.get("max_copy_number", 0.5)), float(options.get("max_p", 0.01))
     owner = _owner(table, options)
     p = table.number("PVal_unique", "PVal")
-    parts = []
+    frames = []
     for which in (1, 2):
         stem = f"HLA_type{which}copyNum_withBAFBin"
         cn = table.number(table.need(stem, f"HLA_type{which}copyNum_withBAF", f"HLA_type{which}copyNum_withoutBAFBin"))
@@ -123,8 +123,8 @@ def read_lohhla(path: Path, options: Mapping[str, Any]) -> Partial:
             index=table.frame.index,
         )
         calls["lost"] = _lost_by_copies(cn, cut, p < p_cut, p.notna())
-        parts.append(calls)
-    rows = pd.concat(parts)
+        frames.append(calls)
+    rows = pd.concat(frames)
     rows = rows[rows["allele"].notna()]
     unknown = int(rows["lost"].isna().sum())
     if unknown:
@@ -157,9 +157,9 @@ def _lilac_qc(path: Path, out: Partial) -> str:
             f"{path.name}: no QC file of LILAC stands beside it, so the quality of the typing is not known"
         )
         return ""
-    words = read_table(beside, separator="\t").text("Status").dropna()
-    status = " ".join(str(w) for w in words)
-    out.note(beside.name, "lilac qc", len(words), len(words))
+    statuses = read_table(beside, separator="\t").text("Status").dropna()
+    status = " ".join(str(w) for w in statuses)
+    out.note(beside.name, "lilac qc", len(statuses), len(statuses))
     if status and status.upper() != "PASS":
         out.problems.append(f"{beside.name}: LILAC's quality status is {status}")
     return status

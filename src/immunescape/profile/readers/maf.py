@@ -12,7 +12,7 @@ import pandas as pd
 
 from immunescape.errors import InputError
 from immunescape.profile.readers._base import Partial, reader
-from immunescape.profile.readers._finish import CLASSES, build_word, finish
+from immunescape.profile.readers._finish import CLASSES, canonical_build, finish
 from immunescape.profile.readers._somatic import (
     GENERIC_SAMPLES,
     Tally,
@@ -34,11 +34,11 @@ _COMMON_FILTER = re.compile(r"common_variant|common_in_exac|(^|[;,])germline", r
 def builds_of(table: Table, declared: str) -> str:
     """Return the one genome build of a MAF; two builds, or another than declared, are an error."""
     column = table.find("NCBI_Build")
-    words = [w for w in table.frame[column].dropna().unique()] if column else []
+    builds = [w for w in table.frame[column].dropna().unique()] if column else []
     line_of: dict[str, Any] = {}
-    for build_text in words:
+    for build_text in builds:
         line = table.frame.index[table.frame[column] == build_text][0]
-        line_of.setdefault(build_word(str(build_text), f"{table.file}, line {line}"), line)
+        line_of.setdefault(canonical_build(str(build_text), f"{table.file}, line {line}"), line)
     if len(line_of) > 1:
         (first_build, first), (second_build, second) = list(line_of.items())[:2]
         raise InputError(
@@ -121,7 +121,7 @@ def _name_samples(rows: pd.DataFrame, patient: str, file: str, problems: list[st
         )
 
 
-def _one_normal_each(table: Table, rows: pd.DataFrame) -> None:
+def _require_single_normal(table: Table, rows: pd.DataFrame) -> None:
     """Refuse a default barcode that stands for the tumours of several normals, unless the manifest names the patient.
 
     Raises
@@ -149,8 +149,8 @@ def _population_frequencies(table: Table) -> pd.Series:
     for name in names:
         cells = table.frame[name]
         numbers = pd.to_numeric(cells, errors="coerce").astype(float)
-        words = cells.notna() & numbers.isna()
-        numbers[words] = cells[words].map(lambda c: frequency([c]))
+        textual = cells.notna() & numbers.isna()
+        numbers[textual] = cells[textual].map(lambda c: frequency([c]))
         best = pd.concat([best, numbers.where(numbers.between(0.0, 1.0))], axis=1).max(axis=1)
     return best
 
@@ -211,7 +211,7 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
     out = Partial()
     columns = {name: table.need(name) for name in ("Hugo_Symbol", "Tumor_Sample_Barcode", "Variant_Classification")}
     declared = str(options.get("genome_build") or "")
-    out.genome_build = builds_of(table, build_word(declared, path.name) if declared else "")
+    out.genome_build = builds_of(table, canonical_build(declared, path.name) if declared else "")
     status = table.text("Mutation_Status").map(lambda s: s.casefold() if isinstance(s, str) else "")
     vaf, unit = vaf_of_reads(table)
     rows = _study_rows(table, columns, vaf, status)
@@ -219,7 +219,7 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
     clonal = rows["clonal"].map(lambda c: c.casefold() if isinstance(c, str) else c)
     rows["clonal"] = clonal.where(~clonal.isin(("indeterminate", "unknown")), None)
     drop = status.isin(_DROP) | rows["gene"].isna()
-    _one_normal_each(table, rows)
+    _require_single_normal(table, rows)
     drop |= _refused_by_caller(table, rows, drop, pass_only=bool(options.get("pass_only")), problems=out.problems)
     tally, left_out = mark_germline(table, rows, drop, out.problems)
     drop |= left_out

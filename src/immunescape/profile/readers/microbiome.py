@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError
-from immunescape.profile.body_sites import site_word
+from immunescape.profile.body_sites import body_site
 from immunescape.profile.readers._anndata import hdf5_bytes
 from immunescape.profile.readers._base import Partial, need_extra, reader
 from immunescape.profile.readers._finish import finish
@@ -40,12 +40,12 @@ _OPTIONS = {
 
 
 def _taxon(text: str, default: str) -> tuple[str, str]:
-    parts = [p.strip() for p in text.replace(";", "|").split("|")]
-    last = parts[-1]
+    ranks = [p.strip() for p in text.replace(";", "|").split("|")]
+    last = ranks[-1]
     head, sign, name = last.partition("__")
     if sign and head.casefold() in _RANKS:
         rank = _RANKS[head.casefold()]
-        genus = next((p[3:] for p in reversed(parts[:-1]) if p[:3].casefold() == "g__"), "")
+        genus = next((p[3:] for p in reversed(ranks[:-1]) if p[:3].casefold() == "g__"), "")
         if rank == "species" and genus and not re.search(r"[\s_]", name) and name != genus:
             return f"{genus}_{name}", rank  # Greengenes: the epithet alone
         return name, rank
@@ -217,7 +217,7 @@ def _site_of(metadata: object) -> str | None:
         plain = re.sub(r"[^a-z]", "", str(key).casefold())
         if plain in ("bodysite", "bodyhabitat", "sampletype", "envmaterial", "site", "isolationsource"):
             try:
-                return site_word(str(value), "")
+                return body_site(str(value), "")
             except InputError:
                 continue
     return None

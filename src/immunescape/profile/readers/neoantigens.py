@@ -13,7 +13,7 @@ from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import finish
 from immunescape.profile.readers._text import Table, read_table
 from immunescape.profile.readers.hla import allele_name
-from immunescape.profile.receptor_words import is_class_two
+from immunescape.profile.receptor_loci import is_class_two
 
 __all__ = ["read_pvacseq"]
 
@@ -21,9 +21,9 @@ __all__ = ["read_pvacseq"]
 def _variants(table: Table) -> pd.Series:
     """Return what tells variants apart: place and alleles as the aggregated table writes them, else None."""
     named = table.text("ID")
-    parts = [table.text(c) for c in ("Chromosome", "Start", "Stop", "Reference", "Variant")]
-    if all(p.notna().any() for p in parts):
-        place = parts[0] + "-" + parts[1] + "-" + parts[2] + "-" + parts[3] + "-" + parts[4]
+    columns = [table.text(c) for c in ("Chromosome", "Start", "Stop", "Reference", "Variant")]
+    if all(p.notna().any() for p in columns):
+        place = columns[0] + "-" + columns[1] + "-" + columns[2] + "-" + columns[3] + "-" + columns[4]
         named = place.where(named.isna(), named) if table.find("ID") and table.find("Best Peptide") else place
     return named.astype(object).where(named.notna(), None)
 

@@ -41,7 +41,7 @@ def _packets(document: Any, file: str) -> list[dict[str, Any]]:
     return packets
 
 
-def _one(packet: Mapping[str, Any], file: str, tables: dict[str, list[dict[str, Any]]]) -> None:
+def _read_packet(packet: Mapping[str, Any], file: str, tables: dict[str, list[dict[str, Any]]]) -> None:
     patient = text_of(get(packet, "subject", "id"))
     if patient is None:
         raise InputError("a subject without id", where=file, hint="Every Phenopacket needs subject.id.")
@@ -101,8 +101,8 @@ def _interpreted(packets: list[dict[str, Any]], file: str, samples: list[dict[st
                     continue
                 whose = text_of(genomic.get("subjectOrBiosampleId"))
                 out.mark_unclear("mutations", gene, of_patient if whose not in of_patient else {str(whose)})
-                words = [text_of(e.get("value")) for e in dicts(get(variation, "expressions"))]
-                labels.append(" ".join(w for w in (gene, next((w for w in words if w), None)) if w))
+                notations = [text_of(e.get("value")) for e in dicts(get(variation, "expressions"))]
+                labels.append(" ".join(w for w in (gene, next((w for w in notations if w), None)) if w))
     if not labels:
         return ""
     shown = ", ".join(labels[:6]) + (" …" if len(labels) > 6 else "")
@@ -133,7 +133,7 @@ def read_phenopackets(path: Path, options: Mapping[str, Any]) -> Partial:
     packets = _packets(read_json(path), path.name)
     tables: dict[str, list[dict[str, Any]]] = {"patients": [], "samples": [], "labs": [], "treatments": []}
     for packet in packets:
-        _one(packet, path.name, tables)
+        _read_packet(packet, path.name, tables)
     out = Partial()
     units = {str(k): str(v) for k, v in dict(options.get("units") or {}).items()}
     left = _interpreted(packets, path.name, tables["samples"], out)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.profile.cell_words import CELL_TYPES, STATE_GENES, cell_type_word
+from immunescape.profile.cell_types import CELL_TYPES, STATE_GENES, cell_type_of
 from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._anndata import open_anndata
 from immunescape.profile.readers._base import Partial, reader
@@ -168,7 +168,7 @@ def _identities(obs: pd.DataFrame, options: Mapping[str, Any], file: str, out: P
     for label in cells["label"].dropna().unique():
         identity = chosen.get(label, label)
         base, _, state = str(identity).partition("/")
-        cell_type = cell_type_word(base)
+        cell_type = cell_type_of(base)
         if cell_type is None:
             raise unknown_word(
                 "cell type",
@@ -254,8 +254,8 @@ def read_single_cells(path: Path, options: Mapping[str, Any]) -> Partial:
 
 def _zeros(cells: pd.DataFrame, options: Mapping[str, Any]) -> pd.DataFrame:
     """Return a row of no cells for each type that the file tells apart and a sample lacks: looked for, none there."""
-    words = [cell_type_word(str(w).partition("/")[0]) for w in dict(options.get("types") or {}).values()]
-    types = sorted({*cells["cell_type"], *(w for w in words if w)} - {"other"})
+    named_types = [cell_type_of(str(w).partition("/")[0]) for w in dict(options.get("types") or {}).values()]
+    types = sorted({*cells["cell_type"], *(w for w in named_types if w)} - {"other"})
     pairs = cells[["patient", "sample"]].drop_duplicates()
     have = set(zip(cells["sample"], cells["cell_type"], strict=True))
     rows = [(p, s, t, "other", 0) for p, s in pairs.itertuples(index=False) for t in types if (s, t) not in have]
@@ -268,13 +268,13 @@ def _linear(block: Any, kind: str) -> np.ndarray:
 
 
 def _totals(matrix: Any, kind: str) -> np.ndarray:
-    parts = []
+    totals = []
     for start in range(0, matrix.shape[0], 5000):
         block = matrix[start : start + 5000]
         if kind == "log1p":
             block = block.expm1() if hasattr(block, "expm1") else np.expm1(np.asarray(block, dtype=float))
-        parts.append(np.asarray(block.sum(axis=1), dtype=float).ravel())
-    return np.concatenate(parts)
+        totals.append(np.asarray(block.sum(axis=1), dtype=float).ravel())
+    return np.concatenate(totals)
 
 
 def _pseudobulk(cells: pd.DataFrame, linear: pd.DataFrame) -> pd.DataFrame:

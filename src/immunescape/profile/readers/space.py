@@ -42,10 +42,10 @@ def _table(frame: pd.DataFrame, path: Path, options: Mapping[str, Any], name: st
     cells = pd.DataFrame(data)
     for column, value in dict(options.get("constants") or {}).items():
         cells[column] = str(value)
-    for column, words in dict(options.get("values") or {}).items():
+    for column, translations in dict(options.get("values") or {}).items():
         if column not in cells:
             raise unknown_word("column", str(column), list(cells.columns), where=path.name)
-        table = {str(k): v for k, v in dict(words).items()}
+        table = {str(k): v for k, v in dict(translations).items()}
         cells[column] = cells[column].astype(object).map(lambda v, t=table: t.get(str(v), v))
     for column in ("patient", "cell_type", "x", "y"):
         if column not in cells:

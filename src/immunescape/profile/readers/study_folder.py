@@ -17,7 +17,7 @@ from immunescape.profile.readers._bad_rows import read_but_bad_rows
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._clinical import DeclaredUnits
 from immunescape.profile.readers._column_map import ColumnMap, using
-from immunescape.profile.readers._finish import build_word, finish
+from immunescape.profile.readers._finish import canonical_build, finish
 from immunescape.profile.readers._text import read_text
 from immunescape.profile.readers.cbioportal import (
     read_clinical_patient,
@@ -202,8 +202,8 @@ def _panels(paths: list[Path]) -> Partial:
 def _expression_unit(file: StudyFile, units: DeclaredUnits) -> str | None:
     if declared := units.of(file.path.name):
         return declared
-    words = " ".join((file.path.name, file.meta.get("stable_id", ""), file.meta.get("profile_name", ""))).casefold()
-    if re.search(r"(^|[^a-z])tpm([^a-z]|$)", words) is None or re.search(r"log|z-?score", words):
+    text = " ".join((file.path.name, file.meta.get("stable_id", ""), file.meta.get("profile_name", ""))).casefold()
+    if re.search(r"(^|[^a-z])tpm([^a-z]|$)", text) is None or re.search(r"log|z-?score", text):
         return None
     return "tpm"
 
@@ -219,7 +219,7 @@ def _read(file: StudyFile, folder_build: str, units: DeclaredUnits) -> Partial:
             options["units"] = {"vaf": declared}
     elif file.reads == "seg":
         if build or folder_build:
-            options["genome_build"] = build_word(build or folder_build, name)
+            options["genome_build"] = canonical_build(build or folder_build, name)
     elif file.reads == "expression":
         unit = _expression_unit(file, units)
         if unit is None:
@@ -235,7 +235,7 @@ def _read(file: StudyFile, folder_build: str, units: DeclaredUnits) -> Partial:
         try:
             partial = read_but_bad_rows(file.path, _READERS[file.reads], options, build or folder_build)
             if file.reads == "maf" and not partial.genome_build and folder_build:
-                options["genome_build"] = build_word(folder_build, "meta_study.txt")
+                options["genome_build"] = canonical_build(folder_build, "meta_study.txt")
                 partial = read_but_bad_rows(file.path, _READERS[file.reads], options, folder_build)
         except InputError as error:
             raise _answered_by_folder(error) from None
@@ -244,26 +244,26 @@ def _read(file: StudyFile, folder_build: str, units: DeclaredUnits) -> Partial:
     panel = file.meta.get("gene_panel")
     column = {"maf": "panel", "cna": "panel_cna", "cna_long": "panel_cna", "sv": "panel_sv"}.get(file.reads)
     if panel and column:
-        _one_panel(partial, panel, column, name)
+        _assign_panel(partial, panel, column, name)
     return partial
 
 
-def _list_unused(part: Partial, columns: ColumnMap) -> None:
+def _list_unused(partial: Partial, columns: ColumnMap) -> None:
     """Add the columns that a reader did not ask for to the note of its file."""
     unused = [c for c in columns.seen if c not in columns.taken]
-    if unused and part.reads:
-        note = part.reads[-1]
+    if unused and partial.reads:
+        note = partial.reads[-1]
         listed = f"columns that nothing uses: {', '.join(unused[:12])}"
         listed += f" and {len(unused) - 12} more" if len(unused) > 12 else ""
         left = "; ".join(w for w in (note.left, listed) if w)
-        part.reads[-1] = type(note)(note.file, note.reader, note.rows, note.kept, left)
+        partial.reads[-1] = type(note)(note.file, note.reader, note.rows, note.kept, left)
 
 
-def _one_panel(part: Partial, panel: str, column: str, file: str) -> None:
+def _assign_panel(partial: Partial, panel: str, column: str, file: str) -> None:
     """Give the samples of a file the one panel that its meta file names."""
-    samples = sorted({str(s) for t in part.tables.values() if "sample" in t for s in t["sample"].dropna().unique()})
+    samples = sorted({str(s) for t in partial.tables.values() if "sample" in t for s in t["sample"].dropna().unique()})
     rows = pd.DataFrame({"sample": samples, "patient": None, column: panel}, index=range(1, len(samples) + 1))
-    part.tables["samples"] = finish("samples", rows, file, part.problems)
+    partial.tables["samples"] = finish("samples", rows, file, partial.problems)
 
 
 def _answered_by_folder(error: InputError) -> InputError:
@@ -309,7 +309,7 @@ LARGEST_PANEL = 3000
 """Genes that no targeted panel holds: more genes mutated than these are an exome or genome (assumed)."""
 
 
-def _exome_evidence(files: list[StudyFile], study: Mapping[str, str], parts: list[Partial], rest: set[str]) -> str:
+def _exome_evidence(files: list[StudyFile], study: Mapping[str, str], partials: list[Partial], rest: set[str]) -> str:
     """Return what says that samples without panel were sequenced exome-wide, or ''."""
     has_matrix = any(f.reads == "panel_matrix" for f in files)
     for file in files:
@@ -321,7 +321,7 @@ def _exome_evidence(files: list[StudyFile], study: Mapping[str, str], parts: lis
     if _EXOME_TEXT.search(text) and (has_matrix or not _TARGETED_TEXT.search(text)):
         return "the description of the study"
     genes: set[str] = set()
-    for partial in parts:
+    for partial in partials:
         table = partial.tables.get("mutations")
         if table is not None and len(table):
             genes.update(table.loc[table["sample"].isin(rest), "gene"].dropna().unique())
@@ -329,12 +329,12 @@ def _exome_evidence(files: list[StudyFile], study: Mapping[str, str], parts: lis
 
 
 def _without_panel(
-    files: list[StudyFile], study: Mapping[str, str], parts: list[Partial], listed: Partial
+    files: list[StudyFile], study: Mapping[str, str], partials: list[Partial], listed: Partial
 ) -> Partial | None:
     """Give samples that were sequenced, and that no panel is named for, the exome, where the study says exome."""
     sequenced = set(listed.assessed.get("mutations", frozenset()))
     with_panel: set[str] = set()
-    for partial in parts:
+    for partial in partials:
         table = partial.tables.get("mutations")
         if table is not None:
             sequenced |= set(table["sample"].dropna())
@@ -345,7 +345,7 @@ def _without_panel(
     if not rest:
         return None
     out = Partial()
-    why = _exome_evidence(files, study, parts, rest)
+    why = _exome_evidence(files, study, partials, rest)
     if not why:
         out.problems.append(
             f"{len(rest)} samples were sequenced with a panel that nothing names: genes without mutation are not "
@@ -360,16 +360,16 @@ def _without_panel(
     return out
 
 
-def _only_samples(parts: list[Partial]) -> Partial | None:
+def _only_samples(partials: list[Partial]) -> Partial | None:
     """Give what patient tables say of tumours to the patient's only sample; where there are several, say so."""
     owner: dict[str, set[str]] = {}
-    for partial in parts:
+    for partial in partials:
         samples = partial.tables.get("samples")
         if samples is not None:
             for sample, patient in samples[["sample", "patient"]].dropna().itertuples(index=False):
                 owner.setdefault(str(patient), set()).add(str(sample))
     out = Partial()
-    for partial in parts:
+    for partial in partials:
         if partial.of_patients is None:
             continue
         rows = partial.of_patients
@@ -395,7 +395,7 @@ def _only_samples(parts: list[Partial]) -> Partial | None:
     {"units": "column, analyte or file name -> unit, where the study says none"},
 )
 def read_study_folder(path: Path, options: Mapping[str, Any]) -> Partial:
-    """Read a cBioPortal study folder; ``parts`` hold what each file gives.
+    """Read a cBioPortal study folder; ``per_file`` holds what each file gives.
 
     Raises
     ------
@@ -418,16 +418,16 @@ def read_study_folder(path: Path, options: Mapping[str, Any]) -> Partial:
     files, panels, problems = files_of_study(path)
     build = study.get("reference_genome", "")
     whole = Partial(problems=problems)
-    whole.parts.append(_panels(panels))
+    whole.per_file.append(_panels(panels))
     for file in sorted(files, key=lambda f: (list(_READERS).index(f.reads) if f.reads else 99, f.path.name)):
         if file.reads:
-            whole.parts.append(_read(file, build, units))
+            whole.per_file.append(_read(file, build, units))
         else:
             whole.note(file.path.name, "none", 0, 0, file.why_not)
-    whole.parts.append(_case_lists(path, study.get("cancer_study_identifier", "")))
-    for more in (_only_samples(whole.parts), _without_panel(files, study, whole.parts[:-1], whole.parts[-1])):
+    whole.per_file.append(_case_lists(path, study.get("cancer_study_identifier", "")))
+    for more in (_only_samples(whole.per_file), _without_panel(files, study, whole.per_file[:-1], whole.per_file[-1])):
         if more is not None:
-            whole.parts.append(more)
+            whole.per_file.append(more)
     if not isinstance(given, DeclaredUnits):
         units.check(path.name)
     return whole

@@ -12,7 +12,7 @@ import pandas as pd
 from immunescape.errors import InputError, nearest, unknown_word
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._column_names import find_column, usual_names
-from immunescape.profile.readers._finish import build_word, finish
+from immunescape.profile.readers._finish import canonical_build, finish
 from immunescape.profile.readers._table_reads import READS, with_reads
 from immunescape.profile.readers._text import Table, read_table
 from immunescape.profile.readers._units import lab_units
@@ -139,14 +139,14 @@ def _melted(table: Table, options: Mapping[str, Any]) -> pd.DataFrame:
     rest = {k: v for k, v in options.items() if k != "keep"}
     base, _ = _mapped("labs", table, rest)
     base = base[[c for c in base.columns if c not in ("analyte", "value", "unit")]]
-    parts = []
+    frames = []
     for analyte, column in dict(options["analytes"]).items():
         group_rows = base.copy()
         group_rows["analyte"] = str(analyte)
         group_rows["value"] = table.frame[table.need(str(column))]
         group_rows["unit"] = None
-        parts.append(group_rows[group_rows["value"].notna()])
-    return pd.concat(parts) if parts else base.assign(analyte=None, value=None, unit=None)
+        frames.append(group_rows[group_rows["value"].notna()])
+    return pd.concat(frames) if frames else base.assign(analyte=None, value=None, unit=None)
 
 
 def _chosen(table: Table, options: Mapping[str, Any]) -> Table:
@@ -181,14 +181,14 @@ def read_rows(kind: str, path: Path, options: Mapping[str, Any], name: str | Non
     table = _chosen(table, options)
     study = Partial()
     rows, unused = _rows_with_study_columns(kind, table, options)
-    rows = _with_constants_and_words(kind, rows, options, path.name)
+    rows = _with_constants_and_translations(kind, rows, options, path.name)
     _need_meaning(kind, table, rows)
     if kind == "pdl1" and "score" not in rows and (named := find_column(table, kind, "value_percent")) is not None:
         if "tps" in named.column.casefold():
             rows["score"] = "tps"
     _need_owner(kind, table, rows)
     build = str(options.get("genome_build") or "")
-    study.genome_build = build_word(build, path.name) if build else ""
+    study.genome_build = canonical_build(build, path.name) if build else ""
     units = {str(k): str(v) for k, v in dict(options.get("units") or {}).items()}
     if kind == "mutations" and "source_row" not in rows:
         rows["source_row"] = [float(i) for i in rows.index]
@@ -229,17 +229,19 @@ def _rows_with_study_columns(kind: str, table: Table, options: Mapping[str, Any]
     return _melted(table, options), []
 
 
-def _with_constants_and_words(kind: str, rows: pd.DataFrame, options: Mapping[str, Any], file: str) -> pd.DataFrame:
+def _with_constants_and_translations(
+    kind: str, rows: pd.DataFrame, options: Mapping[str, Any], file: str
+) -> pd.DataFrame:
     """Fill the columns that have one value for all rows, and translate the file's words to those of the study."""
     for column, value in dict(options.get("constants") or {}).items():
         if column not in COLUMNS[kind]:
             raise unknown_word(f"column of '{kind}'", column, COLUMNS[kind], where="constants")
         rows[column] = str(value)
-    for column, words in dict(options.get("values") or {}).items():
+    for column, translations in dict(options.get("values") or {}).items():
         if column not in rows.columns:
             raise unknown_word(f"column of '{kind}'", column, list(rows.columns), where=f"{file}, values")
-        table_of_words = {str(k): (None if v is None else str(v)) for k, v in dict(words).items()}
-        rows[column] = rows[column].map(lambda v, t=table_of_words: t.get(v, v))
+        translation = {str(k): (None if v is None else str(v)) for k, v in dict(translations).items()}
+        rows[column] = rows[column].map(lambda v, t=translation: t.get(v, v))
     return rows
 
 

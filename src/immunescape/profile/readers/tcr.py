@@ -12,7 +12,7 @@ from immunescape.errors import InputError, unknown_word
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import finish
 from immunescape.profile.readers._text import Table, read_table, rows_of
-from immunescape.profile.receptor_words import T_CELL_LOCI, locus_word
+from immunescape.profile.receptor_loci import T_CELL_LOCI, receptor_locus
 
 __all__ = ["read_airr"]
 
@@ -22,7 +22,7 @@ def _loci(table: Table, declared: str) -> pd.Series:
         if declared.upper() not in T_CELL_LOCI:
             raise unknown_word("locus", declared, T_CELL_LOCI, where=table.file)
         return pd.Series([declared.upper()] * len(table.frame), index=table.frame.index, dtype=object)
-    named, v_gene = (table.text(c).map(locus_word).astype(object) for c in ("locus", "v_call"))
+    named, v_gene = (table.text(c).map(receptor_locus).astype(object) for c in ("locus", "v_call"))
     return named.where(named.notna(), v_gene)
 
 

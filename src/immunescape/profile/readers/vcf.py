@@ -12,7 +12,7 @@ import pandas as pd
 
 from immunescape.errors import InputError
 from immunescape.profile.readers._base import Partial, reader
-from immunescape.profile.readers._finish import build_word, finish
+from immunescape.profile.readers._finish import canonical_build, finish
 from immunescape.profile.readers._somatic import (
     GENERIC_SAMPLES,
     Tally,
@@ -62,7 +62,7 @@ class _Header:
             low = text.casefold()
             for build_name in ("grch38", "hg38", "grch37", "hg19", "b37", "hs37d5"):
                 if build_name in low:
-                    self.build = build_word(build_name, where)
+                    self.build = canonical_build(build_name, where)
         elif text.startswith("#CHROM"):
             self.columns = text.lstrip("#").split("\t")
         else:
@@ -246,7 +246,7 @@ def read_vcf(path: Path, options: Mapping[str, Any]) -> Partial:
         tumour = str(options.get("tumour_sample") or "")
         read.tumour, read.normal = choose_samples(header.columns[9:], header.samples, tumour, path.name, out.problems)
     _annotation_is_there(read, path.name, out.problems)
-    build = build_word(declared, path.name) if declared else ""
+    build = canonical_build(declared, path.name) if declared else ""
     if header.build and build and header.build != build:
         raise InputError(f"the header says {header.build}, the manifest {build}", where=path.name)
     out.genome_build = header.build or build

@@ -49,8 +49,8 @@ def blood_values(study: Study) -> dict[str, dict[str, float]]:
             if low <= value <= high:
                 blood.setdefault(str(row["patient"]), {})[name] = value
     for values in blood.values():
-        parts = [values.get(n, math.nan) for n in ("neutrophils", "leukocytes", "ldh", "ldh_upper_limit")]
-        if (points := lipi_points(*parts)) is not None:
+        counts = [values.get(n, math.nan) for n in ("neutrophils", "leukocytes", "ldh", "ldh_upper_limit")]
+        if (points := lipi_points(*counts)) is not None:
             values["lipi"] = float(points)
     return blood
 

@@ -113,13 +113,13 @@ def response_probability(values: Mapping[str, Any] | None = None, **more: Any) -
     """
     model = load_response_model()
     seen: dict[str, Observed] = {}
-    words: dict[str, str] = {}
+    stated: dict[str, str] = {}
     for name, value in (dict(values or {}) | more).items():
         observed = observe(name, value, model)
         if observed is not None:
             seen[name] = observed
-            words[name] = ("yes" if observed.value else "no") if INPUTS[name].is_truth else str(value)
-    return _estimate(model, seen, words)
+            stated[name] = ("yes" if observed.value else "no") if INPUTS[name].is_truth else str(value)
+    return _estimate(model, seen, stated)
 
 
 def response_table(frame: pd.DataFrame) -> pd.DataFrame:

@@ -120,8 +120,10 @@ def observe(name: str, value: Any, model: ResponseModel, where: str | None = Non
     try:
         number = float(value)
     except (TypeError, ValueError):
-        words = f" or one of {', '.join(classes)}" if classes else ""
-        raise InputError(f"{name} is '{text}'", where=where, hint=f"Give a number in {kind.unit}{words}.") from None
+        alternatives = f" or one of {', '.join(classes)}" if classes else ""
+        raise InputError(
+            f"{name} is '{text}'", where=where, hint=f"Give a number in {kind.unit}{alternatives}."
+        ) from None
     if not kind.low <= number <= kind.high:
         raise InputError(
             f"{name} of {number:g} is outside {kind.low:g} to {kind.high:g} {kind.unit}",
@@ -175,7 +177,7 @@ def _matched(text: str, no: re.Pattern[str], yes: re.Pattern[str]) -> bool | Non
 def _clinical(row: Mapping[str, Any]) -> dict[str, Any]:
     """Inputs from the patients table; further columns count where they have the input's name."""
 
-    def word(name: str) -> str:
+    def text_of(name: str) -> str:
         value = row.get(name)
         return value.casefold().strip() if isinstance(value, str) else ""
 
@@ -183,7 +185,7 @@ def _clinical(row: Mapping[str, Any]) -> dict[str, Any]:
     prior = row.get("prior_lines")
     if prior is not None and prior == prior:
         values["prior_therapy"] = float(prior) > 0
-    histology, smoking, sex = word("histology"), word("smoking"), word("sex")
+    histology, smoking, sex = text_of("histology"), text_of("smoking"), text_of("sex")
     values["squamous"] = _matched(histology, _NOT_SQUAMOUS, _SQUAMOUS)
     values["never_smoker"] = _matched(smoking, _EVER, _NEVER)
     values["male"] = {"male": True, "m": True, "female": False, "f": False}.get(sex)

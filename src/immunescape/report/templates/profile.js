@@ -148,7 +148,7 @@ async function start(DATA) {
       el("div", "", el("small", "", "Patient"), el("b", "", p.id), p.samples.length ? el("span", "soft", "  " + p.samples.join(", ")) : ""),
       el("div", "", el("small", "", "Guideline group"), p.stratum[0], p.stratum[2] ? el("span", "soft", " – " + p.stratum[2]) : "",
         p.stratum[1] ? el("small", "", "Guidelines list: " + p.stratum[1]) : ""),
-      el("div", "", el("small", "", "Resistance by SITC"), p.resistance[0], el("small", "", p.resistance[1])));
+      el("div", "", el("small", "", "Resistance (SITC definitions)"), p.resistance[0], el("small", "", p.resistance[1])));
     const scores = table(["Score", "Value", "Reading", "Cut-off", "Note"],
       p.scores.map(s => [s[0], s[1] + (s[2] && s[1] !== "–" ? " " + s[2] : ""), el("span", "reading " + s[3], s[3] || "–"), s[4], s[5]]));
     const [setting, outcomes, moved, unseen] = p.response;

@@ -96,19 +96,19 @@ def read_real_cohorts(data: Path) -> tuple[RealCohort, ...]:
     """
     if not data.is_dir():
         raise InputError("no such folder", where=str(data), hint=HOW)
-    found = []
+    cohorts = []
     oak = data / "oak" / "oak_clinical.csv"
     if oak.is_file():
-        found.append(_oak(oak))
+        cohorts.append(_oak(oak))
     loris = [data / "loris" / name for name in ("chowell_train_nsclc.csv", "shim_nsclc.csv")]
     if all(path.is_file() for path in loris):
-        found.append(_loris(loris))
+        cohorts.append(_loris(loris))
     topo = data / "toposcore" / "DS1_oncology_clinical_data_DiscValid.csv"
     if topo.is_file():
-        found.append(_toposcore(topo))
-    if not found:
+        cohorts.append(_toposcore(topo))
+    if not cohorts:
         raise InputError("there is no table of patients in this folder", where=str(data), hint=HOW)
-    return tuple(found)
+    return tuple(cohorts)
 
 
 def _made(name: str, table: pd.DataFrame, pdl1: str, inputs: Sequence[str], loris: bool = False) -> RealCohort:
@@ -158,9 +158,9 @@ def _oak(path: Path) -> RealCohort:
     burden = number["btmb"].where(assessed)
     held = np.array(_held("oak", t["PtID"]))
     # ranks among those that may be fitted to, so that the held-out patients do not place each other
-    known = np.sort(burden[~held].dropna().to_numpy(dtype=float))
-    place = [np.searchsorted(known, burden, side) for side in ("left", "right")]
-    rank = pd.Series((place[0] + place[1] + 1.0) / (2.0 * len(known) + 2.0)).where(burden.notna().to_numpy())
+    burdens = np.sort(burden[~held].dropna().to_numpy(dtype=float))
+    place = [np.searchsorted(burdens, burden, side) for side in ("left", "right")]
+    rank = pd.Series((place[0] + place[1] + 1.0) / (2.0 * len(burdens) + 2.0)).where(burden.notna().to_numpy())
     group = np.select(
         [t["TC3IC3"] == "TC3 or IC3", t["TC1IC1"] == "TC0 and IC0", t["TC1IC1"] == "TC1/2/3 or IC1/2/3"],
         ["TC3 or IC3", "TC0 and IC0", "middle"],
@@ -333,13 +333,13 @@ def _toposcore(path: Path) -> RealCohort:
 
 def _tps_range(text: object) -> tuple[float, float]:
     """Range of the tumour proportion score of a cell: a number, ``1+49+``, ``1-49%``, ``>50``; else not known."""
-    word = str(text).strip().rstrip("%")
-    if word in ("1+49+", "1-49"):
+    level = str(text).strip().rstrip("%")
+    if level in ("1+49+", "1-49"):
         return 1.0, 49.0
-    if word in (">50", ">=50"):
+    if level in (">50", ">=50"):
         return 50.0, 100.0
     try:
-        value = float(word)
+        value = float(level)
     except ValueError:
         return np.nan, np.nan
     return (value, value) if 0.0 <= value <= 100.0 else (np.nan, np.nan)

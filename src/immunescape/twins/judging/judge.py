@@ -88,10 +88,10 @@ def judge(
         check_folder(out)
     start, cpu = time.perf_counter(), time.process_time()
     pools = made_pools(patients, seed, workers=workers, out=out, engine=engine, simulate=simulate, progress=progress)
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     benefit: dict[str, Any] | None = None
     for cohort in cohorts:
-        found.append(judged_cohort(cohort.where(arm="inhibitor"), pools, seed))
+        rows.append(judged_cohort(cohort.where(arm="inhibitor"), pools, seed))
         if cohort.name == "OAK":
             benefit = judged_interaction(cohort, pools, seed)
     lesions = data / "tumour_kinetics" / "oak.csv"
@@ -103,7 +103,7 @@ def judge(
         "seed": seed,
         "pools": {name: len(pool) for name, pool in pools.items()},
         "seconds": {"wall": round(time.perf_counter() - start, 1), "cpu": round(time.process_time() - cpu, 1)},
-        "cohorts": found,
+        "cohorts": rows,
         "benefit": benefit,
         "monitoring": monitoring,
     }
@@ -160,9 +160,9 @@ def _tmb(table: pd.DataFrame) -> FloatArray | None:
 
 def _single(test: pd.DataFrame) -> dict[str, FloatArray]:
     """Single biomarkers, higher for more response; only patients who have them count."""
-    found = {"PD-L1": _pdl1(test)}
+    predictors = {"PD-L1": _pdl1(test)}
     burden = _tmb(test)
-    return found if burden is None else {**found, "TMB": burden}
+    return predictors if burden is None else {**predictors, "TMB": burden}
 
 
 def _loris(table: pd.DataFrame) -> FloatArray:
@@ -184,8 +184,8 @@ def _response(
     z: FloatArray,
     seed: int,
 ) -> dict[str, Any]:
-    known = test.table["response"].notna().to_numpy()
-    answer = test.table["response"].to_numpy(dtype=float)[known]
+    assessed = test.table["response"].notna().to_numpy()
+    answer = test.table["response"].to_numpy(dtype=float)[assessed]
     fitted = train.table["response"].notna().to_numpy()
     y = train.table["response"].to_numpy(dtype=float)[fitted]
     beta, _ = logistic_fit(x[fitted], y)
@@ -202,44 +202,44 @@ def _response(
     out: dict[str, Any] = {}
     for name, value in values.items():
         row: dict[str, Any] = {
-            "auc": _plain(auc(value[known], answer > 0.5)),
-            "n": int(np.isfinite(value[known]).sum()),
+            "auc": _plain(auc(value[assessed], answer > 0.5)),
+            "n": int(np.isfinite(value[assessed]).sum()),
         }
         if name in chances:
-            row["calibration"] = {k: round(v, 4) for k, v in calibration(value[known], answer).items()}
-            row["net_benefit"] = {str(t): round(net_benefit(value[known], answer, t), 4) for t in THRESHOLDS}
+            row["calibration"] = {k: round(v, 4) for k, v in calibration(value[assessed], answer).items()}
+            row["net_benefit"] = {str(t): round(net_benefit(value[assessed], answer, t), 4) for t in THRESHOLDS}
         out[name] = row
     everybody = np.ones(len(answer))
     out["treat all"] = {"net_benefit": {str(t): round(net_benefit(everybody, answer, t), 4) for t in THRESHOLDS}}
     if cohort.loris:  # the formula was made on the first of the two cohorts
-        own = known & (test.table["study"] == "loris_shim").to_numpy()
-        unseen = test.table["response"].to_numpy(dtype=float)[own] > 0.5
+        shim = assessed & (test.table["study"] == "loris_shim").to_numpy()
+        unseen = test.table["response"].to_numpy(dtype=float)[shim] > 0.5
         out["where LORIS was not trained"] = {
-            name: {"auc": _plain(auc(values[name][own], unseen)), "n": int(np.isfinite(values[name][own]).sum())}
+            name: {"auc": _plain(auc(values[name][shim], unseen)), "n": int(np.isfinite(values[name][shim]).sum())}
             for name in values
         }
     out["stacking"] = {
         "weights": {"logistic": _pair(both[1], both_se[1]), "model": _pair(both[2], both_se[2])},
         "auc_gain_over_logistic": _gain(
             lambda rows: (
-                plain_auc(stacked[known][rows], answer[rows])
-                - plain_auc(chances["logistic"][known][rows], answer[rows])
+                plain_auc(stacked[assessed][rows], answer[rows])
+                - plain_auc(chances["logistic"][assessed][rows], answer[rows])
             ),
             len(answer),
             seed,
         ),
         "auc_of_model_less_pdl1": _gain(
-            lambda rows: _auc_both(chances["model"][known][rows], values["PD-L1"][known][rows], answer[rows]),
+            lambda rows: _auc_both(chances["model"][assessed][rows], values["PD-L1"][assessed][rows], answer[rows]),
             len(answer),
             seed,
         ),
         "auc_of_model_less_cox": _gain(
-            lambda rows: _auc_both(values["model"][known][rows], values["Cox (PFS)"][known][rows], answer[rows]),
+            lambda rows: _auc_both(values["model"][assessed][rows], values["Cox (PFS)"][assessed][rows], answer[rows]),
             len(answer),
             seed,
         ),
         "auc_of_model_less_logistic": _gain(
-            lambda rows: _auc_both(chances["model"][known][rows], chances["logistic"][known][rows], answer[rows]),
+            lambda rows: _auc_both(chances["model"][assessed][rows], chances["logistic"][assessed][rows], answer[rows]),
             len(answer),
             seed,
         ),
@@ -247,10 +247,10 @@ def _response(
     return out
 
 
-def _auc_both(one: FloatArray, two: FloatArray, answer: FloatArray) -> float:
+def _auc_both(first: FloatArray, two: FloatArray, answer: FloatArray) -> float:
     """Difference of two AUC on the patients who have both values."""
-    both = np.isfinite(one) & np.isfinite(two)
-    return plain_auc(one[both], answer[both]) - plain_auc(two[both], answer[both])
+    both = np.isfinite(first) & np.isfinite(two)
+    return plain_auc(first[both], answer[both]) - plain_auc(two[both], answer[both])
 
 
 def _odds(chance: FloatArray) -> FloatArray:
@@ -336,8 +336,8 @@ def judged_interaction(cohort: RealCohort, pools: Mapping[str, Pool], seed: int)
     train, test = cohort.where(held=False), cohort.where(held=True)
     design = Design.of(train)
     scores: dict[str, tuple[FloatArray, FloatArray]] = {}
-    for part, key in ((train, 0), (test, 1)):
-        on = [forecasts_of(pools, part, arm)["mean_os"].to_numpy(dtype=float) for arm in ("inhibitor", "docetaxel")]
+    for half, key in ((train, 0), (test, 1)):
+        on = [forecasts_of(pools, half, arm)["mean_os"].to_numpy(dtype=float) for arm in ("inhibitor", "docetaxel")]
         scores.setdefault("model", (np.empty(0), np.empty(0)))
         pair = list(scores["model"])
         pair[key] = on[0] - on[1]
@@ -359,16 +359,16 @@ def judged_interaction(cohort: RealCohort, pools: Mapping[str, Pool], seed: int)
     arm = (test.table["arm"] == "inhibitor").to_numpy(dtype=float)
     t, e = (test.table[c].to_numpy(dtype=float) for c in ("os", "os_event"))
     for name, (fitted, value) in scores.items():
-        known = np.isfinite(value)
+        finite = np.isfinite(value)
         scaled = (value - np.nanmean(fitted)) / max(float(np.nanstd(fitted)), 1e-9)
-        terms = {"arm": arm[known], "benefit": scaled[known], "both": (arm * scaled)[known]}
-        found = cox(t[known], e[known], terms)
+        terms = {"arm": arm[finite], "benefit": scaled[finite], "both": (arm * scaled)[finite]}
+        estimate = cox(t[finite], e[finite], terms)
         upper = value > np.nanmedian(fitted)
         out[name] = {
-            "interaction": _plain(found.estimate("both")) | {"p": found.estimate("both").p},
+            "interaction": _plain(estimate.estimate("both")) | {"p": estimate.estimate("both").p},
             "hazard_ratio": {
                 label: _plain(cox(t[rows], e[rows], {"arm": arm[rows]}).estimate("arm")) | {"n": int(rows.sum())}
-                for label, rows in (("most", known & upper), ("least", known & ~upper))
+                for label, rows in (("most", finite & upper), ("least", finite & ~upper))
             },
         }
     seen = [restricted_mean(t[arm == a], e[arm == a], HORIZON).value for a in (1.0, 0.0)]
@@ -417,10 +417,10 @@ def aims(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     return out
 
 
-def _plain(found: Estimate) -> dict[str, float | None]:
+def _plain(estimate: Estimate) -> dict[str, float | None]:
     return {
         k: None if v is None else round(float(v), 4)
-        for k, v in (("value", found.value), ("low", found.low), ("high", found.high))
+        for k, v in (("value", estimate.value), ("low", estimate.low), ("high", estimate.high))
     }
 
 

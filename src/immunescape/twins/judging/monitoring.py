@@ -70,7 +70,7 @@ class Monitored:
 
 def monitored_lesions(path: Path, held: bool) -> tuple[Monitored, ...]:
     """Lesions of OAK with a baseline, two scans and at least one more; held out, or those that may be fitted to."""
-    found = []
+    monitored = []
     for code, patients in read_lesions(path).items():
         if code not in ARMS:
             continue
@@ -81,10 +81,10 @@ def monitored_lesions(path: Path, held: bool) -> tuple[Monitored, ...]:
             days, size = days[start:] - days[start], np.maximum(size[start:], SMALLEST)
             if len(days) > 1 + SEEN:
                 cut = 1 + SEEN
-                found.append(Monitored(patient, ARMS[code], days[:cut], size[:cut], days[cut:], size[cut:]))
-    if not found:
+                monitored.append(Monitored(patient, ARMS[code], days[:cut], size[:cut], days[cut:], size[cut:]))
+    if not monitored:
         raise InputError("no lesion has three scans after baseline", where=str(path))
-    return tuple(found)
+    return tuple(monitored)
 
 
 def _course(months: FloatArray, growth: float, shrinkage: float) -> FloatArray:
@@ -119,9 +119,9 @@ def _scan_error() -> float:
 def rates_prior(lesions: Sequence[Monitored]) -> tuple[FloatArray, FloatArray]:
     """Mean and SD of ln growth and ln shrinkage over lesions fitted to all their scans."""
     logs = []
-    for one in lesions:
-        days = np.concatenate([one.days, one.later_days])[1:]
-        ratio = np.concatenate([one.mm, one.later_mm])[1:] / one.mm[0]
+    for lesion in lesions:
+        days = np.concatenate([lesion.days, lesion.later_days])[1:]
+        ratio = np.concatenate([lesion.mm, lesion.later_mm])[1:] / lesion.mm[0]
         logs.append(np.log(np.maximum(_fitted(days / DAYS_PER_MONTH, ratio, None), 1e-3)))
     values = np.array(logs)
     return values.mean(axis=0), values.std(axis=0)
@@ -157,7 +157,7 @@ class _Course:
         return np.asarray(self.quantiles + carried * (last + self.since_last - self.quantiles[1]))
 
 
-def _model(one: Monitored, pool: Pool, noise: float) -> _Course:
+def _model(lesion: Monitored, pool: Pool, noise: float) -> _Course:
     """Course of a lesion by the virtual patients.
 
     Virtual patients who have no scan that late, because they progressed or died, do not count there; neither did such
@@ -165,15 +165,15 @@ def _model(one: Monitored, pool: Pool, noise: float) -> _Course:
     """
     from immunescape.twins.judging.pools import flattened
 
-    at = _interpolated(pool, one.arm, np.concatenate([one.days[1:], one.later_days]))
-    floor = np.log(np.maximum(one.mm[1:] / one.mm[0], _FLOOR))
+    at = _interpolated(pool, lesion.arm, np.concatenate([lesion.days[1:], lesion.later_days]))
+    floor = np.log(np.maximum(lesion.mm[1:] / lesion.mm[0], _FLOOR))
     distance = (at[:, :SEEN] - floor) / noise
     logs = np.where(np.isfinite(distance).all(axis=1), -0.5 * (np.nan_to_num(distance) ** 2).sum(axis=1), -1e4)
     w = flattened(logs, min(_ENOUGH, 0.25 * len(pool)))
     later = at[:, SEEN:]
     quantiles = np.array([_quantiles(column, w, (0.1, 0.5, 0.9)) for column in later.T]).T
     since = np.array([_quantiles(column, w, (0.5,))[0] for column in (later - at[:, SEEN - 1 : SEEN]).T])
-    again = np.array([_again(seen, mm, float(one.days[-1])) for seen, mm in pool.lesions[one.arm]])
+    again = np.array([_again(seen, mm, float(lesion.days[-1])) for seen, mm in pool.lesions[lesion.arm]])
     return _Course(quantiles, since, float(_quantiles(again, w, (0.5,))[0]))
 
 
@@ -181,13 +181,13 @@ def carried_share(lesions: Sequence[Monitored], pool: Pool, noise: float) -> flo
     """Share of what the virtual course misses of the last diameter that is carried on: least mean absolute error."""
     grid = np.linspace(0.0, 1.0, 11)
     errors = []
-    for one in lesions[:TUNED]:
-        course = _model(one, pool, noise)
-        last, truth = math.log(one.mm[-1] / one.mm[0]), np.log(one.later_mm / one.mm[0])
+    for lesion in lesions[:TUNED]:
+        course = _model(lesion, pool, noise)
+        last, truth = math.log(lesion.mm[-1] / lesion.mm[0]), np.log(lesion.later_mm / lesion.mm[0])
         left = np.array([np.abs(course.shifted(last, share)[1] - truth) for share in grid])
-        known = np.isfinite(left[0])
-        if known.any():
-            errors.append(left[:, known].mean(axis=1))
+        finite = np.isfinite(left[0])
+        if finite.any():
+            errors.append(left[:, finite].mean(axis=1))
     return float(grid[np.mean(errors, axis=0).argmin()]) if errors else 0.0
 
 
@@ -202,22 +202,22 @@ def _again(days: FloatArray, mm: FloatArray, after: float) -> float:
 
 
 def _quantiles(values: FloatArray, w: FloatArray, levels: Sequence[float]) -> FloatArray:
-    known = np.isfinite(values)
-    if not known.any() or w[known].sum() <= 0.0:
+    finite = np.isfinite(values)
+    if not finite.any() or w[finite].sum() <= 0.0:
         return np.full(len(levels), np.nan)
-    x, own = values[known], w[known] / w[known].sum()
+    x, weights = values[finite], w[finite] / w[finite].sum()
     order = np.argsort(x)
-    cumulative = np.cumsum(own[order])
+    cumulative = np.cumsum(weights[order])
     return np.asarray(x[order][np.minimum(np.searchsorted(cumulative, levels), len(x) - 1)])
 
 
-def _regrows(growth: float, shrinkage: float, one: Monitored) -> float:
+def _regrows(growth: float, shrinkage: float, lesion: Monitored) -> float:
     """Days after the last scan seen at which the course of Stein and Claret has regrown; ten years at most."""
     days = np.arange(0.0, 3650.0, 7.0)
-    mm = one.mm[0] * _course(days / DAYS_PER_MONTH, growth, shrinkage)
-    lowest = np.minimum(np.minimum.accumulate(mm), one.mm.min())
-    above = (mm >= REGROWTH * lowest) & (mm >= lowest + REGROWTH_MM) & (days > one.days[-1])
-    return float(days[np.argmax(above)] - one.days[-1]) if above.any() else 3650.0
+    mm = lesion.mm[0] * _course(days / DAYS_PER_MONTH, growth, shrinkage)
+    lowest = np.minimum(np.minimum.accumulate(mm), lesion.mm.min())
+    above = (mm >= REGROWTH * lowest) & (mm >= lowest + REGROWTH_MM) & (days > lesion.days[-1])
+    return float(days[np.argmax(above)] - lesion.days[-1]) if above.any() else 3650.0
 
 
 def judged_monitoring(path: Path, pools: Mapping[str, Pool], seed: int) -> dict[str, Any]:
@@ -251,32 +251,32 @@ def judged_monitoring(path: Path, pools: Mapping[str, Pool], seed: int) -> dict[
     errors: dict[str, list[float]] = {p: [] for p in PREDICTORS}
     times: dict[str, list[float]] = {p: [] for p in PREDICTORS}
     inside: list[bool] = []
-    observed = [one.regrowth for one in test]
+    observed = [lesion.regrowth for lesion in test]
     scans = 0
-    for one in test:
-        truth = np.log(one.later_mm / one.mm[0])
-        made = _model(one, pool, noise)
-        quantiles = made.shifted(math.log(one.mm[-1] / one.mm[0]), carried)
-        last = np.full(len(truth), math.log(one.mm[-1] / one.mm[0]))
-        months, ratio = one.days[1:] / DAYS_PER_MONTH, one.mm[1:] / one.mm[0]
-        later = one.later_days / DAYS_PER_MONTH
+    for lesion in test:
+        truth = np.log(lesion.later_mm / lesion.mm[0])
+        made = _model(lesion, pool, noise)
+        quantiles = made.shifted(math.log(lesion.mm[-1] / lesion.mm[0]), carried)
+        last = np.full(len(truth), math.log(lesion.mm[-1] / lesion.mm[0]))
+        months, ratio = lesion.days[1:] / DAYS_PER_MONTH, lesion.mm[1:] / lesion.mm[0]
+        later = lesion.later_days / DAYS_PER_MONTH
         rates = {
             "Stein-Claret": _fitted(months, ratio, None),
-            "Stein-Claret with prior": _fitted(months, ratio, prior[one.arm]),
+            "Stein-Claret with prior": _fitted(months, ratio, prior[lesion.arm]),
         }
         # where no virtual patient has a scan that late, the model has no forecast of its own: the last value stays
         forecasts = {"model": np.where(np.isfinite(quantiles[1]), quantiles[1], last), "last value stays": last}
         for name, rate in rates.items():
-            least = SMALLEST / one.mm[0]  # a rival is not punished for forecasting less than can be measured
+            least = SMALLEST / lesion.mm[0]  # a rival is not punished for forecasting less than can be measured
             forecasts[name] = np.log(np.maximum(_course(later, *rate), least))
-            times[name].append(_regrows(*rate, one))
+            times[name].append(_regrows(*rate, lesion))
         times["model"].append(made.again)
         times["last value stays"].append(3650.0)
         for name, values in forecasts.items():
             errors[name].append(float(np.abs(values - truth).mean()))
-        known = np.isfinite(quantiles[0])
+        finite = np.isfinite(quantiles[0])
         low, high = quantiles[0] - 1.28 * scan, quantiles[2] + 1.28 * scan
-        inside += list((truth[known] >= low[known]) & (truth[known] <= high[known]))
+        inside += list((truth[finite] >= low[finite]) & (truth[finite] <= high[finite]))
         scans += len(truth)
     table = {p: np.array(v) for p, v in errors.items()}
     days, events = np.array([o[0] for o in observed]), np.array([o[1] for o in observed], dtype=float)

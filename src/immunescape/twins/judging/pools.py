@@ -97,7 +97,7 @@ def made_pools(
     from immunescape.trial.runner import run_trial
 
     alone = files("immunescape.evaluation.harness") / "protocols" / "all-comers-pembrolizumab.yaml"
-    found = {}
+    pools = {}
     for name, trial in ((FIRST, load_trial(str(alone))), (LATER, load_trial("oak"))):
 
         def tell(done: int, total: int, name: str = name) -> None:
@@ -114,8 +114,8 @@ def made_pools(
             out=None if out is None else out / f"pool-{name.replace(' ', '-')}",
             progress=tell,
         )
-        found[name] = pool_of(name, result)
-    return found
+        pools[name] = pool_of(name, result)
+    return pools
 
 
 def pool_of(name: str, result: TrialResult) -> Pool:
@@ -157,29 +157,29 @@ def log_likelihoods(pool: Pool, cohort: RealCohort) -> FloatArray:
             continue
         if name in _ERRORS or name == "tmb_rank":
             real = table[name].to_numpy(dtype=float)
-            own = virtual[column].to_numpy(dtype=float)
+            simulated = virtual[column].to_numpy(dtype=float)
             error = _ERRORS.get(name, RANK_ERROR)
             if name == "tmb_rank":
-                real, own = _score(real), _score(_ranks(own))
+                real, simulated = _score(real), _score(_ranks(simulated))
             elif name in _LOGARITHMIC:
-                real, own = np.log(np.maximum(real, 0.1)), np.log(np.maximum(own, 0.1))
-            total += _near(real, real, own, max(error, SMOOTH * float(own.std())))
+                real, simulated = np.log(np.maximum(real, 0.1)), np.log(np.maximum(simulated, 0.1))
+            total += _near(real, real, simulated, max(error, SMOOTH * float(simulated.std())))
         else:
-            real_words, own_words = table[name].to_numpy(dtype=object), virtual[column].to_numpy(dtype=object)
-            for word in {w for w in real_words if w is not None and w == w}:
-                rows = np.array([w is not None and w == word for w in real_words])
-                match = np.array([w == word for w in own_words])
+            real_words, virtual_words = table[name].to_numpy(dtype=object), virtual[column].to_numpy(dtype=object)
+            for level in {w for w in real_words if w is not None and w == w}:
+                rows = np.array([w is not None and w == level for w in real_words])
+                match = np.array([w == level for w in virtual_words])
                 total[rows] += np.where(match, math.log(1.0 - MISCLASSIFIED), math.log(MISCLASSIFIED))
     tps = virtual["pdl1_tps"].to_numpy(dtype=float)
-    own = tps if cohort.pdl1 == "tps" else _ranks(tps)
+    simulated = tps if cohort.pdl1 == "tps" else _ranks(tps)
     error = _TPS_ERROR if cohort.pdl1 == "tps" else 0.0
     low, high = (table[f"pdl1_{end}"].to_numpy(dtype=float) for end in ("low", "high"))
-    return total + _near(low, high, own, max(error, SMOOTH * float(own.std())))
+    return total + _near(low, high, simulated, max(error, SMOOTH * float(simulated.std())))
 
 
-def _near(low: FloatArray, high: FloatArray, own: FloatArray, width: float) -> FloatArray:
+def _near(low: FloatArray, high: FloatArray, simulated: FloatArray, width: float) -> FloatArray:
     """Ln likelihood (patients, n) of a value or range; 0 where it is not known."""
-    below, above = low[:, None] - own, own - high[:, None]
+    below, above = low[:, None] - simulated, simulated - high[:, None]
     distance = np.maximum(np.maximum(below, above), 0.0) / max(width, 1e-9)
     return np.where(np.isfinite(distance), -0.5 * distance**2, 0.0)
 
@@ -239,13 +239,13 @@ def forecasts_of(pools: Mapping[str, Pool], cohort: RealCohort, arm: str = "") -
         enough = min(ENOUGH, 0.5 * len(pool))
         for i in here:
             w = flattened(logs[i], enough)
-            own = pool.arms[arm or str(cohort.table["arm"].iloc[i])]
+            arm_pool = pool.arms[arm or str(cohort.table["arm"].iloc[i])]
             out[i] = {
-                "response": float(w @ own["response"]),
-                "pfs_6": float(w @ (own["pfs"] > 6.0)),
-                "os_12": float(w @ (own["os"] > 12.0)),
-                "mean_pfs": float(w @ np.minimum(own["pfs"], HORIZON)),
-                "mean_os": float(w @ np.minimum(own["os"], HORIZON)),
+                "response": float(w @ arm_pool["response"]),
+                "pfs_6": float(w @ (arm_pool["pfs"] > 6.0)),
+                "os_12": float(w @ (arm_pool["os"] > 12.0)),
+                "mean_pfs": float(w @ np.minimum(arm_pool["pfs"], HORIZON)),
+                "mean_os": float(w @ np.minimum(arm_pool["os"], HORIZON)),
                 "effective": 1.0 / float((w**2).sum()),
             }
     return pd.DataFrame(out)

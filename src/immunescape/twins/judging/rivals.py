@@ -79,8 +79,8 @@ def _raw(table: pd.DataFrame, numbers: Sequence[str], words: Sequence[tuple[str,
         names += [name, f"{name} missing"]
     for name, level in words:
         values = table[name].to_numpy(dtype=object)
-        known = np.array([v is not None and v == v for v in values])
-        columns.append(np.where(known, np.array([v == level for v in values], dtype=float), np.nan))
+        present = np.array([v is not None and v == v for v in values])
+        columns.append(np.where(present, np.array([v == level for v in values], dtype=float), np.nan))
         names.append(f"{name} {level}")
     return np.column_stack([*columns, later]), [*names, "later line"]
 
@@ -129,22 +129,22 @@ class Pairs:
     right : (n, n) 1 where his risk is higher as well, 0.5 where they are equal.
     """
 
-    known: FloatArray
+    comparable: FloatArray
     right: FloatArray
 
     @classmethod
     def of(cls, time: FloatArray, risk: FloatArray, event: FloatArray) -> Pairs:
         """Pairs of patients whose risk is known."""
         later = (time[:, None] < time) | ((time[:, None] == time) & (event < 0.5))
-        known = later & (event[:, None] > 0.5) & np.isfinite(risk)[:, None] & np.isfinite(risk)
-        np.fill_diagonal(known, val=False)
+        comparable = later & (event[:, None] > 0.5) & np.isfinite(risk)[:, None] & np.isfinite(risk)
+        np.fill_diagonal(comparable, val=False)
         higher = (risk[:, None] > risk) + 0.5 * (risk[:, None] == risk)
-        return cls(known.astype(float), known * higher)
+        return cls(comparable.astype(float), comparable * higher)
 
     def concordance(self, counts: FloatArray | None = None) -> float:
         """Harrell's C with each patient counted so many times (n,); NaN without any pair."""
-        c = np.ones(len(self.known)) if counts is None else counts
-        total = float(c @ self.known @ c)
+        c = np.ones(len(self.comparable)) if counts is None else counts
+        total = float(c @ self.comparable @ c)
         return float(c @ self.right @ c) / total if total > 0.0 else float("nan")
 
 
@@ -157,12 +157,12 @@ def plain_auc(value: FloatArray, answer: FloatArray) -> float:
     """Area under the ROC curve of the patients who have a value; NaN where a group is empty."""
     from scipy.stats import rankdata
 
-    known = np.isfinite(value)
-    yes = answer[known] > 0.5
+    finite = np.isfinite(value)
+    yes = answer[finite] > 0.5
     n, m = int(yes.sum()), int((~yes).sum())
     if not n or not m:
         return float("nan")
-    return float((rankdata(value[known])[yes].sum() - n * (n + 1) / 2.0) / (n * m))
+    return float((rankdata(value[finite])[yes].sum() - n * (n + 1) / 2.0) / (n * m))
 
 
 def calibration(chance: FloatArray, answer: FloatArray) -> dict[str, float]:

@@ -17,5 +17,5 @@ DRUG = conjugate(
         "Pharmacokinetics as for other conjugates with the same linker and payload; LIV-1 (SLC39A6) of lung tumours "
         "assumed."
     ),
-    own_antigen=True,
+    tabled_antigen=True,
 )

@@ -4,10 +4,10 @@ from immunescape.profile.biomarkers.expression import measuring  # registers the
 from immunescape.profile.biomarkers.expression.comparison import Comparison, compare, reference_for, unlike_samples
 from immunescape.profile.biomarkers.expression.frozen_reference import (
     Reference,
+    available_references,
     load_reference,
     reference_build,
     reference_target,
-    references_known,
     shipped_reference,
 )
 from immunescape.profile.biomarkers.expression.sample_scores import MINIMUM_GENES, chosen_samples, scores_of_samples
@@ -19,6 +19,7 @@ __all__ = [
     "Comparison",
     "Reference",
     "Signature",
+    "available_references",
     "chosen_samples",
     "compare",
     "load_reference",
@@ -28,7 +29,6 @@ __all__ = [
     "reference_build",
     "reference_for",
     "reference_target",
-    "references_known",
     "scores_of_samples",
     "shipped_reference",
     "signatures",

@@ -15,7 +15,7 @@ import pandas as pd
 from immunescape.profile.biomarkers.expression.frozen_reference import (
     SHIPPED,
     Reference,
-    histology_word,
+    histology_class,
     load_reference,
     shipped_reference,
 )
@@ -110,7 +110,7 @@ def reference_for(study: Study) -> tuple[Reference | None, bool]:
     return shipped_reference(log2_values(study.expression.iloc[:0], study.expression_unit)[1]), True
 
 
-def _words(study: Study, column: str) -> dict[str, str]:
+def _column_texts(study: Study, column: str) -> dict[str, str]:
     """Return sample -> word of a column of the samples table, else of the patients table."""
     owner = dict(zip(study.samples["sample"], study.samples["patient"], strict=True))
     preservation_of: dict[str, str] = {}
@@ -125,8 +125,8 @@ def _words(study: Study, column: str) -> dict[str, str]:
     return preservation_of
 
 
-def _preservation(word: str) -> str:
-    text = word.casefold()
+def _preservation(stated: str) -> str:
+    text = stated.casefold()
     if any(w in text for w in _FFPE):
         return "FFPE"
     return "frozen" if any(w in text for w in _FROZEN) else ""
@@ -134,7 +134,7 @@ def _preservation(word: str) -> str:
 
 def _doubts(study: Study, reference: Reference, similarities: pd.Series | None, unit: str) -> dict[str, list[str]]:
     doubts: dict[str, list[str]] = {str(s): [] for s in study.expression.columns}
-    kept = _words(study, "preservation")
+    kept = _column_texts(study, "preservation")
     for sample, reasons in doubts.items():
         given = _preservation(kept.get(sample, ""))
         if given and reference.preservation and given != _preservation(reference.preservation):
@@ -179,8 +179,8 @@ def compare(study: Study, scored: bool = True) -> Comparison | None:
 def _beside(study: Study, reference: Reference, by_default: bool, scored: bool) -> Comparison:
     _, unit = log2_values(study.expression.iloc[:0], study.expression_unit)
     samples = [str(s) for s in study.expression.columns]
-    words = _words(study, "histology")
-    strata = {s: reference.stratum_of(histology_word(words.get(s, ""))) for s in samples}
+    histologies = _column_texts(study, "histology")
+    strata = {s: reference.stratum_of(histology_class(histologies.get(s, ""))) for s in samples}
     why = ""
     if reference.unit != unit:
         why = f"the reference {reference.label} is in {reference.unit}, not {unit}: no percentile"

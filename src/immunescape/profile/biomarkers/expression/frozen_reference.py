@@ -30,13 +30,13 @@ from immunescape.profile.study import Study
 __all__ = [
     "SHIPPED",
     "Reference",
-    "histology_word",
+    "available_references",
+    "histology_class",
     "levels_of",
     "load_reference",
     "reference_build",
     "reference_folder",
     "reference_target",
-    "references_known",
     "shipped_reference",
     "write_reference",
 ]
@@ -57,9 +57,9 @@ def levels_of(samples: int) -> tuple[float, ...]:
     return (2.5, *inner, 97.5) if samples >= 40 else inner
 
 
-def histology_word(word: object) -> str:
+def histology_class(stated: object) -> str:
     """Return ``adenocarcinoma``, ``squamous`` or '' for a histology as files write it (words, OncoTree, TCGA)."""
-    text = re.sub(r"non[- ]?(squamous|adenocarcinoma)", "", str(word or "").casefold())
+    text = re.sub(r"non[- ]?(squamous|adenocarcinoma)", "", str(stated or "").casefold())
     squamous = "squamous" in text or text in ("lusc", "sqcc", "scc")
     glandular = "adenocarcinoma" in text or text in ("luad", "adc")
     if squamous == glandular or "adenosquamous" in text:
@@ -172,7 +172,7 @@ def reference_folder() -> Path:
     return Path(base) / "references"
 
 
-def references_known() -> dict[str, Path]:
+def available_references() -> dict[str, Path]:
     """Return name -> folder of the references that ship and of those that were built under their name."""
     folders: dict[str, Path] = {}
     for folder in (SHIPPED, reference_folder()):
@@ -218,7 +218,7 @@ def _histologies(study: Study) -> dict[str, str]:
     if "histology" not in study.patients.columns:
         return {str(s): "" for s in study.expression.columns}
     histology_of = {
-        str(p): histology_word(h) for p, h in study.patients[["patient", "histology"]].itertuples(index=False)
+        str(p): histology_class(h) for p, h in study.patients[["patient", "histology"]].itertuples(index=False)
     }
     owner = dict(zip(study.samples["sample"], study.samples["patient"], strict=True))
     return {str(s): histology_of.get(str(owner.get(s)), "") for s in study.expression.columns}
@@ -330,7 +330,7 @@ def load_reference(name: str | Path) -> Reference:
     InputError
         For an unknown name, a broken file, or content that does not match its version.
     """
-    available = references_known()
+    available = available_references()
     folder = available.get(str(name), Path(name))
     if not (folder / "reference.json").is_file():
         raise unknown_word("reference", str(name), available or ["(none built yet: immunescape reference build)"])

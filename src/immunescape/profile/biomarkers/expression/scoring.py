@@ -22,7 +22,7 @@ __all__ = [
 Matrix = NDArray[np.float64]
 
 
-def ranks_and_places(values: NDArray[np.floating], wanted: NDArray[np.intp]) -> tuple[Matrix, Matrix]:
+def ranks_and_places(values: NDArray[np.floating], gene_rows: NDArray[np.intp]) -> tuple[Matrix, Matrix]:
     """Rank the genes of each sample by the tie rule of GSVA 1.46.
 
     Tied genes share their average rank, cut to an integer; the walk goes down the values, tied genes in the order of
@@ -32,7 +32,7 @@ def ranks_and_places(values: NDArray[np.floating], wanted: NDArray[np.intp]) -> 
     ----------
     values
         genes x samples.
-    wanted
+    gene_rows
         rows to return.
 
     Returns
@@ -41,8 +41,8 @@ def ranks_and_places(values: NDArray[np.floating], wanted: NDArray[np.intp]) -> 
         integer-cut rank (1 = lowest) and place in the walk (0 = highest value), each wanted x samples.
     """
     n, samples = values.shape
-    ranks = np.empty((len(wanted), samples))
-    places = np.empty((len(wanted), samples))
+    ranks = np.empty((len(gene_rows), samples))
+    places = np.empty((len(gene_rows), samples))
     position = np.empty(n, dtype=np.intp)
     columns = np.ascontiguousarray(values.T)
     for j in range(samples):
@@ -53,7 +53,7 @@ def ranks_and_places(values: NDArray[np.floating], wanted: NDArray[np.intp]) -> 
         last = np.append(first[1:], n)
         group = np.repeat(np.arange(len(first)), last - first)
         position[order] = np.arange(n)
-        mine = position[wanted]
+        mine = position[gene_rows]
         start, end = first[group[mine]], last[group[mine]]
         ranks[:, j] = (start + 1 + end) // 2  # average of start+1 .. end, cut to an integer
         places[:, j] = (n - end) + (mine - start)
@@ -182,11 +182,11 @@ def log2_values(expression: pd.DataFrame, unit: str) -> tuple[pd.DataFrame, str]
         return expression, "log2(TPM + 1)"
     if unit == "counts":
         totals = expression.sum(axis=0).replace(0.0, np.nan)
-        expression, word = expression / totals * 1e6, "CPM"
+        expression, scale = expression / totals * 1e6, "CPM"
     else:
-        word = "TPM"
+        scale = "TPM"
     values = np.log2(expression.to_numpy(dtype=float) + 1.0)
-    return pd.DataFrame(values, index=expression.index, columns=expression.columns), f"log2({word} + 1)"
+    return pd.DataFrame(values, index=expression.index, columns=expression.columns), f"log2({scale} + 1)"
 
 
 def similarity(expression: pd.DataFrame, mean: pd.Series) -> pd.Series:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["B_CELL_LOCI", "T_CELL_LOCI", "is_class_two", "locus_word"]
+__all__ = ["B_CELL_LOCI", "T_CELL_LOCI", "is_class_two", "receptor_locus"]
 
 T_CELL_LOCI = ("TRA", "TRB", "TRG", "TRD")
 B_CELL_LOCI = ("IGH", "IGK", "IGL")
@@ -13,7 +13,7 @@ _OTHER = re.compile(r"(?:TCR[ -_]?)?(A|B|G|D|ALPHA|BETA|GAMMA|DELTA)(?![A-Z])|TC
 _CLASS_TWO = re.compile(r"(HLA-?)?D[PQRMO][AB]?\d?|H-?2-?I[AE]", re.IGNORECASE)
 
 
-def locus_word(text: object) -> str | None:
+def receptor_locus(text: object) -> str | None:
     """Return the locus that a word or V gene names (``TRBV7-9*01``, ``TCRBV07-09``, ``beta``), else None."""
     if not isinstance(text, str):
         return None

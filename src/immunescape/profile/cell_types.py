@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CELL_TYPES", "COMPARTMENTS", "IMMUNE", "STATE_GENES", "T_CELLS", "cell_type_word"]
+__all__ = ["CELL_TYPES", "COMPARTMENTS", "IMMUNE", "STATE_GENES", "T_CELLS", "cell_type_of"]
 
 IMMUNE = (
     "cd8", "cd4", "treg", "t_other", "b", "plasma", "nk", "macrophage", "monocyte", "mdsc", "neutrophil", "dendritic",
@@ -42,15 +42,15 @@ _SAME = {
     "endothelial": "endothelial cell",
     "other": "unknown, stroma",
 }
-_WORDS = {w.strip(): name for name, text in _SAME.items() for w in text.split(",") if w.strip()}
-_WORDS |= {w: w for w in CELL_TYPES}
+_SPELLINGS = {w.strip(): name for name, text in _SAME.items() for w in text.split(",") if w.strip()}
+_SPELLINGS |= {w: w for w in CELL_TYPES}
 
 
-def cell_type_word(word: object) -> str | None:
+def cell_type_of(label: object) -> str | None:
     """Return the cell type for a word of a file (also in the plural), or None where it is not known."""
-    text = str(word).strip().casefold().replace("_", " ")
+    text = str(label).strip().casefold().replace("_", " ")
     for form in (text, text.removesuffix("s")):
         for spelling in (form, form.replace(" ", "_")):
-            if spelling in _WORDS:
-                return _WORDS[spelling]
+            if spelling in _SPELLINGS:
+                return _SPELLINGS[spelling]
     return None

@@ -1,0 +1,58 @@
+"""The source keeps its measure: short files and functions, and a script that counts right."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+SOURCE = '''"""A module."""
+
+import os  # a reason
+
+
+def double(found, n):
+    """Return twice n."""
+    # another reason
+    if n and found:
+        return [2 * x for x in n if x]
+    return n.found_at  # noqa: X
+'''
+
+
+@pytest.fixture(scope="module")
+def metrics() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("house_metrics", ROOT / "scripts" / "house_metrics.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["house_metrics"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_lines_branches_vague_names_and_comments_are_counted(metrics: ModuleType) -> None:
+    source = metrics.Source("engine/tape.py", SOURCE)
+    (function,) = source.functions()
+    assert metrics.length(function) == 6
+    assert metrics.complexity(function) == 5  # itself, if, and, for, if
+    assert source.vague_names() == {"found": 2, "found_at": 1}
+    assert source.comments() == 2
+    assert source.code() == 5
+
+
+def test_a_folder_without_the_package_is_refused(metrics: ModuleType, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="no src/immunescape"):
+        metrics.main([str(tmp_path)])
+
+
+def test_no_file_is_over_600_lines_and_no_function_over_100_the_app_aside(metrics: ModuleType) -> None:
+    tree = metrics.Tree.read(ROOT)
+    assert {s.path: s.lines for s in tree.sources if s.lines > 600} == {}
+    # a page of the app is one function, with the functions that react to its inputs inside
+    assert [place for lines, _, place in tree.functions if lines > 100 and not place.startswith("app/")] == []
