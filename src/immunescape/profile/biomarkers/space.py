@@ -186,7 +186,7 @@ def section_of(rows: pd.DataFrame) -> Section:
         cells=counts,
         tumour_distances=np.sort(np.concatenate(distances)),
         pdl1_distances=np.sort(np.concatenate(to_pdl1)) if to_pdl1 else np.empty(0),
-        pdl1_told=stained,
+        pdl1_stated=stained,
         structures=tuple(sorted(structures, reverse=True)),
         compartments="compartments as given"
         if given
