@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from immunescape.errors import unknown_word
 from immunescape.knowledge.tables import read_rows
-from immunescape.profile.readers._limits import limit
+from immunescape.profile.file_limits import limit
 
 __all__ = ["GUT", "SITE_SYNONYMS", "body_site", "looks_like"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from immunescape.errors import InputError
+from immunescape.profile.file_limits import refuse_large
 from immunescape.profile.readers._base import need_extra
-from immunescape.profile.readers._limits import refuse_large
 from immunescape.profile.readers._text import read_text
 
 __all__ = ["hdf5_bytes", "open_anndata"]

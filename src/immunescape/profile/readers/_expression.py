@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.profile.file_limits import limit
 from immunescape.profile.gene_doubts import may_mean
 from immunescape.profile.genes import map_expression
 from immunescape.profile.readers._base import Partial
-from immunescape.profile.readers._limits import limit
 
 __all__ = ["BULK_HELP", "UNITS", "UNIT_HELP", "finish_expression", "refuse_cells"]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from immunescape.profile.readers._limits import limit
+from immunescape.profile.file_limits import limit
 
 __all__ = ["GENERIC_SAMPLES", "Tally", "frequency", "germline_by_normal", "is_population_column", "population_verdict"]
 

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, nearest
+from immunescape.profile.file_limits import limit, refuse_large
 from immunescape.profile.readers._column_map import current_map
-from immunescape.profile.readers._limits import limit, refuse_large
 
 __all__ = ["MISSING", "Table", "number_block", "number_column", "read_table", "read_text", "table_from_text"]
 

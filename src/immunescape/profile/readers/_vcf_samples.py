@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.profile.readers._limits import limit
+from immunescape.profile.file_limits import limit
 
 __all__ = ["SampleNames", "choose_samples", "genotype", "in_tumour", "reads_of"]
 

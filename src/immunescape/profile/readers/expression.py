@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.profile.file_limits import limit, refuse_large
 from immunescape.profile.readers._anndata import open_anndata
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._expression import BULK_HELP, UNIT_HELP, finish_expression, refuse_cells
 from immunescape.profile.readers._finish import finish
-from immunescape.profile.readers._limits import limit, refuse_large
 from immunescape.profile.readers._text import number_block, read_text, table_from_text
 from immunescape.profile.readers.quantification import OPTIONS, read_quantification, tool_of
 

@@ -13,10 +13,10 @@ import pandas as pd
 
 from immunescape.errors import InputError
 from immunescape.profile.body_sites import body_site
+from immunescape.profile.file_limits import refuse_large
 from immunescape.profile.readers._anndata import hdf5_bytes
 from immunescape.profile.readers._base import Partial, need_extra, reader
 from immunescape.profile.readers._finish import finish
-from immunescape.profile.readers._limits import refuse_large
 from immunescape.profile.readers._text import number_block, read_table, read_text, table_from_text
 
 __all__ = ["read_biom", "read_metaphlan", "read_species_table"]

@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.profile.file_limits import limit
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._expression import finish_expression
 from immunescape.profile.readers._finish import finish
-from immunescape.profile.readers._limits import limit
 from immunescape.profile.readers._text import Table, number_column, read_table, read_text, table_from_text
 
 __all__ = ["OPTIONS", "read_quantification", "tool_of"]

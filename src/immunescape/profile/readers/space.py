@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.profile.file_limits import refuse_large
 from immunescape.profile.readers._anndata import open_anndata
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import finish
-from immunescape.profile.readers._limits import refuse_large
 from immunescape.profile.readers._text import read_text
 from immunescape.profile.study import COLUMNS
 
