@@ -554,7 +554,7 @@ def test_terminal_and_page_show_probability_interval_contributions_and_gaps(prof
     assert f"{100 * shown.low:.0f} % to {100 * shown.high:.0f} %" in text
     assert "PD-L1 tumour" in text  # the cell may be folded
     assert f"{shown.contributions['pdl1']:+.2f}" in text
-    assert "averaged over: With chemotherapy" in text
+    assert "Not measured (averaged over): With chemotherapy" in text
     profiled.show()
     text = capsys.readouterr().out
     assert "50 % responded" in text

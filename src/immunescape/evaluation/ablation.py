@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import ImmunescapeError, InputError, unknown_word
-from immunescape.evaluation.mechanism_labels import GROUPS, LABELS
+from immunescape.evaluation.mechanism_labels import GROUPS, LABELS, TOGETHER
 from immunescape.evaluation.target_sets import data_targets
 from immunescape.evaluation.targets import Target, trial_targets
 from immunescape.evaluation.trial_classes import roles
@@ -54,8 +54,6 @@ __all__ = [
 FloatArray = NDArray[np.float64]
 Samples = dict[tuple[str, str], Sample]
 FULL = "full model"
-TOGETHER = "+"
-"""Joins the names of mechanisms that are switched off together."""
 TUNED = "k_kill"
 PRIOR = 0.7
 """Standard deviation of the move, as in ``calibration_terms.csv``."""

@@ -27,6 +27,7 @@ __all__ = [
     "GROUPS",
     "LABELS",
     "NOT_TESTED",
+    "TOGETHER",
     "MechanismLabel",
     "acts_through",
     "drug_label",
@@ -55,6 +56,8 @@ COLUMNS = (
     "note",
 )
 NOT_TESTED = "never ablated"
+TOGETHER = "+"
+"""Joins the names of mechanisms that are switched off together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,8 +191,6 @@ def record_labels(result: AblationResult, date: str, path: Path = FILE) -> list[
     Rows without a label, of too few seeds, are written as well and say so; one that could not be switched off says why.
     Mechanisms that were switched off together have no label of their own and are left out.
     """
-    from immunescape.evaluation.ablation import TOGETHER
-
     kept = {}
     if path.is_file():
         with path.open(encoding="utf-8", newline="") as stream:
