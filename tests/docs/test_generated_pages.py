@@ -105,7 +105,7 @@ def test_show_knows_biomarkers_and_claims(capsys):
     assert "low_neoantigen_burden" in printed
     assert shown("tmb")["kind"] == "biomarker"
     assert any(c["id"] for c in shown("tryptophan")["claims"])
-    with pytest.raises(InputError, match="trial, drug, mechanism or biomarker 'tmbb'"):
+    with pytest.raises(InputError, match="mechanism, biomarker or name of the model 'tmbb'"):
         show("tmbb")
 
 

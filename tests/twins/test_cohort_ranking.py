@@ -151,6 +151,9 @@ def test_the_trial_that_the_twins_suggest_is_handed_to_the_designs(drawn, study,
 
     file = tmp_path / "designs" / "trial.yaml"
     call = ["rank", str(study), "--out", str(tmp_path), "--twins", "400", "--design", str(file)]
+    refused = CliRunner().invoke(app, call)
+    assert "designs of trial.yaml does not exist" in str(refused.exception)
+    file.parent.mkdir()
     shown = CliRunner().invoke(app, call)
     assert shown.exit_code == 0, shown.output
     assert str(file) in shown.output

@@ -228,4 +228,4 @@ def _records(kind: type[T], rows: list[list[Any]], trees: list[Expression]) -> l
                 row[place] = tuple(row[place])
             elif name == "assignments":
                 row[place] = {state: trees[tree] for state, tree in row[place].items()}
-    return [kind(*row) for row in rows]
+    return [kind(**dict(zip(names, row, strict=True))) for row in rows]
