@@ -53,9 +53,16 @@ def time_gseapy(x: pd.DataFrame, sets: dict[str, list[str]]) -> tuple[float, pd.
 
     start = time.perf_counter()
     found = gseapy.ssgsea(
-        data=x, gene_sets=sets, outdir=None, sample_norm_method="rank", no_plot=True, threads=os.cpu_count(),
-        min_size=1, max_size=10_000, weight=0.25,
-    )  # fmt: skip
+        data=x,
+        gene_sets=sets,
+        outdir=None,
+        sample_norm_method="rank",
+        no_plot=True,
+        threads=os.cpu_count(),
+        min_size=1,
+        max_size=10_000,
+        weight=0.25,
+    )
     seconds = time.perf_counter() - start
     return seconds, found.res2d.pivot(index="Term", columns="Name", values="ES").astype(float)
 

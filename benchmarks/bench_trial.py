@@ -55,8 +55,11 @@ def call(source: Path, cache: Path, out: Path, options: tuple[str, ...]) -> tupl
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-c", COMMAND, "trial", "keynote-024", "-o", str(out), *options],
-        env=environment, cwd=source, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        env=environment,
+        cwd=source,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
     assert process.stderr is not None
     said = process.stderr.read().decode(errors="replace")
     _, status = os.waitpid(process.pid, 0)

@@ -76,8 +76,11 @@ def main() -> None:
         environment = {**os.environ, **settings.get(name, {}), "PYTHONPATH": source}
         workers[name] = subprocess.Popen(
             [sys.executable, __file__, "--work", *sys.argv[1:]],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
     turns: dict[str, list[tuple[float, ...]]] = {name: [] for name in workers}
     for _ in range(options.repeats + 1):
         for name, worker in workers.items():

@@ -19,13 +19,17 @@ from immunescape.design.simulation import simulate
 
 SCENARIO = "virtual population"
 BASE: dict[str, Any] = {
-    "title": "KEYNOTE-024", "kind": "group-sequential", "patients": 305, "accrual": {"rates": [22.9]},
+    "title": "KEYNOTE-024",
+    "kind": "group-sequential",
+    "patients": 305,
+    "accrual": {"rates": [22.9]},
     "arms": [{"name": "pembrolizumab", "role": "experimental"}, {"name": "platinum doublet", "role": "control"}],
     "scenarios": [{"name": SCENARIO, "pool": {"trial": "keynote-024", "patients": 3200, "seed": 1}}],
-}  # fmt: skip
+}
 DESIGNS: dict[str, dict[str, Any]] = {
     "OS where TMB is at least 10 mutations/Mb, and in all (600 patients)": {
-        "patients": 600, "endpoints": {"os": {}},
+        "patients": 600,
+        "endpoints": {"os": {}},
         "strata": [
             {"name": "at least 10", "covariate": "tmb_mut_mb", "range": [10, 1000]},
             {"name": "below 10", "covariate": "tmb_mut_mb", "range": [0, 9.9999999]},
@@ -50,7 +54,7 @@ DESIGNS: dict[str, dict[str, Any]] = {
             {"name": "OS", "endpoint": "os", "share": 0},
         ],
     },
-}  # fmt: skip
+}
 
 
 def main() -> None:

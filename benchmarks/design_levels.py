@@ -32,12 +32,18 @@ ARMS = [{"name": "new", "role": "experimental"}, {"name": "old", "role": "contro
 def survival(**changes: Any) -> dict[str, Any]:
     """Two arms, 500 patients in 24 months, control median 12 months, looks at 150, 225 and 300 deaths."""
     return {
-        "name": "design", "title": "Design", "kind": "group-sequential", "patients": 500, "arms": ARMS,
-        "endpoints": {"os": {"kind": "survival"}}, "accrual": {"rates": [20.83]},
+        "name": "design",
+        "title": "Design",
+        "kind": "group-sequential",
+        "patients": 500,
+        "arms": ARMS,
+        "endpoints": {"os": {"kind": "survival"}},
+        "accrual": {"rates": [20.83]},
         "looks": [{"events": n, "endpoint": "os"} for n in (150, 225, 300)],
         "hypotheses": [{"name": "OS", "endpoint": "os"}],
-        "scenarios": [{"name": "effect", "truth": [{"endpoint": "os", "median": 12}]}], **changes,
-    }  # fmt: skip
+        "scenarios": [{"name": "effect", "truth": [{"endpoint": "os", "median": 12}]}],
+        **changes,
+    }
 
 
 def tested(test: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -50,16 +56,19 @@ BOTH = {
     "endpoints": {"pfs": {"kind": "survival", "visits_every": 1.5}, "os": {"kind": "survival"}},
     "scenarios": [
         {
-            "name": "effect", "correlation": 0.5,
+            "name": "effect",
+            "correlation": 0.5,
             "truth": [{"endpoint": "pfs", "median": 6}, {"endpoint": "os", "median": 18}],
         }
     ],
-}  # fmt: skip
+}
 RESPONSE = {
-    "endpoints": {"orr": {"kind": "response", "months": 2}}, "patients": 300, "accrual": {"rates": [15]},
+    "endpoints": {"orr": {"kind": "response", "months": 2}},
+    "patients": 300,
+    "accrual": {"rates": [15]},
     "looks": [{"patients": 150, "follow_up": 2}, {"patients": 300, "follow_up": 2}],
     "scenarios": [{"name": "effect", "truth": [{"endpoint": "orr", "rate": 0.3}]}],
-}  # fmt: skip
+}
 ORR = [{"name": "ORR", "endpoint": "orr", "test": {"name": "rates"}}]
 THREE = [{"name": a, "role": "experimental"} for a in ("a", "b")] + [{"name": "old", "role": "control"}]
 
@@ -86,40 +95,60 @@ def competing(**ttp: Any) -> dict[str, Any]:
 def several(selection: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """Two experimental arms and a control, looks at 150 and 250 deaths."""
     return {
-        **without(survival(arms=THREE), "hypotheses"), "kind": "multi-arm", "endpoint": "os", "selection": selection,
-        "looks": [{"events": 150, "endpoint": "os"}, {"events": 250, "endpoint": "os"}], **changes,
-    }  # fmt: skip
+        **without(survival(arms=THREE), "hypotheses"),
+        "kind": "multi-arm",
+        "endpoint": "os",
+        "selection": selection,
+        "looks": [{"events": 150, "endpoint": "os"}, {"events": 250, "endpoint": "os"}],
+        **changes,
+    }
 
 
 def enriching(rule: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """All patients, or those with a marker (40 %), looks at 150 and 300 deaths."""
     populations = [{"name": "all", "strata": ["high", "low"]}, {"name": "high", "strata": ["high"]}]
     return {
-        **without(survival(strata=STRATA), "hypotheses"), "kind": "enrichment", "endpoint": "os", "patients": 700,
+        **without(survival(strata=STRATA), "hypotheses"),
+        "kind": "enrichment",
+        "endpoint": "os",
+        "patients": 700,
         "looks": [{"events": 150, "endpoint": "os"}, {"events": 300, "endpoint": "os"}],
-        "boundaries": {"family": "obrien-fleming"}, "enrichment": {"populations": populations, **rule}, **changes,
-    }  # fmt: skip
+        "boundaries": {"family": "obrien-fleming"},
+        "enrichment": {"populations": populations, **rule},
+        **changes,
+    }
 
 
 def platform(rules: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """Two arms, the second from month 10 on, and a shared control."""
     arms = [{**arm, "looks": [100, 200], "opens": 10.0 * k, "patients": 150} for k, arm in enumerate(THREE[:2])]
     return {
-        **without(survival(), "hypotheses", "looks"), "kind": "platform", "endpoint": "os", "patients": 700,
-        "arms": [*arms, THREE[2]], "platform": rules, **changes,
-    }  # fmt: skip
+        **without(survival(), "hypotheses", "looks"),
+        "kind": "platform",
+        "endpoint": "os",
+        "patients": 700,
+        "arms": [*arms, THREE[2]],
+        "platform": rules,
+        **changes,
+    }
 
 
 def one_arm(kind: str, alpha: float, **changes: Any) -> dict[str, Any]:
     """One arm with a response rate of 0.2 under the null."""
     return {
-        "name": "design", "title": "Design", "kind": kind, "alpha": alpha, "patients": 60, "arms": ARMS[:1],
-        "endpoints": RESPONSE["endpoints"], "accrual": {"rates": [5]},
+        "name": "design",
+        "title": "Design",
+        "kind": kind,
+        "alpha": alpha,
+        "patients": 60,
+        "arms": ARMS[:1],
+        "endpoints": RESPONSE["endpoints"],
+        "accrual": {"rates": [5]},
         "scenarios": [
             {"name": n, "truth": [{"endpoint": "orr", "rate": p}]} for n, p in (("target", 0.4), ("null", 0.2))
         ],
         **changes,
-    }  # fmt: skip
+    }
 
 
 FILES: dict[str, Callable[[], dict[str, Any]]] = {
@@ -146,7 +175,8 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
         {"name": "adjusted-log-rank"},
         scenarios=[
             {
-                "name": "effect", "truth": [{"endpoint": "os", "median": 12}],
+                "name": "effect",
+                "truth": [{"endpoint": "os", "median": 12}],
                 "prognostic_score": {"endpoint": "os", "correlation": 0.7},
             }
         ],
@@ -157,18 +187,21 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
         reestimation={"look": 1, "promising": 0.2, "maximum": 3},
     ),
     "re-estimation, blinded, rates": lambda: {
-        **survival(**RESPONSE), "hypotheses": ORR,
+        **survival(**RESPONSE),
+        "hypotheses": ORR,
         "reestimation": {"kind": "blinded", "look": 1, "assumed": 0.2, "maximum": 2},
     },
     "PFS once, OS twice, alpha handed on": lambda: survival(
-        **BOTH, looks=[{"events": 300, "endpoint": "pfs"}, {"events": 250, "endpoint": "os"}],
+        **BOTH,
+        looks=[{"events": 300, "endpoint": "pfs"}, {"events": 250, "endpoint": "os"}],
         hypotheses=[
             {"name": "PFS", "endpoint": "pfs", "looks": [1], "share": 0.4, "hands_on": {"OS": 1}},
             {"name": "OS", "endpoint": "os", "share": 0.6},
         ],
     ),
     "nested populations, looks by events of a stratum": lambda: survival(
-        strata=STRATA, looks=[{"events": n, "endpoint": "os", "strata": ["high"]} for n in (80, 120)],
+        strata=STRATA,
+        looks=[{"events": n, "endpoint": "os", "strata": ["high"]} for n in (80, 120)],
         hypotheses=[
             {"name": "high", "endpoint": "os", "strata": ["high"], "share": 0.5, "hands_on": {"all": 1}},
             {"name": "all", "endpoint": "os", "share": 0.5, "hands_on": {"high": 1}},
@@ -176,11 +209,15 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
     ),
     "competing risks, cause-specific": competing,
     "multi-arm, best of two, Dunnett": lambda: {
-        **without(survival(arms=THREE), "hypotheses"), "kind": "multi-arm", "endpoint": "os",
+        **without(survival(arms=THREE), "hypotheses"),
+        "kind": "multi-arm",
+        "endpoint": "os",
         "looks": [{"events": 150, "endpoint": "os"}, {"events": 250, "endpoint": "os"}],
     },
     "enrichment, best population": lambda: {
-        **without(survival(strata=STRATA), "hypotheses"), "kind": "enrichment", "endpoint": "os",
+        **without(survival(strata=STRATA), "hypotheses"),
+        "kind": "enrichment",
+        "endpoint": "os",
         "looks": [{"events": 150, "endpoint": "os"}, {"events": 300, "endpoint": "os"}],
         "boundaries": {"family": "obrien-fleming"},
         "enrichment": {
@@ -188,11 +225,13 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
         },
     },
     "Bayesian, adaptive, calibrated": lambda: {
-        **without(survival(**RESPONSE), "hypotheses"), "kind": "bayesian",
+        **without(survival(**RESPONSE), "hypotheses"),
+        "kind": "bayesian",
         "bayesian": {"endpoint": "orr", "adaptive": True},
     },
     "Bayesian, threshold 0.975 given": lambda: {
-        **without(survival(**RESPONSE), "hypotheses"), "kind": "bayesian",
+        **without(survival(**RESPONSE), "hypotheses"),
+        "kind": "bayesian",
         "bayesian": {"endpoint": "orr", "adaptive": True, "threshold": 0.975},
     },
     "log-rank, looks by calendar month": lambda: survival(looks=[{"months": n} for n in (18, 27, 36)]),
@@ -204,7 +243,8 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
         early_futility={"look": 1, "endpoint": "orr", "bound": 0.0},
         scenarios=[
             {
-                "name": "effect", "correlation": 0.5,
+                "name": "effect",
+                "correlation": 0.5,
                 "truth": [{"endpoint": "os", "median": 12}, {"endpoint": "orr", "rate": 0.3}],
             }
         ],
@@ -220,8 +260,13 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "multi-arm, all of two, Dunnett": lambda: several({"rule": "all"}),
     "multi-arm, promising of two, Dunnett": lambda: several({"rule": "promising", "bound": 0.5}),
     "multi-arm, best of two, Dunnett, rates, looks by patients": lambda: several(
-        {"rule": "best"}, endpoint="orr", endpoints=RESPONSE["endpoints"], test={"name": "rates"}, patients=450,
-        looks=[{"patients": 225, "follow_up": 2}, {"patients": 450, "follow_up": 2}], scenarios=RESPONSE["scenarios"],
+        {"rule": "best"},
+        endpoint="orr",
+        endpoints=RESPONSE["endpoints"],
+        test={"name": "rates"},
+        patients=450,
+        looks=[{"patients": 225, "follow_up": 2}, {"patients": 450, "follow_up": 2}],
+        scenarios=RESPONSE["scenarios"],
     ),
     "enrichment, threshold": lambda: enriching({"choose": "threshold", "bound": 0.5}),
     "enrichment, conditional power": lambda: enriching({"choose": "conditional-power", "bound": 0.3}),
@@ -232,17 +277,24 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
         looks=[{"patients": 250, "follow_up": 2}, {"events": 300, "endpoint": "os"}],
         scenarios=[
             {
-                "name": "effect", "correlation": 0.5,
+                "name": "effect",
+                "correlation": 0.5,
                 "truth": [{"endpoint": "os", "median": 12}, {"endpoint": "orr", "rate": 0.3}],
             }
         ],
     ),
     "Bayesian, adaptive, calibrated, looks by month": lambda: {
-        **without(survival(**RESPONSE), "hypotheses"), "kind": "bayesian", "looks": [{"months": 12}, {"months": 23}],
+        **without(survival(**RESPONSE), "hypotheses"),
+        "kind": "bayesian",
+        "looks": [{"months": 12}, {"months": 23}],
         "bayesian": {"endpoint": "orr", "adaptive": True},
     },
     "platform, rates, concurrent controls": lambda: platform(
-        {}, endpoint="orr", test={"name": "rates"}, endpoints=RESPONSE["endpoints"], scenarios=RESPONSE["scenarios"],
+        {},
+        endpoint="orr",
+        test={"name": "rates"},
+        endpoints=RESPONSE["endpoints"],
+        scenarios=RESPONSE["scenarios"],
         arms=[{**arm, "looks": [60, 120], "patients": 120} for arm in THREE[:2]] + THREE[2:],
     ),
     "platform, all controls, hazard falling 20 % a year": lambda: platform({"controls": "all", "drift": 0.2}),
@@ -251,10 +303,13 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
         "two-stage", 0.05, two_stage={"endpoint": "orr", "p0": 0.2, "p1": 0.4}
     ),
     "BOP2, 0.2 against 0.4, alpha 10 %": lambda: one_arm(
-        "bop2", 0.1, bop2={"endpoint": "orr", "p0": 0.2, "p1": 0.4}, patients=40,
+        "bop2",
+        0.1,
+        bop2={"endpoint": "orr", "p0": 0.2, "p1": 0.4},
+        patients=40,
         looks=[{"patients": n, "follow_up": 2} for n in (10, 20, 30, 40)],
     ),
-}  # fmt: skip
+}
 
 
 SWITCHING = "treatment switching, {method}, one look"

@@ -220,12 +220,14 @@ def answer(result: OperatingCharacteristics) -> list[dict[str, Any]]:
         months = [f for f in found["looks"]["months"] if f is not None]
         rows.append(
             {
-                "Scenario": scenario, "Rejected, %": rejected, "Stopped for futility, %": f"{futility:.1f}",
+                "Scenario": scenario,
+                "Rejected, %": rejected,
+                "Stopped for futility, %": f"{futility:.1f}",
                 "Patients": f"{found['expected_patients'].value:.0f}",
                 "Months": f"{found['expected_months'].value:.1f}",
                 "Analyses at month": ", ".join(f"{f.value:.1f}" for f in months),
             }
-        )  # fmt: skip
+        )
     return rows
 
 

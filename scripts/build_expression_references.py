@@ -106,8 +106,11 @@ def tpm_study(folder: Path) -> Study:
     """GDC TPM of immune genes: 18 adenocarcinomas and 18 squamous-cell carcinomas."""
     values = pd.read_csv(folder / "tcga_nsclc_tumour_tpm_immune1065_n36.tsv.gz", sep="\t", index_col=0)
     sheet = pd.read_csv(folder / "tcga_pancancer_tpm_immune1065_samples.tsv", sep="\t")
-    histology = {p: HISTOLOGY[c.removeprefix("TCGA-")] for p, c in zip(sheet["patient"], sheet["cancer"], strict=True)
-                 if c in ("TCGA-LUAD", "TCGA-LUSC")}  # fmt: skip
+    histology = {
+        p: HISTOLOGY[c.removeprefix("TCGA-")]
+        for p, c in zip(sheet["patient"], sheet["cancer"], strict=True)
+        if c in ("TCGA-LUAD", "TCGA-LUSC")
+    }
     return study_of(values, "tpm", {p: p for p in values.columns}, histology, "TCGA lung, GDC TPM of immune genes")
 
 

@@ -56,10 +56,25 @@ def scores(exponent: float, arguments: argparse.Namespace) -> dict[int, dict[str
     runs = arguments.out / f"scores-{exponent:g}"
     copy = copy_with(exponent, arguments.out)
     command = (
-        sys.executable, "-c", "from immunescape.cli import main; main()", "ablate", "-m", CHEAP, "-n",
-        str(arguments.patients), "--seeds", str(arguments.seeds), "--rounds", "1", "-w", "1", "--data",
-        str(arguments.data.resolve()), "-o", str(runs.resolve()),
-    )  # fmt: skip
+        sys.executable,
+        "-c",
+        "from immunescape.cli import main; main()",
+        "ablate",
+        "-m",
+        CHEAP,
+        "-n",
+        str(arguments.patients),
+        "--seeds",
+        str(arguments.seeds),
+        "--rounds",
+        "1",
+        "-w",
+        "1",
+        "--data",
+        str(arguments.data.resolve()),
+        "-o",
+        str(runs.resolve()),
+    )
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(copy.resolve())}, stdout=sys.stderr)
     content = json.loads((runs / "full-model.json").read_text(encoding="utf-8"))
     shutil.rmtree(copy)

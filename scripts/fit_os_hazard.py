@@ -278,8 +278,16 @@ def main() -> None:
     print(f"an earlier line, OAK and LORIS: {fitted.earlier[0]:.3f} SE {fitted.earlier[1]:.3f}")
     held_out_report(oak, lesions, fitted)
     if args.write:
-        write(fitted.conditional, fitted.errors, fitted.earlier, fitted.laboratory, fitted.reference, train,
-              len(loris), int(loris["dead"].sum()))  # fmt: skip
+        write(
+            fitted.conditional,
+            fitted.errors,
+            fitted.earlier,
+            fitted.laboratory,
+            fitted.reference,
+            train,
+            len(loris),
+            int(loris["dead"].sum()),
+        )
 
 
 @dataclass(frozen=True)

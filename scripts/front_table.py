@@ -71,13 +71,19 @@ def tables(run: Harness) -> str:
             f = arm["figures"]
             arms.append(
                 (
-                    trial.name, arm["name"], arm["n"], arm["failed"],
-                    _figure(f["orr_pct"], 1, False), _number(told and told.orr_pct, 1),
-                    _figure(f["pfs_median_months"], 1, True), _number(told and told.pfs_median_months, 1),
-                    _figure(f["os_median_months"], 1, True), _number(told and told.os_median_months, 1),
+                    trial.name,
+                    arm["name"],
+                    arm["n"],
+                    arm["failed"],
+                    _figure(f["orr_pct"], 1, False),
+                    _number(told and told.orr_pct, 1),
+                    _figure(f["pfs_median_months"], 1, True),
+                    _number(told and told.pfs_median_months, 1),
+                    _figure(f["os_median_months"], 1, True),
+                    _number(told and told.os_median_months, 1),
                     SEEN.get(protocol.role, protocol.role),
                 )
-            )  # fmt: skip
+            )
         for figure, word in (("pfs_hr", "PFS"), ("os_hr", "OS")):
             if figure not in row["comparison"]:
                 continue
@@ -96,15 +102,26 @@ def tables(run: Harness) -> str:
         f" Monte Carlo standard error.{note}",
         "",
         *markdown_table(
-            ("trial", "arm", "n", "failed", "response, % (SE)", "published", "median PFS, months (SE)", "published",
-             "median OS, months (SE)", "published", "what had been seen"),
+            (
+                "trial",
+                "arm",
+                "n",
+                "failed",
+                "response, % (SE)",
+                "published",
+                "median PFS, months (SE)",
+                "published",
+                "median OS, months (SE)",
+                "published",
+                "what had been seen",
+            ),
             arms,
         ),
         *markdown_table(
             ("trial", "hazard ratio", "n", "predicted (SE)", "published (95 %)", "what had been seen"), ratios
         ),
         DECLARED,
-    ]  # fmt: skip
+    ]
     return "\n".join(lines)
 
 
@@ -124,9 +141,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{done} of {total}: {trial}", file=sys.stderr, flush=True)
 
     run = run_harness(
-        names, patients=given.patients, seed=given.seed, seeds=given.seeds, workers=given.workers, out=given.out,
+        names,
+        patients=given.patients,
+        seed=given.seed,
+        seeds=given.seeds,
+        workers=given.workers,
+        out=given.out,
         progress=tell,
-    )  # fmt: skip
+    )
     print(tables(run))
 
 

@@ -80,9 +80,18 @@ STORY: dict[str, list[str]] = {
     "EX-12": [],
 }
 # patient, gene -> total and minor copies
-COPIES = {("EX-05", "B2M"): (1, 0), ("EX-07", "JAK1"): (1, 0), ("EX-03", "STK11"): (1, 0), ("EX-03", "KEAP1"): (1, 0),
-          ("EX-08", "MDM2"): (9, 1), ("EX-11", "PTEN"): (1, 0), ("EX-02", "CD274"): (6, 1), ("EX-10", "TAP1"): (1, 0),
-          ("EX-21", "MET"): (12, 1), ("EX-33", "CD274"): (7, 1)}  # fmt: skip
+COPIES = {
+    ("EX-05", "B2M"): (1, 0),
+    ("EX-07", "JAK1"): (1, 0),
+    ("EX-03", "STK11"): (1, 0),
+    ("EX-03", "KEAP1"): (1, 0),
+    ("EX-08", "MDM2"): (9, 1),
+    ("EX-11", "PTEN"): (1, 0),
+    ("EX-02", "CD274"): (6, 1),
+    ("EX-10", "TAP1"): (1, 0),
+    ("EX-21", "MET"): (12, 1),
+    ("EX-33", "CD274"): (7, 1),
+}
 FUSIONS = {"EX-06": ("EML4", "ALK"), "EX-26": ("CD74", "ROS1"), "EX-35": ("KIF5B", "RET")}
 TPS: dict[str, float | None] = dict(zip(PATIENTS, [80, 60, 0, 5, 70, 1, 90, 30, 0, 55, 10, None], strict=False))
 BEST = dict(zip(PATIENTS, ["PR", "CR", "PD", "PD", "PR", "SD", "PR", "SD", "PD", "PR", "PD", "NE"], strict=False))
@@ -104,17 +113,35 @@ def draw() -> None:
             continue
         found: list[str] = []
         u = RNG.random()
-        for share, name in ((0.13, "KRAS G12C"), (0.2, "KRAS G12D"), (0.27, "KRAS G12V"), (0.34, "EGFR L858R"),
-                            (0.39, "EGFR del19"), (0.41, "BRAF V600E")):  # fmt: skip
+        for share, name in (
+            (0.13, "KRAS G12C"),
+            (0.2, "KRAS G12D"),
+            (0.27, "KRAS G12V"),
+            (0.34, "EGFR L858R"),
+            (0.39, "EGFR del19"),
+            (0.41, "BRAF V600E"),
+        ):
             if u < share:
                 found.append(name)
                 break
         kras, egfr = any("KRAS" in f for f in found), any("EGFR" in f for f in found)
-        for share, name in ((0.3 if kras else 0.1, "STK11 Q37*"), (0.25 if kras else 0.1, "KEAP1 E205*"),
-                            (0.05, "KEAP1 R320Q"), (0.2, "TP53 R273L"), (0.2, "TP53 R175H"), (0.15, "TP53 R196*"),
-                            (0.08, "SMARCA4 R1135*"), (0.08, "RBM10 R157fs"), (0.03, "B2M L15fs"), (0.03, "JAK1 K860fs"),
-                            (0.02, "TAPBP Q150*"), (0.03, "NLRC5 Q800*"), (0.1, "ATM R250*"), (0.06, "BRCA2 S1982fs"),
-                            (0.04, "MSH6 F1088fs")):  # fmt: skip
+        for share, name in (
+            (0.3 if kras else 0.1, "STK11 Q37*"),
+            (0.25 if kras else 0.1, "KEAP1 E205*"),
+            (0.05, "KEAP1 R320Q"),
+            (0.2, "TP53 R273L"),
+            (0.2, "TP53 R175H"),
+            (0.15, "TP53 R196*"),
+            (0.08, "SMARCA4 R1135*"),
+            (0.08, "RBM10 R157fs"),
+            (0.03, "B2M L15fs"),
+            (0.03, "JAK1 K860fs"),
+            (0.02, "TAPBP Q150*"),
+            (0.03, "NLRC5 Q800*"),
+            (0.1, "ATM R250*"),
+            (0.06, "BRCA2 S1982fs"),
+            (0.04, "MSH6 F1088fs"),
+        ):
             if RNG.random() < share and not (name.startswith("TP53") and any(f.startswith("TP53") for f in found)):
                 found.append(name)
         if p in FUSIONS:
@@ -167,11 +194,25 @@ def clinical() -> None:
         censored = p in ("EX-02", "EX-10") or RNG.random() < 0.3
         squamous = not driver and (i in (1, 7) or RNG.random() < 0.22)
         rows.append(
-            [p, 48 + int(RNG.integers(0, 35)), ["female", "male"][i % 2], "squamous" if squamous else "adenocarcinoma",
-             smoking, int(RNG.random() < 0.6), "IV", drug[p], "anti-PD-(L)1", int(RNG.integers(0, 3)), os_months,
-             int(not censored), PFS[p], int(p not in ("EX-02", "EX-12") and not (censored and BEST[p] == "PR")), BEST[p],
-             antibiotics[p]]
-        )  # fmt: skip
+            [
+                p,
+                48 + int(RNG.integers(0, 35)),
+                ["female", "male"][i % 2],
+                "squamous" if squamous else "adenocarcinoma",
+                smoking,
+                int(RNG.random() < 0.6),
+                "IV",
+                drug[p],
+                "anti-PD-(L)1",
+                int(RNG.integers(0, 3)),
+                os_months,
+                int(not censored),
+                PFS[p],
+                int(p not in ("EX-02", "EX-12") and not (censored and BEST[p] == "PR")),
+                BEST[p],
+                antibiotics[p],
+            ]
+        )
     header = "patient age sex histology smoking ecog stage treatment treatment_class prior_lines os_months os_event"
     write("patients.csv", [*header.split(), "pfs_months", "pfs_event", "best_response", "antibiotics"], rows)
     sampled = [p for p in PATIENTS if p not in NO_TUMOUR]
@@ -240,8 +281,22 @@ def genome() -> None:
                 int(RNG.integers(20, 400)),
                 int(depth * share),
             )
-            rows.append([gene, "GRCh38", "1", at, "Missense_Mutation", "C", "T", f"{p}-T", f"p.A{residue}V", depth - reads,
-                         reads, "SOMATIC"])  # fmt: skip
+            rows.append(
+                [
+                    gene,
+                    "GRCh38",
+                    "1",
+                    at,
+                    "Missense_Mutation",
+                    "C",
+                    "T",
+                    f"{p}-T",
+                    f"p.A{residue}V",
+                    depth - reads,
+                    reads,
+                    "SOMATIC",
+                ]
+            )
     header = (
         "Hugo_Symbol NCBI_Build Chromosome Start_Position Variant_Classification Reference_Allele Tumor_Seq_Allele2"
     )
@@ -262,8 +317,20 @@ def genome() -> None:
 
 def antigens() -> None:
     """HLA types, HLA loss (about three in ten tumours), neoantigens (most clonal in about half of the tumours)."""
-    alleles = ["A*01:01", "A*02:01", "A*03:01", "A*24:02", "B*07:02", "B*08:01", "B*44:02", "B*15:01", "C*07:01", "C*04:01",
-               "C*07:02", "C*06:02"]  # fmt: skip
+    alleles = [
+        "A*01:01",
+        "A*02:01",
+        "A*03:01",
+        "A*24:02",
+        "B*07:02",
+        "B*08:01",
+        "B*44:02",
+        "B*15:01",
+        "C*07:01",
+        "C*04:01",
+        "C*07:02",
+        "C*06:02",
+    ]
     types: list[list[object]] = []
     loss: list[list[object]] = []
     neo: list[list[object]] = []
@@ -278,16 +345,38 @@ def antigens() -> None:
         for k, a in enumerate(pick):
             gone = lost and k in (0, 2, 4)
             cn = 0.08 if gone else 1.0
-            loss.append([p, f"HLA-{a}", cn, round(max(cn - 0.15, 0), 2), round(cn + 0.15, 2), 0.0004 if gone else 0.41, gone,
-                         "example"])  # fmt: skip
+            loss.append(
+                [
+                    p,
+                    f"HLA-{a}",
+                    cn,
+                    round(max(cn - 0.15, 0), 2),
+                    round(cn + 0.15, 2),
+                    0.0004 if gone else 0.41,
+                    gone,
+                    "example",
+                ]
+            )
         for k in range(PASSENGERS[p]):
             peptide = "".join(RNG.choice(list("ACDEFGHIKLMNPQRSTVWY"), 9))
             wild = peptide[:4] + "A" + peptide[5:]
             clonal = bool(RNG.random() < CLONAL[p])
             ccf = round(float(RNG.uniform(0.9, 1.0) if clonal else RNG.uniform(0.2, 0.6)), 2)
-            neo.append([p, str(RNG.choice(panel)), peptide, wild, f"HLA-{pick[k % 6]}", round(float(RNG.lognormal(4.5, 1)), 1),
-                        round(float(RNG.lognormal(6.5, 1)), 1), round(float(RNG.lognormal(1.5, 1.0)), 2),
-                        round(ccf * float(RNG.uniform(0.2, 0.4)), 3), ccf, clonal])  # fmt: skip
+            neo.append(
+                [
+                    p,
+                    str(RNG.choice(panel)),
+                    peptide,
+                    wild,
+                    f"HLA-{pick[k % 6]}",
+                    round(float(RNG.lognormal(4.5, 1)), 1),
+                    round(float(RNG.lognormal(6.5, 1)), 1),
+                    round(float(RNG.lognormal(1.5, 1.0)), 2),
+                    round(ccf * float(RNG.uniform(0.2, 0.4)), 3),
+                    ccf,
+                    clonal,
+                ]
+            )
     write("hla.csv", ["patient", "allele"], types)
     write("hla_loh.csv", ["patient", "allele", "copy_number", "low", "high", "p", "lost", "caller"], loss)
     header = "patient gene peptide wt_peptide allele ic50_nm wt_ic50_nm tpm vaf ccf clonal"
@@ -339,8 +428,13 @@ def expression() -> None:
     names = [f"made-up-{i}" for i in range(len(made))]
     people = pd.DataFrame({"patient": names}).reindex(columns=empty_table("patients").columns)
     table = pd.DataFrame(np.round(np.array(made).T, 1), index=genes, columns=names)
-    study = Study(name="200 made-up samples (scripts/make_example_study.py); for the example study alone",
-                  patients=people, expression=table, expression_unit="tpm", given={"expression", "patients"})  # fmt: skip
+    study = Study(
+        name="200 made-up samples (scripts/make_example_study.py); for the example study alone",
+        patients=people,
+        expression=table,
+        expression_unit="tpm",
+        given={"expression", "patients"},
+    )
     reference_build(study, "made-up-example", OUT / "reference")
 
 
@@ -363,31 +457,55 @@ def blood_and_gut() -> None:
             good = BEST[p] in ("CR", "PR")
             neutrophils = float(RNG.uniform(2.5, 7.0 if good else 8.0))
             lymphocytes = float(RNG.uniform(1.1 if good else 1.0, 2.3 if good else 2.1))
-            labs.extend([[p, day, "albumin", round(float(RNG.uniform(3.2, 4.5)), 1), "g/dL"],
-                         [p, day, "neutrophils", round(neutrophils, 2), "10^9/L"],
-                         [p, day, "lymphocytes", round(lymphocytes, 2), "10^9/L"],
-                         [p, day, "LDH", int(RNG.integers(140, 520)), "U/L"]])  # fmt: skip
+            labs.extend(
+                [
+                    [p, day, "albumin", round(float(RNG.uniform(3.2, 4.5)), 1), "g/dL"],
+                    [p, day, "neutrophils", round(neutrophils, 2), "10^9/L"],
+                    [p, day, "lymphocytes", round(lymphocytes, 2), "10^9/L"],
+                    [p, day, "LDH", int(RNG.integers(140, 520)), "U/L"],
+                ]
+            )
         if i % 2 == 0:
-            labs.extend([[p, 0, "mdsc", round(float(RNG.uniform(2, 18)), 1), "percent"],
-                         [p, 0, "cd8", int(RNG.integers(150, 700)), "cells/uL"],
-                         [p, 0, "cd4", int(RNG.integers(250, 1100)), "cells/uL"],
-                         [p, 0, "treg", round(float(RNG.uniform(3, 12)), 1), "percent"],
-                         [p, 0, "kynurenine", round(float(RNG.lognormal(0.9, 0.3)), 2), "umol/L"],
-                         [p, 0, "tryptophan", round(float(RNG.uniform(35, 75)), 1), "umol/L"],
-                         [p, 0, "3-HAA", round(float(RNG.lognormal(3.1, 0.45)), 1), "nmol/L"],
-                         [p, 0, "exosomal_pdl1", round(float(RNG.uniform(20, 400)), 1), "pg/mL"]])  # fmt: skip
+            labs.extend(
+                [
+                    [p, 0, "mdsc", round(float(RNG.uniform(2, 18)), 1), "percent"],
+                    [p, 0, "cd8", int(RNG.integers(150, 700)), "cells/uL"],
+                    [p, 0, "cd4", int(RNG.integers(250, 1100)), "cells/uL"],
+                    [p, 0, "treg", round(float(RNG.uniform(3, 12)), 1), "percent"],
+                    [p, 0, "kynurenine", round(float(RNG.lognormal(0.9, 0.3)), 2), "umol/L"],
+                    [p, 0, "tryptophan", round(float(RNG.uniform(35, 75)), 1), "umol/L"],
+                    [p, 0, "3-HAA", round(float(RNG.lognormal(3.1, 0.45)), 1), "nmol/L"],
+                    [p, 0, "exosomal_pdl1", round(float(RNG.uniform(20, 400)), 1), "pg/mL"],
+                ]
+            )
         if i % 3 == 0:
-            for analyte, low, high in (("cd8_pd1", 8, 45), ("cd8_pd1_ki67", 2, 25), ("cd8_tim3", 1, 20),
-                                       ("cd8_effector_memory", 15, 60), ("cd4_memory", 30, 75), ("mdsc_monocytic", 0.5, 12),
-                                       ("mdsc_granulocytic", 0.2, 6)):  # fmt: skip
+            for analyte, low, high in (
+                ("cd8_pd1", 8, 45),
+                ("cd8_pd1_ki67", 2, 25),
+                ("cd8_tim3", 1, 20),
+                ("cd8_effector_memory", 15, 60),
+                ("cd4_memory", 30, 75),
+                ("mdsc_monocytic", 0.5, 12),
+                ("mdsc_granulocytic", 0.2, 6),
+            ):
                 labs.append([p, 0, analyte, round(float(cells.uniform(low, high)), 1), "percent"])
         if i < 20:
             start = float(RNG.uniform(0.8, 12))
             change = {"CR": 0.0, "PR": 0.15, "SD": 0.8, "PD": 2.1, "NE": 1.0}[BEST[p]]
             for day, value in ((0, start), (21, start * (0.5 + change / 2)), (42, start * change)):
                 seen = value >= 0.05
-                ctdna.append([p, day, "tumour-informed panel", "max VAF", round(value, 3) if seen else 0, "VAF percent", 0.05,
-                              "yes" if seen else "no"])  # fmt: skip
+                ctdna.append(
+                    [
+                        p,
+                        day,
+                        "tumour-informed panel",
+                        "max VAF",
+                        round(value, 3) if seen else 0,
+                        "VAF percent",
+                        0.05,
+                        "yes" if seen else "no",
+                    ]
+                )
     write("labs.csv", ["patient", "day", "analyte", "value", "unit"], labs)
     write("ctdna.csv", "patient day assay analyte value unit lod detected".split(), ctdna)
 
@@ -396,8 +514,16 @@ def gut() -> None:
     """Species of the gut of every second patient."""
     known = pd.read_csv(KNOWLEDGE / "toposcore_species.csv", comment="#")
     groups = dict(zip(known["species"], known["group"], strict=True))
-    others = ["Akkermansia_muciniphila", "Bacteroides_uniformis", "Bacteroides_stercoris", "Phocaeicola_vulgatus",
-              "Parabacteroides_distasonis", "Bifidobacterium_longum", "Escherichia_coli", "Dialister_invisus"]  # fmt: skip
+    others = [
+        "Akkermansia_muciniphila",
+        "Bacteroides_uniformis",
+        "Bacteroides_stercoris",
+        "Phocaeicola_vulgatus",
+        "Parabacteroides_distasonis",
+        "Bifidobacterium_longum",
+        "Escherichia_coli",
+        "Dialister_invisus",
+    ]
     species = [*others, *(s for s in groups if s not in others)]
     people = PATIENTS[:12] + PATIENTS[12::3]
     carried = np.array([{"SIG1": 0.2, "SIG2": 0.5}.get(groups.get(s, ""), 0.8) for s in species])
@@ -420,11 +546,19 @@ def bundle() -> None:
     """Write one patient as FHIR, to show that a bundle adds to the tables."""
     resources = [
         {"resourceType": "Patient", "id": "EX-12", "gender": "male", "birthDate": "1958-03-02"},
-        {"resourceType": "Condition", "subject": {"reference": "Patient/EX-12"}, "code": {"text": "adenocarcinoma"},
-         "stage": [{"summary": {"text": "IV"}}]},
-    ]  # fmt: skip
-    document = {"resourceType": "Bundle", "type": "collection", "meta": {"tag": [{"display": "made-up patient"}]},
-                "entry": [{"resource": r} for r in resources]}  # fmt: skip
+        {
+            "resourceType": "Condition",
+            "subject": {"reference": "Patient/EX-12"},
+            "code": {"text": "adenocarcinoma"},
+            "stage": [{"summary": {"text": "IV"}}],
+        },
+    ]
+    document = {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "meta": {"tag": [{"display": "made-up patient"}]},
+        "entry": [{"resource": r} for r in resources],
+    }
     (OUT / "bundle.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
 

@@ -59,9 +59,12 @@ def main() -> None:
     args = parser.parse_args()
     try:
         found = matched_platform(
-            patients=args.patients, seed=args.seed, workers=args.workers, out=args.out,
+            patients=args.patients,
+            seed=args.seed,
+            workers=args.workers,
+            out=args.out,
             progress=lambda done, total: print(f"{done} of {total}", end="\r", flush=True),
-        )  # fmt: skip
+        )
     except ImmunescapeError as error:
         parser.exit(2, f"{error}\n")
     report(found)

@@ -28,9 +28,15 @@ COX = ("log_size", "ecog", "sites", "squamous", "never", "earlier_line")
 
 
 def curves(
-    patients: pd.DataFrame, lesions: LesionCourses, beta: np.ndarray, terms: tuple[str, ...], earlier: float,
-    spread: float, *, pooled: bool = False,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    patients: pd.DataFrame,
+    lesions: LesionCourses,
+    beta: np.ndarray,
+    terms: tuple[str, ...],
+    earlier: float,
+    spread: float,
+    *,
+    pooled: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
     """Months (t,) and predicted survival (n, t) of each patient along his courses, nothing known of his death."""
     from fit_os_hazard import design_of
 
@@ -124,8 +130,10 @@ def held_out_report(oak: pd.DataFrame, lesions: LesionCourses, fitted: Fitted) -
             group[["os", "dead"]].assign(a=(group["arm"] == "atezolizumab").astype(float)), "os", "dead"
         )
         low, high = np.exp(observed.confidence_intervals_.iloc[0])
-        print(f"  OS hazard ratio, {label} (n = {len(group)}): observed {math.exp(observed.params_['a']):.2f} "
-              f"({low:.2f} to {high:.2f})")  # fmt: skip
+        print(
+            f"  OS hazard ratio, {label} (n = {len(group)}): observed {math.exp(observed.params_['a']):.2f} "
+            f"({low:.2f} to {high:.2f})"
+        )
         for name, model in models.items():
             months, survival = curves(group, lesions, *model)
             ratio, spread = arm_ratio(group, months, survival)
@@ -141,5 +149,7 @@ def held_out_report(oak: pd.DataFrame, lesions: LesionCourses, fitted: Fitted) -
                     f"{m} mo {100 * mean[np.searchsorted(months, m)]:.0f}/{100 * float(real.predict(m)):.0f}"
                     for m in (3, 6, 12, 18)
                 )
-                print(f"      {arm}: median {middle:.1f}/{real.median_survival_time_:.1f}; % alive at {text} "
-                      "(predicted/observed)")  # fmt: skip
+                print(
+                    f"      {arm}: median {middle:.1f}/{real.median_survival_time_:.1f}; % alive at {text} "
+                    "(predicted/observed)"
+                )

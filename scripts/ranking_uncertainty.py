@@ -26,9 +26,13 @@ def strengths(args: argparse.Namespace) -> dict[str, Any]:
     from immunescape.twins.assumed import assumed_strengths
 
     content = assumed_strengths(
-        draws=args.draws, patients=args.patients, seed=args.seed, workers=args.workers, out=args.out,
+        draws=args.draws,
+        patients=args.patients,
+        seed=args.seed,
+        workers=args.workers,
+        out=args.out,
         progress=lambda done, total: print(f"draw {done} of {total}", flush=True),
-    )  # fmt: skip
+    )
     print(f"{'class of regimen':60s} SD of: log odds of response, ln PFS, ln OS")
     for kind, figures in content["kinds"].items():
         print(f"{kind:60s} " + "  ".join(f"{np.std(figures[f]['moves']):.2f}" for f in ("response", "pfs", "os")))

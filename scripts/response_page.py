@@ -162,8 +162,11 @@ def single(name: str, train: Test, model: ResponseModel) -> Callable[[pd.DataFra
 def rivals(train: Test, model: ResponseModel) -> dict[str, Callable[[pd.DataFrame], np.ndarray]]:
     """Name -> probability from a table of inputs; each fitted to the same training patients, LORIS as published."""
     base = float((train.w * train.y).sum() / train.w.sum())
-    made = {t: single(n, train, model) for t, n in SINGLE.items() if number(train.inputs, n, model).size and
-            np.isfinite(number(train.inputs, n, model)).sum() > 30}  # fmt: skip
+    made = {
+        t: single(n, train, model)
+        for t, n in SINGLE.items()
+        if number(train.inputs, n, model).size and np.isfinite(number(train.inputs, n, model)).sum() > 30
+    }
     return {"Constant": lambda inputs: np.full(len(inputs), base), **made, "LORIS": loris}
 
 
@@ -174,8 +177,13 @@ def row(title: str, t: Test, p: np.ndarray) -> dict[str, str]:
     a = "0.50" if fixed else said(interval(lambda i: auc(t.y[i], t.w[i], p[i]), n))
     slope = "–" if fixed else said(interval(lambda i: recalibration(t.y[i], t.w[i], p[i])[0], n))
     large = said(interval(lambda i: recalibration(t.y[i], t.w[i], p[i])[1], n))
-    return {"predicted by": title, "AUC (95 %)": a, "calibration slope": slope, "calibration in the large": large,
-            "Brier": f"{brier(t.y, t.w, p):.3f}"}  # fmt: skip
+    return {
+        "predicted by": title,
+        "AUC (95 %)": a,
+        "calibration slope": slope,
+        "calibration in the large": large,
+        "Brier": f"{brier(t.y, t.w, p):.3f}",
+    }
 
 
 def head_to_head(
@@ -248,14 +256,14 @@ def with_less(model: ResponseModel, t: Test) -> list[dict[str, str]]:
         rows.append(
             {
                 "given": title,
-                "AUC (95 %)": "0.50" if np.ptp(p) < 1e-12 else said(
-                    interval(lambda i, p=p: auc(t.y[i], t.w[i], p[i]), len(p))
-                ),
+                "AUC (95 %)": "0.50"
+                if np.ptp(p) < 1e-12
+                else said(interval(lambda i, p=p: auc(t.y[i], t.w[i], p[i]), len(p))),
                 "Brier": f"{brier(t.y, t.w, p):.3f}",
                 "mean width of the interval, probability": f"{(found[:, 2] - found[:, 1]).mean():.2f}",
                 "mean width, log odds": f"{(odds[:, 1] - odds[:, 0]).mean():.2f}",
             }
-        )  # fmt: skip
+        )
     return rows
 
 
@@ -324,8 +332,13 @@ def main() -> None:
         tables[f"{e} shim"] = shim[e]
         tables[f"{e} pooled"] = [row("this model, cohorts left out", joined(away[e]), joined(away[e]).p)]
         tables[f"{e} covered"] = [{"held out": covered(t), "cohorts left out": covered(joined(away[e]))}]
-    draw(DOCS / "response.png", test, {e: joined(a) for e, a in away.items()}, net_benefit,
-         {e: rivals(fitted_to[e], model) for e in ENDPOINTS})  # fmt: skip
+    draw(
+        DOCS / "response.png",
+        test,
+        {e: joined(a) for e, a in away.items()},
+        net_benefit,
+        {e: rivals(fitted_to[e], model) for e in ENDPOINTS},
+    )
     text = replaced(page(model, tables), section(args.shared))
     (DOCS / "response.md").write_text(text, encoding="utf-8")
     print((DOCS / "response.md").read_text(encoding="utf-8"))

@@ -257,9 +257,11 @@ def draw(
             decision.plot(grid, value, color=COLOURS[title], lw=1.8 if title == "this model" else 1.3, label=title)
         decision.axhline(0, color="#333", lw=0.8, label="treat none")
         decision.set(
-            ylim=(-6, 25), xlabel="threshold probability", ylabel="net benefit per 100 patients",
+            ylim=(-6, 25),
+            xlabel="threshold probability",
+            ylabel="net benefit per 100 patients",
             title=f"Decision curve, {len(y)} held-out patients",
-        )  # fmt: skip
+        )
         decision.legend(frameon=False)
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)

@@ -41,18 +41,31 @@ CASES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("gistic/*", "cna", {}),
     ("hmftools_orange_test_run/*.lilac.tsv", "lilac", P),
     ("hmftools_orange_test_run/*.lilac.qc.tsv", "lilac", P),
-    ("hmftools_orange_test_run/*.purple.purity.tsv", "samples", {
-        "columns": {"tumour_purity": "purity", "ploidy": "ploidy", "tmb": "tmbPerMb", "msi": "msStatus"},
-        "constants": OWN,
-    }),
-    ("hmftools_orange_test_run/*.linx.fusion.tsv", "structural_variants", {
-        "columns": {"gene1": "geneStart", "gene2": "geneEnd", "event": "name"},
-        "constants": OWN,
-        "where": {"reported": ["true"]},
-    }),
-    ("hmftools_orange_test_run/*.isf.pass_fusions.tsv", "structural_variants", {
-        "columns": {"gene1": "GeneNameUp", "gene2": "GeneNameDown", "event": "SVType"}, "constants": OWN,
-    }),
+    (
+        "hmftools_orange_test_run/*.purple.purity.tsv",
+        "samples",
+        {
+            "columns": {"tumour_purity": "purity", "ploidy": "ploidy", "tmb": "tmbPerMb", "msi": "msStatus"},
+            "constants": OWN,
+        },
+    ),
+    (
+        "hmftools_orange_test_run/*.linx.fusion.tsv",
+        "structural_variants",
+        {
+            "columns": {"gene1": "geneStart", "gene2": "geneEnd", "event": "name"},
+            "constants": OWN,
+            "where": {"reported": ["true"]},
+        },
+    ),
+    (
+        "hmftools_orange_test_run/*.isf.pass_fusions.tsv",
+        "structural_variants",
+        {
+            "columns": {"gene1": "GeneNameUp", "gene2": "GeneNameDown", "event": "SVType"},
+            "constants": OWN,
+        },
+    ),
     ("hmftools_orange_test_run/*.isf.gene_data.tsv", "expression", {"unit": "tpm"}),
     ("hmftools_orange_test_run/*.sv.vcf", "vcf", P),
     ("hmftools_orange_test_run/*.vcf", "vcf", P | {"tumour_sample": "tumor_sample"}),
@@ -62,10 +75,14 @@ CASES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("maf/*", "maf", {}),
     ("metaphlan/*", "metaphlan", {}),
     ("optitype/*", "hla_types", P),
-    ("purple_multiqc/*.purity.tsv", "samples", {
-        "columns": {"tumour_purity": "purity", "ploidy": "ploidy", "tmb": "tmbPerMb", "msi": "msStatus"},
-        "constants": OWN,
-    }),
+    (
+        "purple_multiqc/*.purity.tsv",
+        "samples",
+        {
+            "columns": {"tumour_purity": "purity", "ploidy": "ploidy", "tmb": "tmbPerMb", "msi": "msStatus"},
+            "constants": OWN,
+        },
+    ),
     ("purple_multiqc/*", "cna_allele_specific", S),
     ("pvacseq/*", "pvacseq", P),
     ("rsem/*", "expression", {"unit": "tpm"}),
@@ -74,7 +91,7 @@ CASES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("star/*", "expression", {"unit": "counts"}),
     ("vcf2maf/*", "maf", {}),
     ("vep_vcf/*", "vcf", P | {"tumour_sample": "HCC1395_TUMOR_DNA"}),
-)  # fmt: skip
+)
 """Files (first match counts), the format that a user would name for them, its options."""
 
 

@@ -281,10 +281,14 @@ DRUG = "from immunescape.model.factories import antibody\n\nDRUG = antibody('toy
 DRUG_TABLE = "name,value,unit,distribution,spread,lower,upper,source,grade,note\n" + "".join(
     f"{name}_toymab,{value},{unit},,,,,assumed,assumed,\n"
     for name, value, unit in (
-        ("molar_mass", 148000, "gram/mole"), ("cl", 0.25, "liter/day"), ("v", 6, "liter"),
-        ("kp_T", 0.25, "dimensionless"), ("kp_LN", 0.25, "dimensionless"), ("kd_TIGIT", 0.5, "nanomole/liter"),
+        ("molar_mass", 148000, "gram/mole"),
+        ("cl", 0.25, "liter/day"),
+        ("v", 6, "liter"),
+        ("kp_T", 0.25, "dimensionless"),
+        ("kp_LN", 0.25, "dimensionless"),
+        ("kd_TIGIT", 0.5, "nanomole/liter"),
     )
-)  # fmt: skip
+)
 DRUG_POINTS = {
     "immunescape.drugs": {"toymab": "extoy.drug:DRUG"},
     "immunescape.data": {"extoy": "extoy.data"},

@@ -13,8 +13,19 @@ import immunescape
 
 ROOT = Path(immunescape.__file__).parent
 POSIX_ONLY = (
-    "fcntl", "grp", "nis", "posix", "posixpath", "pty", "pwd", "resource", "spwd", "syslog", "termios", "tty",
-)  # fmt: skip
+    "fcntl",
+    "grp",
+    "nis",
+    "posix",
+    "posixpath",
+    "pty",
+    "pwd",
+    "resource",
+    "spwd",
+    "syslog",
+    "termios",
+    "tty",
+)
 """Modules that Python for Windows lacks (``posixpath`` is there, but handles no path of Windows)."""
 BLOCKED = ("fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty")
 """Those that Python's own library does without as well."""

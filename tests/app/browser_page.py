@@ -51,8 +51,9 @@ class Page:
         self.script(
             "const e = document.getElementById(arguments[0]); e.value = arguments[1];"
             "for (const k of ['input', 'change', 'blur']) e.dispatchEvent(new Event(k, {bubbles: k !== 'blur'}));",
-            field, value,
-        )  # fmt: skip
+            field,
+            value,
+        )
 
     def click(self, selector: str) -> None:
         self.script("arguments[0].click()", self.one(selector))

@@ -20,9 +20,13 @@ PEMBROLIZUMAB = "pembrolizumab 200 mg every 3 weeks"
 
 def chosen(**fields: Any) -> PatientChoice:
     values: dict[str, Any] = {
-        "seed": 3, "covariates": {}, "factors": {}, "regimens": (PEMBROLIZUMAB, "none"), "months": 12,
+        "seed": 3,
+        "covariates": {},
+        "factors": {},
+        "regimens": (PEMBROLIZUMAB, "none"),
+        "months": 12,
         "conduct": "trial",
-    }  # fmt: skip
+    }
     return PatientChoice.of(**(values | fields))
 
 
@@ -71,8 +75,12 @@ def test_the_command_line_reads_back_what_was_chosen() -> None:
     assert words[:4] == ["immunescape", "simulate", "nivolumab 3 mg/kg every 2 weeks", PEMBROLIZUMAB]
     pairs = {words[i + 1] for i, w in enumerate(words) if w in ("--with", "--set")}
     assert pairs == {
-        "pdl1_tps=60", "stk11=yes", "histology=nonsquamous", "k_kill=x2", f"cd8_infiltration=x{2 ** -0.5!r}",
-    }  # fmt: skip
+        "pdl1_tps=60",
+        "stk11=yes",
+        "histology=nonsquamous",
+        "k_kill=x2",
+        f"cd8_infiltration=x{2**-0.5!r}",
+    }
     assert "--planned" in words
     assert 'k_kill="x2"' in choice.python()
 

@@ -16,9 +16,13 @@ from immunescape.errors import InputError
 
 def rates_file(control: float, experimental: float, assumed: float = 0.2, **block: Any) -> str:
     content = {
-        "name": "blinded", "title": "Blinded", "kind": "group-sequential", "patients": 200,
+        "name": "blinded",
+        "title": "Blinded",
+        "kind": "group-sequential",
+        "patients": 200,
         "arms": [{"name": "new", "role": "experimental"}, {"name": "old", "role": "control"}],
-        "endpoints": {"orr": {"kind": "response", "months": 3}}, "accrual": {"rates": [20]},
+        "endpoints": {"orr": {"kind": "response", "months": 3}},
+        "accrual": {"rates": [20]},
         "looks": [{"patients": 100, "follow_up": 3}, {"patients": 200, "follow_up": 3}],
         "hypotheses": [{"name": "ORR", "endpoint": "orr", "test": {"name": "rates"}}],
         "reestimation": {"kind": "blinded", "look": 1, "assumed": assumed, "maximum": 2, **block},
@@ -26,11 +30,12 @@ def rates_file(control: float, experimental: float, assumed: float = 0.2, **bloc
             {
                 "name": "effect",
                 "truth": [
-                    {"endpoint": "orr", "rate": control}, {"endpoint": "orr", "arm": "new", "rate": experimental},
+                    {"endpoint": "orr", "rate": control},
+                    {"endpoint": "orr", "arm": "new", "rate": experimental},
                 ],
             }
         ],
-    }  # fmt: skip
+    }
     return yaml.safe_dump(content)
 
 
@@ -64,7 +69,8 @@ def test_level_is_held_under_a_null_that_raises_the_size() -> None:
 def test_slow_events_call_more_patients_and_shorten_the_trial() -> None:
     content = {
         **yaml.safe_load(rates_file(0.2, 0.3)),
-        "endpoints": {"os": {"kind": "survival"}}, "patients": 300,
+        "endpoints": {"os": {"kind": "survival"}},
+        "patients": 300,
         "looks": [{"events": 60, "endpoint": "os"}, {"events": 200, "endpoint": "os"}],
         "hypotheses": [{"name": "OS", "endpoint": "os"}],
         "reestimation": {"kind": "blinded", "look": 1, "assumed": 0.06, "maximum": 2},
@@ -74,7 +80,7 @@ def test_slow_events_call_more_patients_and_shorten_the_trial() -> None:
                 "truth": [{"endpoint": "os", "median": 24}, {"endpoint": "os", "arm": "new", "hazard_ratio": 0.7}],
             }
         ],
-    }  # fmt: skip
+    }
     found = simulate(read_design("s.yaml", yaml.safe_dump(content)), 500, seed=1)
     del content["reestimation"]
     plain = simulate(read_design("p.yaml", yaml.safe_dump(content)), 500, seed=1)

@@ -22,9 +22,13 @@ from immunescape.report.design_report import (
 def survival_file(**changes: Any) -> dict[str, Any]:
     """A plain two-arm survival design of two looks."""
     return {
-        "name": "plain", "title": "Plain", "kind": "group-sequential", "patients": 400,
+        "name": "plain",
+        "title": "Plain",
+        "kind": "group-sequential",
+        "patients": 400,
         "arms": [{"name": "new", "role": "experimental"}, {"name": "old", "role": "control"}],
-        "endpoints": {"os": {}}, "accrual": {"rates": [20]},
+        "endpoints": {"os": {}},
+        "accrual": {"rates": [20]},
         "looks": [{"events": 150, "endpoint": "os"}, {"events": 250, "endpoint": "os"}],
         "hypotheses": [{"name": "OS", "endpoint": "os"}],
         "scenarios": [
@@ -34,7 +38,7 @@ def survival_file(**changes: Any) -> dict[str, Any]:
             }
         ],
         **changes,
-    }  # fmt: skip
+    }
 
 
 def simulated(content: dict[str, Any], replicates: int) -> OperatingCharacteristics:
@@ -134,14 +138,20 @@ def test_no_month_is_foretold_where_events_wait_for_a_visit() -> None:
 
 def test_the_null_of_one_arm_is_not_called_a_control() -> None:
     content = {
-        "name": "one-arm", "title": "One arm", "kind": "two-stage", "alpha": 0.05, "patients": 40,
-        "arms": [{"name": "new", "role": "experimental"}], "endpoints": {"orr": {"kind": "response", "months": 3}},
-        "accrual": {"rates": [4]}, "two_stage": {"endpoint": "orr", "p0": 0.15, "p1": 0.35},
+        "name": "one-arm",
+        "title": "One arm",
+        "kind": "two-stage",
+        "alpha": 0.05,
+        "patients": 40,
+        "arms": [{"name": "new", "role": "experimental"}],
+        "endpoints": {"orr": {"kind": "response", "months": 3}},
+        "accrual": {"rates": [4]},
+        "two_stage": {"endpoint": "orr", "p0": 0.15, "p1": 0.35},
         "scenarios": [
             {"name": "works", "truth": [{"endpoint": "orr", "rate": 0.35}]},
             {"name": "null", "truth": [{"endpoint": "orr", "rate": 0.15}]},
         ],
-    }  # fmt: skip
+    }
     scenarios = [str(row["Scenario"]) for row in main_table([simulated(content, 250)]).rows]
     assert not any("control" in scenario for scenario in scenarios)
 

@@ -17,24 +17,30 @@ from immunescape.errors import InputError
 def content(precluded: str = "censored", death_ratio: float = 1.0, progression_ratio: float = 1.0) -> dict[str, Any]:
     """Time to progression (hazard 0.06 per month) with death without progression (0.03) as the competing event."""
     return {
-        "name": "competing", "title": "Competing", "kind": "group-sequential", "patients": 500,
+        "name": "competing",
+        "title": "Competing",
+        "kind": "group-sequential",
+        "patients": 500,
         "arms": [{"name": "new", "role": "experimental"}, {"name": "old", "role": "control"}],
         "endpoints": {
-            "ttp": {"kind": "survival", "competing": "death", "precluded": precluded}, "death": {"kind": "survival"},
+            "ttp": {"kind": "survival", "competing": "death", "precluded": precluded},
+            "death": {"kind": "survival"},
         },
-        "accrual": {"rates": [25]}, "looks": [{"events": 130, "endpoint": "ttp"}, {"events": 200, "endpoint": "ttp"}],
+        "accrual": {"rates": [25]},
+        "looks": [{"events": 130, "endpoint": "ttp"}, {"events": 200, "endpoint": "ttp"}],
         "hypotheses": [{"name": "TTP", "endpoint": "ttp"}],
         "scenarios": [
             {
                 "name": "real",
                 "truth": [
-                    {"endpoint": "ttp", "hazards": [0.06]}, {"endpoint": "death", "hazards": [0.03]},
+                    {"endpoint": "ttp", "hazards": [0.06]},
+                    {"endpoint": "death", "hazards": [0.03]},
                     {"endpoint": "ttp", "arm": "new", "hazard_ratio": progression_ratio},
                     {"endpoint": "death", "arm": "new", "hazard_ratio": death_ratio},
                 ],
             }
         ],
-    }  # fmt: skip
+    }
 
 
 def read(**changes: Any) -> Any:

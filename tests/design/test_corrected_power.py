@@ -167,9 +167,14 @@ def test_futility_on_the_hazard_ratio_is_futility_on_z() -> None:
 def _fresh() -> list[tuple[str, float, tuple[float, ...], float]]:
     rng = np.random.default_rng(77)
     families = [
-        ("lan-demets-obrien-fleming", 0.0), ("lan-demets-pocock", 0.0), ("hwang-shih-decani", -3.0), ("power", 2.5),
-        ("obrien-fleming", 0.0), ("pocock", 0.0), ("wang-tsiatis", 0.3),
-    ]  # fmt: skip
+        ("lan-demets-obrien-fleming", 0.0),
+        ("lan-demets-pocock", 0.0),
+        ("hwang-shih-decani", -3.0),
+        ("power", 2.5),
+        ("obrien-fleming", 0.0),
+        ("pocock", 0.0),
+        ("wang-tsiatis", 0.3),
+    ]
     out = []
     for k in range(32):
         family, parameter = families[k % len(families)]

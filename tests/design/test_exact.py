@@ -24,9 +24,14 @@ from immunescape.design.two_stage import SimonDesign, simon
 from immunescape.errors import InputError
 
 FAMILIES = {
-    "OF": "obrien-fleming", "P": "pocock", "WT": "wang-tsiatis", "asOF": "lan-demets-obrien-fleming",
-    "asP": "lan-demets-pocock", "asHSD": "hwang-shih-decani", "asKD": "power",
-}  # fmt: skip
+    "OF": "obrien-fleming",
+    "P": "pocock",
+    "WT": "wang-tsiatis",
+    "asOF": "lan-demets-obrien-fleming",
+    "asP": "lan-demets-pocock",
+    "asHSD": "hwang-shih-decani",
+    "asKD": "power",
+}
 BETA = {"bsOF": "lan-demets-obrien-fleming", "bsP": "lan-demets-pocock", "bsHSD": "hwang-shih-decani"}
 
 
@@ -41,9 +46,13 @@ def test_boundaries_equal_rpact(rpact: dict[str, Any]) -> None:
 def test_futility_bounds_equal_rpact(rpact: dict[str, Any]) -> None:
     for row in rpact["futility"]:
         found = boundaries(
-            "lan-demets-obrien-fleming", [0.5, 0.75, 1], beta=row["beta"], futility=BETA[row["betaType"]],
-            futility_parameter=-2.0 if row["betaType"] == "bsHSD" else 0.0, binding=row["binding"],
-        )  # fmt: skip
+            "lan-demets-obrien-fleming",
+            [0.5, 0.75, 1],
+            beta=row["beta"],
+            futility=BETA[row["betaType"]],
+            futility_parameter=-2.0 if row["betaType"] == "bsHSD" else 0.0,
+            binding=row["binding"],
+        )
         np.testing.assert_allclose(found.efficacy, row["criticalValues"], atol=1e-4, err_msg=str(row))
         np.testing.assert_allclose(found.futility[:2], row["futilityBounds"], atol=1e-4, err_msg=str(row))
 
@@ -64,9 +73,13 @@ def test_sample_sizes_equal_rpact(rpact: dict[str, Any]) -> None:
         assert plan.patients == pytest.approx(row["patients"], rel=1e-3), row
     for row in rpact["survival"]:
         plan = sample_size_survival(
-            row["hr"], PiecewiseExponential.from_median(row["median"]), _bounds(row["fraction"], 0.1),
-            accrual_months=row["accrual"], follow_up_months=row["followUp"], ratio=row["ratio"],
-        )  # fmt: skip
+            row["hr"],
+            PiecewiseExponential.from_median(row["median"]),
+            _bounds(row["fraction"], 0.1),
+            accrual_months=row["accrual"],
+            follow_up_months=row["followUp"],
+            ratio=row["ratio"],
+        )
         assert plan.patients == pytest.approx(row["patients"], rel=1e-3), row
         assert plan.events == pytest.approx(row["events"], rel=1e-3), row
         assert plan.power == pytest.approx(0.9, abs=1e-6)

@@ -119,16 +119,20 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
 
 def test_other_kinds_of_files(tmp_path: Path) -> None:
     base: dict[str, Any] = {
-        "name": "other", "title": "Other", "patients": 120,
+        "name": "other",
+        "title": "Other",
+        "patients": 120,
         "arms": [
-            {"name": "a", "role": "experimental"}, {"name": "b", "role": "experimental"},
+            {"name": "a", "role": "experimental"},
+            {"name": "b", "role": "experimental"},
             {"name": "c", "role": "control"},
         ],
-        "endpoints": {"orr": {"kind": "response", "months": 2}}, "accrual": {"rates": [10]},
+        "endpoints": {"orr": {"kind": "response", "months": 2}},
+        "accrual": {"rates": [10]},
         "scenarios": [
             {"name": "real", "truth": [{"endpoint": "orr", "rate": 0.2}, {"endpoint": "orr", "arm": "a", "rate": 0.5}]},
         ],
-    }  # fmt: skip
+    }
     looks = [{"patients": 60, "follow_up": 2}, {"patients": 120, "follow_up": 2}]
     bayes = {
         **base,
@@ -142,32 +146,43 @@ def test_other_kinds_of_files(tmp_path: Path) -> None:
     found = simulate(read_design("m.yaml", yaml.safe_dump(arms)), 250, seed=1)
     assert found.power().value > 0.5
     rates = {k: v for k, v in arms.items() if k not in ("endpoint", "test")} | {
-        "kind": "group-sequential", "arms": [base["arms"][0], base["arms"][2]],
+        "kind": "group-sequential",
+        "arms": [base["arms"][0], base["arms"][2]],
         "hypotheses": [{"name": "ORR", "endpoint": "orr", "test": {"name": "rates"}}],
-    }  # fmt: skip
+    }
     found = simulate(read_design("r.yaml", yaml.safe_dump(rates)), 1000, seed=1)
     assert found.notes["planning"]["real"]["cumulative_power"][-1] == pytest.approx(found.power().value, abs=0.03)
     one = {
-        **base, "kind": "two-stage", "arms": base["arms"][:1], "alpha": 0.05,
+        **base,
+        "kind": "two-stage",
+        "arms": base["arms"][:1],
+        "alpha": 0.05,
         "two_stage": {"endpoint": "orr", "p0": 0.2, "p1": 0.4},
         "scenarios": [
             {"name": n, "truth": [{"endpoint": "orr", "rate": p}]} for n, p in (("target", 0.4), ("null", 0.2))
         ],
-    }  # fmt: skip
+    }
     read = read_design("t.yaml", yaml.safe_dump(one))
     assert (read.rule.simon.r1, read.rule.simon.n1, read.rule.simon.r, read.rule.simon.n) == (3, 13, 12, 43)  # type: ignore[attr-defined]
     watched = {k: v for k, v in one.items() if k != "two_stage"} | {
-        "kind": "bop2", "alpha": 0.1, "bop2": {"endpoint": "orr", "p0": 0.2, "p1": 0.4},
+        "kind": "bop2",
+        "alpha": 0.1,
+        "bop2": {"endpoint": "orr", "p0": 0.2, "p1": 0.4},
         "looks": [{"patients": n, "follow_up": 2} for n in (10, 20, 40)],
-    }  # fmt: skip
+    }
     result = simulate(read_design("w.yaml", yaml.safe_dump(watched)), 2000, seed=1)
     assert abs(result.power("target").value - result.plan["power"]) < 4 * result.power("target").error
     assert result.type_one_error is not None
     assert abs(result.type_one_error.value - result.plan["alpha"]) < 4 * result.type_one_error.error
     doses = {
-        "name": "escalation", "title": "Escalation", "kind": "dose-finding", "alpha": None, "patients": 30,
+        "name": "escalation",
+        "title": "Escalation",
+        "kind": "dose-finding",
+        "alpha": None,
+        "patients": 30,
         "arms": [{"name": f"dose {k}", "role": "experimental"} for k in range(1, 5)],
-        "endpoints": {"dlt": {"kind": "response", "months": 1}}, "accrual": {"rates": [3]},
+        "endpoints": {"dlt": {"kind": "response", "months": 1}},
+        "accrual": {"rates": [3]},
         "dose_finding": {"endpoint": "dlt", "target": 0.3},
         "scenarios": [
             {
@@ -177,7 +192,7 @@ def test_other_kinds_of_files(tmp_path: Path) -> None:
                 ],
             }
         ],
-    }  # fmt: skip
+    }
     result = simulate(read_design("d.yaml", yaml.safe_dump(doses)), 1000, seed=1)
     assert result.type_one_error is None
     recommended = result.summary("third")["reject"]

@@ -45,8 +45,11 @@ def test_folders_and_other_encodings_say_what_they_are(tmp_path: Path) -> None:
     folder.mkdir()
     coded = tmp_path / "coded.yaml"
     coded.write_bytes(design_template().encode("utf-16"))
-    for path, message, hint in ((tmp_path, "a folder", "Name the file"), (folder, "a folder", "Name the file"),
-                                (coded, "not UTF-8 text", "UTF-8")):  # fmt: skip
+    for path, message, hint in (
+        (tmp_path, "a folder", "Name the file"),
+        (folder, "a folder", "Name the file"),
+        (coded, "not UTF-8 text", "UTF-8"),
+    ):
         with pytest.raises(InputError, match=message) as caught:
             run_designs([str(path)], replicates=250)
         assert hint in str(caught.value)

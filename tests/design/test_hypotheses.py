@@ -40,8 +40,12 @@ def pfs_once_os_twice(**changes: Any) -> Any:
     )
     looks = (Milestone(events=175, endpoint="pfs"), Milestone(events=170, endpoint="os"))
     values = {
-        "patients": 305, "looks": looks, "endpoints": (Endpoint("pfs"), Endpoint("os")), "rule": rule, **changes,
-    }  # fmt: skip
+        "patients": 305,
+        "looks": looks,
+        "endpoints": (Endpoint("pfs"), Endpoint("os")),
+        "rule": rule,
+        **changes,
+    }
     return survival_design(both_endpoints(0.55, 0.65), **values)
 
 
@@ -187,17 +191,25 @@ def test_added_patients_enter_after_the_look_that_adds_them() -> None:
 
 def file_with_everything() -> dict[str, Any]:
     return {
-        "name": "nested", "title": "Nested", "kind": "group-sequential", "patients": 600,
+        "name": "nested",
+        "title": "Nested",
+        "kind": "group-sequential",
+        "patients": 600,
         "arms": [{"name": "new", "role": "experimental"}, {"name": "old", "role": "control"}],
         "strata": [{"name": "high", "share": 0.4}, {"name": "low", "share": 0.6}],
-        "endpoints": {"pfs": {"kind": "survival"}, "os": {"kind": "survival"}}, "accrual": {"rates": [25]},
+        "endpoints": {"pfs": {"kind": "survival"}, "os": {"kind": "survival"}},
+        "accrual": {"rates": [25]},
         "looks": [
             {"events": 140, "endpoint": "pfs", "strata": ["high"]},
             {"events": 130, "endpoint": "os", "strata": ["high"]},
         ],
         "hypotheses": [
             {
-                "name": "PFS high", "endpoint": "pfs", "share": 0.2, "looks": [1], "strata": ["high"],
+                "name": "PFS high",
+                "endpoint": "pfs",
+                "share": 0.2,
+                "looks": [1],
+                "strata": ["high"],
                 "hands_on": {"OS high": 1},
             },
             {"name": "OS high", "endpoint": "os", "share": 0.8, "strata": ["high"], "hands_on": {"OS all": 1}},
@@ -205,24 +217,29 @@ def file_with_everything() -> dict[str, Any]:
         ],
         "scenarios": [
             {
-                "name": "effect", "correlation": 0.4,
+                "name": "effect",
+                "correlation": 0.4,
                 "truth": [
-                    {"endpoint": "pfs", "median": 6}, {"endpoint": "os", "median": 15},
+                    {"endpoint": "pfs", "median": 6},
+                    {"endpoint": "os", "median": 15},
                     {"endpoint": "pfs", "arm": "new", "hazard_ratio": 0.6},
                     {"endpoint": "os", "arm": "new", "hazard_ratio": 0.7},
                 ],
             }
         ],
-    }  # fmt: skip
+    }
 
 
 def test_looks_populations_and_triggers_are_read_from_a_file() -> None:
     found = simulate(read_design("nested.yaml", yaml.safe_dump(file_with_everything())), 250, seed=1)
     rows = found.to_json()["plan"]
     assert [(r["hypothesis"], r["look"], r["population"]) for r in rows] == [
-        ("PFS high", 1, "high"), ("OS high", 1, "high"), ("OS high", 2, "high"), ("OS all", 1, "all"),
+        ("PFS high", 1, "high"),
+        ("OS high", 1, "high"),
+        ("OS high", 2, "high"),
+        ("OS all", 1, "all"),
         ("OS all", 2, "all"),
-    ]  # fmt: skip
+    ]
     error = found.type_one_error
     assert error is not None
     assert error.value <= 0.025 + 4 * error.error

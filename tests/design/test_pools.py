@@ -27,11 +27,13 @@ def table(per_arm: int = 600, seed: int = 1, ratio: float = 1.5) -> pd.DataFrame
         parts.append(
             pd.DataFrame(
                 {
-                    "arm": arm, "os_months": np.minimum(time, 60), "os_event": (time <= 60).astype(float),
+                    "arm": arm,
+                    "os_months": np.minimum(time, 60),
+                    "os_event": (time <= 60).astype(float),
                     "pdl1_tps": rng.integers(0, 101, per_arm).astype(float),
                 }
             )
-        )  # fmt: skip
+        )
     return pd.concat(parts, ignore_index=True)
 
 
@@ -163,15 +165,20 @@ def test_large_pools_are_not_warned_of() -> None:
 def test_a_file_that_names_a_spoiled_table_says_where(tmp_path: Path) -> None:
     spoiled("os_months", np.nan).to_parquet(tmp_path / "patients.parquet")
     content = {
-        "name": "virtual", "title": "Virtual", "kind": "group-sequential", "patients": 200,
+        "name": "virtual",
+        "title": "Virtual",
+        "kind": "group-sequential",
+        "patients": 200,
         "arms": [{"name": "new", "role": "experimental"}, {"name": "control", "role": "control"}],
-        "endpoints": {"os": {"kind": "survival"}}, "accrual": {"rates": [20]},
-        "looks": [{"events": 120, "endpoint": "os"}], "hypotheses": [{"name": "OS", "endpoint": "os"}],
+        "endpoints": {"os": {"kind": "survival"}},
+        "accrual": {"rates": [20]},
+        "looks": [{"events": 120, "endpoint": "os"}],
+        "hypotheses": [{"name": "OS", "endpoint": "os"}],
         "boundaries": {"family": "fixed"},
         "scenarios": [
             {"name": "virtual", "pool": {"trial": "keynote-024", "patients": 600, "table": "patients.parquet"}}
         ],
-    }  # fmt: skip
+    }
     file = tmp_path / "virtual.yaml"
     with pytest.raises(InputError, match=r"virtual\.yaml, line \d+, scenarios.*is missing or not finite for 500"):
         read_design(str(file), yaml.safe_dump(content))
@@ -181,13 +188,18 @@ def test_a_file_that_names_a_spoiled_table_says_where(tmp_path: Path) -> None:
 def test_a_table_of_another_size_than_the_file_says_is_refused(tmp_path: Path, there: int) -> None:
     table(there).to_parquet(tmp_path / "patients.parquet")
     content = {
-        "name": "virtual", "title": "Virtual", "kind": "group-sequential", "patients": 200,
+        "name": "virtual",
+        "title": "Virtual",
+        "kind": "group-sequential",
+        "patients": 200,
         "arms": [{"name": "new", "role": "experimental"}, {"name": "control", "role": "control"}],
-        "endpoints": {"os": {"kind": "survival"}}, "accrual": {"rates": [20]},
-        "looks": [{"events": 120, "endpoint": "os"}], "hypotheses": [{"name": "OS", "endpoint": "os"}],
+        "endpoints": {"os": {"kind": "survival"}},
+        "accrual": {"rates": [20]},
+        "looks": [{"events": 120, "endpoint": "os"}],
+        "hypotheses": [{"name": "OS", "endpoint": "os"}],
         "scenarios": [
             {"name": "virtual", "pool": {"trial": "keynote-024", "patients": 600, "table": "patients.parquet"}}
         ],
-    }  # fmt: skip
+    }
     with pytest.raises(InputError, match=f"the table has {there} virtual patients in arm 'new'"):
         read_design(str(tmp_path / "virtual.yaml"), yaml.safe_dump(content))

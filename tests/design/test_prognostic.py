@@ -97,8 +97,10 @@ def test_power_rises_by_what_the_score_explains() -> None:
     assert adjusted.power().value > plain.power().value + 0.08
     larger = simulate(
         survival_design(two_arms(0.75), tuple(round(n / (1 - gained)) for n in (150, 225, 300)), patients=1000),
-        1500, seed=4, scenarios=["alternative"],
-    )  # fmt: skip
+        1500,
+        seed=4,
+        scenarios=["alternative"],
+    )
     assert adjusted.power().value == pytest.approx(larger.power().value, abs=0.05)
 
 

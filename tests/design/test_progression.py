@@ -23,9 +23,12 @@ PIECES = (PiecewiseExponential((0.12, 0.05), (6.0,)), PiecewiseExponential((0.03
 def test_both_marginals_are_kept(pair: tuple[PiecewiseExponential, PiecewiseExponential], correlation: float) -> None:
     pfs, survival = pair
     truth = Generator(
-        ("control",), ("all",), (1.0,),
-        {("control", "all", "pfs"): pfs, ("control", "all", "os"): survival}, correlation,
-    )  # fmt: skip
+        ("control",),
+        ("all",),
+        (1.0,),
+        {("control", "all", "pfs"): pfs, ("control", "all", "os"): survival},
+        correlation,
+    )
     streams = Streams(3, 0, 1000)
     latent = {name: streams.uniform(name, 100) for name in ("shared", "pfs", "os")}
     zero = np.zeros((1000, 100), dtype=np.int64)
@@ -56,21 +59,27 @@ def test_impossible_pairs_are_refused() -> None:
 def test_formula_and_simulation_agree_where_a_file_has_both_endpoints() -> None:
     """Control PFS of 8 months stays 8 beside an OS of 18; with min(PFS, OS) the effect on PFS was diluted."""
     content = {
-        "name": "both", "title": "Both", "kind": "group-sequential", "patients": 600,
+        "name": "both",
+        "title": "Both",
+        "kind": "group-sequential",
+        "patients": 600,
         "arms": [{"name": "new", "role": "experimental"}, {"name": "old", "role": "control"}],
-        "endpoints": {"pfs": {"kind": "survival"}, "os": {"kind": "survival"}}, "accrual": {"rates": [30]},
+        "endpoints": {"pfs": {"kind": "survival"}, "os": {"kind": "survival"}},
+        "accrual": {"rates": [30]},
         "looks": [{"events": 300, "endpoint": "pfs"}, {"events": 400, "endpoint": "pfs"}],
         "hypotheses": [{"name": "PFS", "endpoint": "pfs"}],
         "scenarios": [
             {
-                "name": "effect", "correlation": 0.5,
+                "name": "effect",
+                "correlation": 0.5,
                 "truth": [
-                    {"endpoint": "pfs", "median": 8}, {"endpoint": "pfs", "arm": "new", "hazard_ratio": 0.75},
+                    {"endpoint": "pfs", "median": 8},
+                    {"endpoint": "pfs", "arm": "new", "hazard_ratio": 0.75},
                     {"endpoint": "os", "median": 18},
                 ],
             }
         ],
-    }  # fmt: skip
+    }
     found = simulate(read_design("both.yaml", yaml.safe_dump(content)), 750, seed=2, scenarios=["effect"])
     formula = found.notes["planning"]["effect"]["cumulative_power"][-1]
     assert formula == pytest.approx(found.power().value, abs=4 * found.power().error)

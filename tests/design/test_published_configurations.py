@@ -31,19 +31,30 @@ ROWS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "oracles" / "published.json").read_text(encoding="utf-8")
 )["rows"]
 FAMILIES = {
-    "fixed": "fixed", "OF": "obrien-fleming", "P": "pocock", "WT": "wang-tsiatis", "asOF": "lan-demets-obrien-fleming",
-    "asP": "lan-demets-pocock", "asHSD": "hwang-shih-decani", "asKD": "power",
-}  # fmt: skip
+    "fixed": "fixed",
+    "OF": "obrien-fleming",
+    "P": "pocock",
+    "WT": "wang-tsiatis",
+    "asOF": "lan-demets-obrien-fleming",
+    "asP": "lan-demets-pocock",
+    "asHSD": "hwang-shih-decani",
+    "asKD": "power",
+}
 BETA = {"bsHSD": "hwang-shih-decani", "bsKD": "power", "bsOF": "lan-demets-obrien-fleming"}
 
 
 def bounds_of(row: dict[str, Any]) -> Boundaries:
     """Boundaries of a row, with its power and its futility where it has them."""
     found = boundaries(
-        FAMILIES[row["family"]], row["fraction"], alpha=row["alpha"], parameter=row["parameter"], beta=row.get("beta"),
-        futility=BETA.get(row.get("betaType", "")), futility_parameter=row.get("betaParameter", 0.0),
+        FAMILIES[row["family"]],
+        row["fraction"],
+        alpha=row["alpha"],
+        parameter=row["parameter"],
+        beta=row.get("beta"),
+        futility=BETA.get(row.get("betaType", "")),
+        futility_parameter=row.get("betaParameter", 0.0),
         binding=row.get("binding", False),
-    )  # fmt: skip
+    )
     if "nonBindingFutility" in row:
         return replace(found, futility=np.array([*row["nonBindingFutility"], -np.inf]))
     if "fixedFutility" in row:  # binding: the efficacy bounds count on them
@@ -128,9 +139,13 @@ def test_sizes_of_survival(row: dict[str, Any]) -> None:
     ratio = row["hazardRatio"] if hazards is None else hazards[0] / hazards[1]
     control = PiecewiseExponential((0.05 if hazards is None else hazards[0],))
     plan = sample_size_survival(
-        1 / ratio, control, bounds_of(row), accrual_months=row.get("accrual", 24),
-        follow_up_months=row.get("followUp", 12), ratio=1 / row["ratio"],
-    )  # fmt: skip
+        1 / ratio,
+        control,
+        bounds_of(row),
+        accrual_months=row.get("accrual", 24),
+        follow_up_months=row.get("followUp", 12),
+        ratio=1 / row["ratio"],
+    )
     assert plan.events == pytest.approx(row["events"], rel=1e-6)
     if "patients" in row:
         assert plan.patients == pytest.approx(row["patients"], rel=1e-6)
@@ -144,9 +159,14 @@ def test_power_of_survival_beyond_a_margin(row: dict[str, Any]) -> None:
     control = PiecewiseExponential((row["lambda2"] * row["hazardRatio"],))
     accrual = Accrual((row["subjects"] / row["accrual"],), (row["accrual"],))
     plan = power_survival(
-        1 / row["hazardRatio"], control, row["events"], accrual, bounds_of(row), ratio=row["ratio"],
+        1 / row["hazardRatio"],
+        control,
+        row["events"],
+        accrual,
+        bounds_of(row),
+        ratio=row["ratio"],
         margin=1 / row["thetaH0"],
-    )  # fmt: skip
+    )
     np.testing.assert_allclose(plan.cumulative_power, row["power"], atol=1e-6)
     np.testing.assert_allclose(plan.months, row["months"], rtol=1e-5)
     assert plan.early_stop == pytest.approx(row["early"], abs=1e-6)

@@ -16,9 +16,13 @@ from immunescape.errors import InputError
 def survival_file() -> dict[str, Any]:
     """A plain two-arm survival design."""
     return {
-        "name": "plain", "title": "Plain", "kind": "group-sequential", "patients": 450,
+        "name": "plain",
+        "title": "Plain",
+        "kind": "group-sequential",
+        "patients": 450,
         "arms": [{"name": "new", "role": "experimental"}, {"name": "old", "role": "control"}],
-        "endpoints": {"os": {"kind": "survival"}}, "accrual": {"rates": [20]},
+        "endpoints": {"os": {"kind": "survival"}},
+        "accrual": {"rates": [20]},
         "looks": [{"events": 150, "endpoint": "os"}, {"events": 300, "endpoint": "os"}],
         "hypotheses": [{"name": "OS", "endpoint": "os"}],
         "scenarios": [
@@ -27,7 +31,7 @@ def survival_file() -> dict[str, Any]:
                 "truth": [{"endpoint": "os", "median": 12}, {"endpoint": "os", "arm": "new", "hazard_ratio": 0.7}],
             }
         ],
-    }  # fmt: skip
+    }
 
 
 def changed(**changes: Any) -> dict[str, Any]:
@@ -54,10 +58,12 @@ REFUSED = {
         ("look 2 waits for 1000 events", "450 patients", "looks"),
     ),
     "a look at more patients than there are": (
-        changed(looks=[{"patients": 460}, {"events": 300, "endpoint": "os"}]), ("460 patients", "looks"),
+        changed(looks=[{"patients": 460}, {"events": 300, "endpoint": "os"}]),
+        ("460 patients", "looks"),
     ),
     "more events than patients of the stratum": (
-        changed(strata=STRATA, looks=[{"events": 200, "endpoint": "os", "strata": ["high"]}]), ("about 180 patients",),
+        changed(strata=STRATA, looks=[{"events": 200, "endpoint": "os", "strata": ["high"]}]),
+        ("about 180 patients",),
     ),
     "looks that do not increase, at the line of the looks": (
         changed(looks=[{"events": 150, "endpoint": "os"}, {"events": 150, "endpoint": "os"}]),
@@ -72,11 +78,13 @@ REFUSED = {
         ("'changes' goes with hazards",),
     ),
     "two scenarios of one name": (
-        changed(scenarios=TWO_OF_A_NAME), ("scenario 'effect' is given twice", "scenarios[2]"),
+        changed(scenarios=TWO_OF_A_NAME),
+        ("scenario 'effect' is given twice", "scenarios[2]"),
     ),
     "a null with an effect": (changed(scenarios=NULL_WITH_EFFECT), ("'null' has an effect",)),
     "a truth entry that is given twice": (
-        with_truth(CONTROL, EFFECT, {**EFFECT, "hazard_ratio": 0.9}), ("is given twice", "truth[3]"),
+        with_truth(CONTROL, EFFECT, {**EFFECT, "hazard_ratio": 0.9}),
+        ("is given twice", "truth[3]"),
     ),
     "two strata of one name": (
         changed(strata=[{"name": "high", "share": 0.4}, {"name": "high", "share": 0.6}]),
@@ -84,24 +92,29 @@ REFUSED = {
     ),
     "two patients": (changed(patients=2, looks=[{"patients": 2}]), ("make no trial",)),
     "a hazard that is not a number": (
-        with_truth(CONTROL, {"endpoint": "os", "arm": "new", "hazards": [float("nan")]}), ("finite number",),
+        with_truth(CONTROL, {"endpoint": "os", "arm": "new", "hazards": [float("nan")]}),
+        ("finite number",),
     ),
     "an infinite hazard ratio": (with_truth(CONTROL, {**EFFECT, "hazard_ratio": float("inf")}), ("finite number",)),
     "futility that is not a number": (changed(boundaries={"futility": [float("nan")]}), ("finite number",)),
     "Wang-Tsiatis with delta 5": (
-        changed(boundaries={"family": "wang-tsiatis", "parameter": 5}), ("outside -0.5 to 1", "boundaries"),
+        changed(boundaries={"family": "wang-tsiatis", "parameter": 5}),
+        ("outside -0.5 to 1", "boundaries"),
     ),
     "Hwang-Shih-DeCani with gamma -900": (
-        changed(boundaries={"family": "hwang-shih-decani", "parameter": -900}), ("outside -40 to 40",),
+        changed(boundaries={"family": "hwang-shih-decani", "parameter": -900}),
+        ("outside -40 to 40",),
     ),
     "a parameter that the family does not have": (
-        changed(boundaries={"family": "pocock", "parameter": 0.25}), ("has no parameter",),
+        changed(boundaries={"family": "pocock", "parameter": 0.25}),
+        ("has no parameter",),
     ),
     "a block of another kind: selection": (changed(selection={"rule": "best"}), ("'selection' is not read",)),
     "a block of another kind: platform": (changed(platform={"drift": 0.1}), ("'platform' is not read",)),
     "a block of another kind: the endpoint of multi-arm designs": (changed(endpoint="os"), ("'endpoint' is not read",)),
     "a block of another kind: the test of multi-arm designs": (
-        changed(test={"name": "rmst", "months": 12}), ("'test' is not read",),
+        changed(test={"name": "rmst", "months": 12}),
+        ("'test' is not read",),
     ),
     "looks of an arm outside a platform": (
         changed(arms=[{"name": "new", "role": "experimental", "looks": [50]}, {"name": "old", "role": "control"}]),
@@ -137,17 +150,20 @@ REFUSED = {
         ("progression-free survival exceeds survival",),
     ),
     "a hypothesis at a look that does not exist": (
-        changed(hypotheses=[{"name": "OS", "endpoint": "os", "looks": [1, 3]}]), ("looks are 1 to 2",),
+        changed(hypotheses=[{"name": "OS", "endpoint": "os", "looks": [1, 3]}]),
+        ("looks are 1 to 2",),
     ),
     "a hypothesis in a stratum that does not exist": (
         changed(strata=STRATA, hypotheses=[{"name": "OS", "endpoint": "os", "strata": ["hihg"]}]),
         ("Did you mean 'high'",),
     ),
     "futility in two ways": (
-        changed(boundaries={"futility": [0.5], "futility_hazard_ratio": [0.9]}), ("choose one of them",),
+        changed(boundaries={"futility": [0.5], "futility_hazard_ratio": [0.9]}),
+        ("choose one of them",),
     ),
     "a hazard ratio of futility below that of efficacy": (
-        changed(boundaries={"futility_hazard_ratio": [0.5]}), ("lies above the efficacy bound",),
+        changed(boundaries={"futility_hazard_ratio": [0.5]}),
+        ("lies above the efficacy bound",),
     ),
     "follow-up at a look by events": (
         changed(looks=[{"events": 150, "endpoint": "os", "follow_up": 3}]),
@@ -162,7 +178,8 @@ REFUSED = {
         ("never has any alpha",),
     ),
     "a look that ends before it begins": (
-        changed(looks=[{"events": 150, "endpoint": "os", "earliest": 30, "latest": 20}]), ("not before month 30",),
+        changed(looks=[{"events": 150, "endpoint": "os", "earliest": 30, "latest": 20}]),
+        ("not before month 30",),
     ),
     "disease-free survival beyond survival": (
         {
@@ -175,7 +192,7 @@ REFUSED = {
         changed(endpoints={"os": {"kind": "survival"}, "orr": {"kind": "response", "visits_every": 2}}),
         ("'visits_every' has no meaning",),
     ),
-}  # fmt: skip
+}
 
 
 def _read_and_plan(text: str) -> None:
@@ -207,11 +224,17 @@ def test_an_empty_file_names_the_command_for_designs() -> None:
 
 def test_a_null_above_the_uninteresting_rate_is_refused() -> None:
     one = {
-        "name": "one", "title": "One", "kind": "two-stage", "alpha": 0.05, "patients": 60,
-        "arms": [{"name": "new", "role": "experimental"}], "endpoints": {"orr": {"kind": "response"}},
-        "accrual": {"rates": [5]}, "two_stage": {"endpoint": "orr", "p0": 0.2, "p1": 0.4},
+        "name": "one",
+        "title": "One",
+        "kind": "two-stage",
+        "alpha": 0.05,
+        "patients": 60,
+        "arms": [{"name": "new", "role": "experimental"}],
+        "endpoints": {"orr": {"kind": "response"}},
+        "accrual": {"rates": [5]},
+        "two_stage": {"endpoint": "orr", "p0": 0.2, "p1": 0.4},
         "scenarios": [{"name": "null", "truth": [{"endpoint": "orr", "rate": 0.3}]}],
-    }  # fmt: skip
+    }
     with pytest.raises(InputError, match=r"response rate of 0\.3, above the uninteresting 0\.2"):
         read_design("one.yaml", yaml.safe_dump(one))
     one["scenarios"][0]["truth"][0]["rate"] = 0.2  # type: ignore[index]
@@ -251,12 +274,17 @@ def test_a_family_with_a_parameter_needs_it(family: str) -> None:
 def test_cohorts_of_more_patients_than_there_are_are_refused() -> None:
     """The size of the file was ignored: 10 patients, and 10 cohorts of 3."""
     content = {
-        "name": "doses", "title": "Doses", "kind": "dose-finding", "alpha": None, "patients": 10,
+        "name": "doses",
+        "title": "Doses",
+        "kind": "dose-finding",
+        "alpha": None,
+        "patients": 10,
         "arms": [{"name": "low", "role": "experimental"}, {"name": "high", "role": "experimental"}],
-        "endpoints": {"dlt": {"kind": "response", "months": 1}}, "accrual": {"rates": [3]},
+        "endpoints": {"dlt": {"kind": "response", "months": 1}},
+        "accrual": {"rates": [3]},
         "dose_finding": {"endpoint": "dlt", "target": 0.3},
         "scenarios": [{"name": "mild", "truth": [{"endpoint": "dlt", "rate": 0.2}]}],
-    }  # fmt: skip
+    }
     with pytest.raises(InputError, match="10 cohorts of 3 are up to 30 patients, the file has 10"):
         read_design("doses.yaml", yaml.safe_dump(content))
 
@@ -283,14 +311,20 @@ def test_a_truth_of_the_wrong_kind_is_refused(kind: str, entry: dict[str, Any]) 
 def test_a_monitored_look_before_the_response_is_read_is_refused() -> None:
     """Nobody would have responded by then, and every trial would stop."""
     content = {
-        "name": "one", "title": "One", "kind": "bop2", "alpha": 0.1, "patients": 40,
-        "arms": [{"name": "new", "role": "experimental"}], "endpoints": {"orr": {"kind": "response", "months": 3}},
-        "accrual": {"rates": [5]}, "bop2": {"endpoint": "orr", "p0": 0.2, "p1": 0.4},
+        "name": "one",
+        "title": "One",
+        "kind": "bop2",
+        "alpha": 0.1,
+        "patients": 40,
+        "arms": [{"name": "new", "role": "experimental"}],
+        "endpoints": {"orr": {"kind": "response", "months": 3}},
+        "accrual": {"rates": [5]},
+        "bop2": {"endpoint": "orr", "p0": 0.2, "p1": 0.4},
         "looks": [{"patients": n} for n in (20, 40)],
         "scenarios": [
             {"name": n, "truth": [{"endpoint": "orr", "rate": p}]} for n, p in (("target", 0.4), ("null", 0.2))
         ],
-    }  # fmt: skip
+    }
     with pytest.raises(InputError, match="a look comes before its patients are read"):
         read_design("one.yaml", yaml.safe_dump(content))
     content["looks"] = [{"patients": n, "follow_up": 3} for n in (20, 40)]
@@ -299,12 +333,18 @@ def test_a_monitored_look_before_the_response_is_read_is_refused() -> None:
 
 def test_fewer_patients_than_simons_design_takes_are_refused() -> None:
     content = {
-        "name": "one", "title": "One", "kind": "two-stage", "alpha": 0.05, "patients": 20,
-        "arms": [{"name": "new", "role": "experimental"}], "endpoints": {"orr": {"kind": "response"}},
-        "accrual": {"rates": [5]}, "two_stage": {"endpoint": "orr", "p0": 0.2, "p1": 0.4},
+        "name": "one",
+        "title": "One",
+        "kind": "two-stage",
+        "alpha": 0.05,
+        "patients": 20,
+        "arms": [{"name": "new", "role": "experimental"}],
+        "endpoints": {"orr": {"kind": "response"}},
+        "accrual": {"rates": [5]},
+        "two_stage": {"endpoint": "orr", "p0": 0.2, "p1": 0.4},
         "scenarios": [
             {"name": n, "truth": [{"endpoint": "orr", "rate": p}]} for n, p in (("target", 0.4), ("null", 0.2))
         ],
-    }  # fmt: skip
+    }
     with pytest.raises(InputError, match="Simon's design takes 43 patients, the file has 20"):
         read_design("one.yaml", yaml.safe_dump(content))

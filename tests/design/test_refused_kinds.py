@@ -30,15 +30,21 @@ def enriching(*populations: dict[str, Any], **rule: Any) -> dict[str, Any]:
 def one_arm(kind: str, null: float = 0.2, **changes: Any) -> dict[str, Any]:
     """One arm against a rate of 0.2."""
     return {
-        "name": "one", "title": "One", "kind": kind, "alpha": 0.1, "patients": 60, "accrual": {"rates": [5]},
-        "arms": [{"name": "new", "role": "experimental"}], "endpoints": {"orr": BOTH["orr"]},
+        "name": "one",
+        "title": "One",
+        "kind": kind,
+        "alpha": 0.1,
+        "patients": 60,
+        "accrual": {"rates": [5]},
+        "arms": [{"name": "new", "role": "experimental"}],
+        "endpoints": {"orr": BOTH["orr"]},
         "looks" if kind == "bop2" else "description": [{"patients": 40, "follow_up": 2}] if kind == "bop2" else "",
         kind.replace("-", "_"): {"endpoint": "orr", "p0": 0.2, "p1": 0.4},
         "scenarios": [
             {"name": n, "truth": [{"endpoint": "orr", "rate": p}]} for n, p in (("target", 0.4), ("null", null))
         ],
         **changes,
-    }  # fmt: skip
+    }
 
 
 def three_arms(**changes: Any) -> dict[str, Any]:
@@ -54,10 +60,14 @@ def platform(arm: dict[str, Any], **changes: Any) -> dict[str, Any]:
 def comparing_responses(looks: list[dict[str, Any]], **bayesian: Any) -> dict[str, Any]:
     """A Bayesian comparison of response rates with 200 patients."""
     return of_kind(
-        "bayesian", endpoint=None, patients=200, endpoints={"orr": BOTH["orr"]}, looks=looks,
+        "bayesian",
+        endpoint=None,
+        patients=200,
+        endpoints={"orr": BOTH["orr"]},
+        looks=looks,
         bayesian={"endpoint": "orr", "calibration": 500, **bayesian},
         scenarios=[{"name": "effect", "truth": RESPONSES}],
-    )  # fmt: skip
+    )
 
 
 ALL, HIGH = {"name": "all", "strata": ["high", "low"]}, {"name": "high", "strata": ["high"]}
@@ -71,10 +81,12 @@ REFUSED = {
         ("endpoint 'OS' is given twice", "endpoints.OS"),
     ),
     "two populations of one name": (
-        enriching(ALL, {**HIGH, "name": "all"}), ("population 'all' is given twice", "enrichment.populations[2]"),
+        enriching(ALL, {**HIGH, "name": "all"}),
+        ("population 'all' is given twice", "enrichment.populations[2]"),
     ),
     "two populations of the same strata": (
-        enriching(ALL, HIGH, {**HIGH, "name": "PD-L1 high"}), ("has the strata of another one", "populations[3]"),
+        enriching(ALL, HIGH, {**HIGH, "name": "PD-L1 high"}),
+        ("has the strata of another one", "populations[3]"),
     ),
     "a population with a stratum twice": (
         enriching(ALL, {"name": "high", "strata": ["high", "high"]}),
@@ -85,15 +97,18 @@ REFUSED = {
         ("'high' is named twice", "looks[1].strata"),
     ),
     "a stratum of nobody": (
-        changed(strata=[{"name": "high", "share": 0}, {"name": "low", "share": 1}]), ("greater than 0", "strata[1]"),
+        changed(strata=[{"name": "high", "share": 0}, {"name": "low", "share": 1}]),
+        ("greater than 0", "strata[1]"),
     ),
     "no control arm": (
-        changed(arms=[{"name": n, "role": "experimental"} for n in ("new", "old")]), ("has 0", "arms"),
+        changed(arms=[{"name": n, "role": "experimental"} for n in ("new", "old")]),
+        ("has 0", "arms"),
     ),
     "two control arms": (changed(arms=[{"name": n, "role": "control"} for n in ("new", "old")]), ("has 2", "arms")),
     "an arm of five patients": (
         changed(
-            patients=100, looks=[{"events": 70, "endpoint": "os"}],
+            patients=100,
+            looks=[{"events": 70, "endpoint": "os"}],
             arms=[{"name": "new", "role": "experimental", "allocation": 20}, {"name": "old", "role": "control"}],
         ),
         ("arm 'old' has 4.8 of 100 patients", "arms[2]"),
@@ -103,7 +118,8 @@ REFUSED = {
         ("'hazards' of 1e+308", "truth[2]"),
     ),
     "a hazard that underflows": (
-        with_truth(CONTROL, {"endpoint": "os", "arm": "new", "hazards": [1e-320]}), ("none that patients can have",),
+        with_truth(CONTROL, {"endpoint": "os", "arm": "new", "hazards": [1e-320]}),
+        ("none that patients can have",),
     ),
     "a hazard ratio of 1e300": (with_truth(CONTROL, {**EFFECT, "hazard_ratio": 1e300}), ("'hazard_ratio' of 1e+300",)),
     "a median of seconds": (with_truth({**CONTROL, "median": 1e-6}, EFFECT), ("'median' of 1e-06",)),
@@ -115,7 +131,8 @@ REFUSED = {
     ),
     "accrual for centuries": (changed(accrual={"rates": [1e-6]}), ("450,000,000 months to enrol", "accrual")),
     "beta spending with a parameter that it does not have": (
-        changed(boundaries={"beta_spending": {"beta": 0.1, "parameter": 3}}), ("has no parameter", "beta_spending"),
+        changed(boundaries={"beta_spending": {"beta": 0.1, "parameter": 3}}),
+        ("has no parameter", "beta_spending"),
     ),
     "beta spending without its parameter": (
         changed(boundaries={"beta_spending": {"beta": 0.1, "family": "power"}}),
@@ -140,14 +157,17 @@ REFUSED = {
         ("of 0.0 patients on average", "early_futility"),
     ),
     "an arm of a platform that opens after the last patient": (
-        platform({"opens": 500}), ("opens at month 500", "screened at about month 22", "arms[1].opens"),
+        platform({"opens": 500}),
+        ("opens at month 500", "screened at about month 22", "arms[1].opens"),
     ),
     "a platform without controls to speak of": (
-        platform({}, platform={"control_ratio": 1e-9}), ("greater than or equal to 0.1", "control_ratio"),
+        platform({}, platform={"control_ratio": 1e-9}),
+        ("greater than or equal to 0.1", "control_ratio"),
     ),
     "an unknown stratum of a platform's arm": (platform({"strata": ["high"]}), ("unknown stratum", "arms[1].strata")),
     "looks without information, with their line": (
-        changed(looks=[{"months": 0.01}, {"months": 30}]), ("do not increase in information", "line", "looks"),
+        changed(looks=[{"months": 0.01}, {"months": 30}]),
+        ("do not increase in information", "line", "looks"),
     ),
     "a restricted mean beyond the follow-up, with its line": (
         changed(
@@ -157,41 +177,46 @@ REFUSED = {
         ("cannot be compared at look 1", "line", "looks"),
     ),
     "futility on the hazard ratio above efficacy, with its line": (
-        changed(boundaries={"futility_hazard_ratio": [0.5]}), ("lies above the efficacy bound", "line", "boundaries"),
+        changed(boundaries={"futility_hazard_ratio": [0.5]}),
+        ("lies above the efficacy bound", "line", "boundaries"),
     ),
     "looks by the events of another endpoint in a comparison of rates": (
         {
-            **comparing_responses([{"events": 20, "endpoint": "os"}]), "endpoints": BOTH,
+            **comparing_responses([{"events": 20, "endpoint": "os"}]),
+            "endpoints": BOTH,
             "scenarios": [{"name": "effect", "truth": [CONTROL, EFFECT, *RESPONSES]}],
         },
         ("a look by events of 'os' in a comparison of 'orr'", "looks[1]"),
     ),
     "a name of two lines": (
-        changed(hypotheses=[{**OS, "name": "OS\nand more"}]), ("one line of text", "hypotheses[1].name"),
+        changed(hypotheses=[{**OS, "name": "OS\nand more"}]),
+        ("one line of text", "hypotheses[1].name"),
     ),
     "a name without end": (
-        changed(scenarios=[{"name": "x" * 300, "truth": [CONTROL, EFFECT]}]), ("at most 120", "scenarios[1].name"),
+        changed(scenarios=[{"name": "x" * 300, "truth": [CONTROL, EFFECT]}]),
+        ("at most 120", "scenarios[1].name"),
     ),
     "a name of blanks": (changed(hypotheses=[{**OS, "name": "  "}]), ("one line of text",)),
     "a one-arm design without alpha": (one_arm("two-stage", alpha=None), ("needs alpha", ", alpha")),
     "looks of BOP2 by months": (one_arm("bop2", looks=[{"months": 5}]), ("are set by patients", "looks[1]")),
     "a null below the uninteresting rate": (
-        one_arm("bop2", null=0.05), ("response rate of 0.05, below the uninteresting 0.2", "scenarios[2]"),
+        one_arm("bop2", null=0.05),
+        ("response rate of 0.05, below the uninteresting 0.2", "scenarios[2]"),
     ),
     "max-combo with a binding futility bound": (
-        changed(
-            boundaries={"futility": [0.0], "binding": True}, hypotheses=[{**OS, "test": {"name": "max-combo"}}]
-        ),
+        changed(boundaries={"futility": [0.0], "binding": True}, hypotheses=[{**OS, "test": {"name": "max-combo"}}]),
         ("no joint distribution over looks", "boundaries"),
     ),
     "weights beyond use": (
-        changed(hypotheses=[{**OS, "test": {"name": "fleming-harrington", "gamma": 50}}]), ("less than or equal to 5",),
+        changed(hypotheses=[{**OS, "test": {"name": "fleming-harrington", "gamma": 50}}]),
+        ("less than or equal to 5",),
     ),
     "a score that no test reads": (
         changed(
             scenarios=[
                 {
-                    "name": "e", "truth": [CONTROL, EFFECT],
+                    "name": "e",
+                    "truth": [CONTROL, EFFECT],
                     "prognostic_score": {"endpoint": "os", "correlation": 0.5},
                 }
             ]
@@ -200,13 +225,16 @@ REFUSED = {
     ),
     "promising arms without a bound": (three_arms(selection={"rule": "promising"}), ("needs its 'bound'", "selection")),
     "a bound where all arms stay": (
-        three_arms(selection={"rule": "all", "bound": 1.0}), ("would be ignored", "selection.bound"),
+        three_arms(selection={"rule": "all", "bound": 1.0}),
+        ("would be ignored", "selection.bound"),
     ),
     "how many to keep where none is chosen": (
-        three_arms(selection={"rule": "all", "keep": 1}), ("would be ignored", "selection.keep"),
+        three_arms(selection={"rule": "all", "keep": 1}),
+        ("would be ignored", "selection.keep"),
     ),
     "a conditional power of 5": (
-        enriching(ALL, HIGH, choose="conditional-power", bound=5), ("between 0 and 1, not 5", "enrichment.bound"),
+        enriching(ALL, HIGH, choose="conditional-power", bound=5),
+        ("between 0 and 1, not 5", "enrichment.bound"),
     ),
     "a bound on the best population": (enriching(ALL, HIGH, bound=0.5), ("would be ignored", "enrichment.bound")),
     "a choice by the endpoint that is tested": (
@@ -214,12 +242,14 @@ REFUSED = {
         ("the endpoint that is tested", "decide_on"),
     ),
     "follow-up of a choice that needs none": (
-        enriching(ALL, HIGH, first_follow_up=9), ("would be ignored", "first_follow_up"),
+        enriching(ALL, HIGH, first_follow_up=9),
+        ("would be ignored", "first_follow_up"),
     ),
     "a prior of a million patients": (
-        comparing_responses([{"patients": 200, "follow_up": 2}], prior=[1e6, 1e6]), ("less than or equal to 10000",),
+        comparing_responses([{"patients": 200, "follow_up": 2}], prior=[1e6, 1e6]),
+        ("less than or equal to 10000",),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -284,10 +314,12 @@ def test_an_ordinary_design_has_no_warnings() -> None:
 
 def test_a_rate_of_zero_is_simulated_without_a_formula() -> None:
     content = changed(
-        patients=200, endpoints={"orr": BOTH["orr"]}, looks=[{"patients": 200, "follow_up": 2}],
+        patients=200,
+        endpoints={"orr": BOTH["orr"]},
+        looks=[{"patients": 200, "follow_up": 2}],
         hypotheses=[{"name": "ORR", "endpoint": "orr", "test": {"name": "rates"}}],
         scenarios=[{"name": "e", "truth": [{**RESPONSES[0], "rate": 0.0}, RESPONSES[1]]}],
-    )  # fmt: skip
+    )
     found = simulate(read_design("my.yaml", yaml.safe_dump(content)), 250, seed=1)
     assert found.power().value == 1.0
     assert "planning" not in found.notes

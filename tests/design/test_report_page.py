@@ -14,8 +14,14 @@ import yaml
 from immunescape.api.designs import run_designs
 
 LOADING = {
-    "script": "src", "link": "href", "img": "src", "iframe": "src", "object": "data", "source": "src", "video": "src",
-}  # fmt: skip
+    "script": "src",
+    "link": "href",
+    "img": "src",
+    "iframe": "src",
+    "object": "data",
+    "source": "src",
+    "video": "src",
+}
 VOID = ("meta", "link", "img", "br", "hr", "input", "source", "path")
 
 
@@ -84,10 +90,16 @@ class Page(HTMLParser):
 def content() -> dict[str, Any]:
     """Two hypotheses with a graph of alpha and futility on the first, so that every part of the page is there."""
     return {
-        "name": "both", "title": "Two <endpoints> & one graph", "kind": "group-sequential", "patients": 400,
+        "name": "both",
+        "title": "Two <endpoints> & one graph",
+        "kind": "group-sequential",
+        "patients": 400,
         "arms": [{"name": "new", "role": "experimental"}, {"name": "old", "role": "control"}],
-        "endpoints": {"pfs": {}, "os": {}}, "accrual": {"rates": [20]}, "references": ["reck2016"],
-        "assumptions": ["Medians are assumed."], "boundaries": {"futility": [0.0]},
+        "endpoints": {"pfs": {}, "os": {}},
+        "accrual": {"rates": [20]},
+        "references": ["reck2016"],
+        "assumptions": ["Medians are assumed."],
+        "boundaries": {"futility": [0.0]},
         "looks": [{"events": 200, "endpoint": "pfs"}, {"events": 200, "endpoint": "os"}],
         "hypotheses": [
             {"name": "PFS", "endpoint": "pfs", "share": 0.4, "hands_on": {"OS": 1}},
@@ -97,12 +109,14 @@ def content() -> dict[str, Any]:
             {
                 "name": "effect",
                 "truth": [
-                    {"endpoint": "pfs", "median": 6}, {"endpoint": "pfs", "arm": "new", "hazard_ratio": 0.6},
-                    {"endpoint": "os", "median": 16}, {"endpoint": "os", "arm": "new", "hazard_ratio": 0.7},
+                    {"endpoint": "pfs", "median": 6},
+                    {"endpoint": "pfs", "arm": "new", "hazard_ratio": 0.6},
+                    {"endpoint": "os", "median": 16},
+                    {"endpoint": "os", "arm": "new", "hazard_ratio": 0.7},
                 ],
             }
         ],
-    }  # fmt: skip
+    }
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,14 @@ from immunescape.report.design_report import main_table, plan_table
 def response_file(looks: list[dict[str, Any]], **changes: Any) -> str:
     """Two arms of 200, response rates of 30 and 42 % read at month 3, 20 patients a month."""
     content = {
-        "name": "orr", "title": "Response", "kind": "group-sequential", "patients": 400,
+        "name": "orr",
+        "title": "Response",
+        "kind": "group-sequential",
+        "patients": 400,
         "arms": [{"name": "new", "role": "experimental"}, {"name": "old", "role": "control"}],
-        "endpoints": {"orr": {"kind": "response", "months": 3}}, "accrual": {"rates": [20]}, "looks": looks,
+        "endpoints": {"orr": {"kind": "response", "months": 3}},
+        "accrual": {"rates": [20]},
+        "looks": looks,
         "hypotheses": [{"name": "ORR", "endpoint": "orr", "test": {"name": "rates"}}],
         "scenarios": [
             {
@@ -26,7 +31,7 @@ def response_file(looks: list[dict[str, Any]], **changes: Any) -> str:
                 "truth": [{"endpoint": "orr", "rate": 0.3}, {"endpoint": "orr", "arm": "new", "rate": 0.42}],
             }
         ],
-    }  # fmt: skip
+    }
     return yaml.safe_dump({**content, **changes})
 
 

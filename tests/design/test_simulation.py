@@ -62,9 +62,12 @@ def _bounds(design: Any) -> Any:
 def test_first_line_example_by_simulation() -> None:
     """Ramped accrual, dropout, 232 and 332 events: power 0.8974, looks near 30.95 and 52.33 months."""
     design = survival_design(
-        two_arms(0.7, 14.0), (232, 332), patients=435, accrual=Accrual.ramp([5, 15, 30], [0, 3, 6], 435),
+        two_arms(0.7, 14.0),
+        (232, 332),
+        patients=435,
+        accrual=Accrual.ramp([5, 15, 30], [0, 3, 6], 435),
         dropout=Dropout(0.05, 12),
-    )  # fmt: skip
+    )
     found = simulate(design, 10_000, seed=2, scenarios=["alternative"])
     assert near(found.power(), 0.8974, 0.005)
     all_looks = found.outcomes["alternative"].by_look["months"][:, 0]

@@ -26,10 +26,20 @@ def size(*arguments: str) -> dict[str, Any]:
 def test_survival_sizes_equal_rpact(rpact: dict[str, Any]) -> None:
     for row in rpact["survival"][:6]:
         found = size(
-            "survival", "--hazard-ratio", str(row["hr"]), "--median", str(row["median"]), "--accrual",
-            str(row["accrual"]), "--follow-up", str(row["followUp"]), "--ratio", str(row["ratio"]), "--looks",
+            "survival",
+            "--hazard-ratio",
+            str(row["hr"]),
+            "--median",
+            str(row["median"]),
+            "--accrual",
+            str(row["accrual"]),
+            "--follow-up",
+            str(row["followUp"]),
+            "--ratio",
+            str(row["ratio"]),
+            "--looks",
             ",".join(str(f) for f in np.atleast_1d(row["fraction"])),
-        )  # fmt: skip
+        )
         assert found["events"] == pytest.approx(row["events"], rel=1e-3)
         assert found["patients"] == pytest.approx(row["patients"], rel=1e-3)
         assert found["looks"][-1]["cumulative_alpha"] == pytest.approx(0.025, abs=1e-6)
@@ -40,9 +50,16 @@ def test_rates_equal_rpact(rpact: dict[str, Any]) -> None:
     for row in rpact["rates"][:4]:
         looks = ",".join(str(f) for f in np.atleast_1d(row["fraction"]))
         found = size(
-            "rates", "--rates", f"{row['pi1']},{row['pi2']}", "--power", "0.8", "--ratio", str(row["ratio"]), "--looks",
+            "rates",
+            "--rates",
+            f"{row['pi1']},{row['pi2']}",
+            "--power",
+            "0.8",
+            "--ratio",
+            str(row["ratio"]),
+            "--looks",
             looks,
-        )  # fmt: skip
+        )
         assert found["patients"] == pytest.approx(row["patients"], rel=1e-3)
 
 
@@ -161,11 +178,12 @@ def test_the_script_for_reviewers_states_the_design(tmp_path: Path) -> None:
         {
             "name": "constant",
             "truth": [
-                {"endpoint": "os", "median": 14}, {"endpoint": "os", "arm": "combination", "hazard_ratio": 0.7},
+                {"endpoint": "os", "median": 14},
+                {"endpoint": "os", "arm": "combination", "hazard_ratio": 0.7},
                 {"endpoint": "orr", "rate": 0.3},
             ],
         }
-    )  # fmt: skip
+    )
     result = simulate(read_design("my.yaml", yaml.safe_dump(content)), 250, seed=1)
     paths = DesignRun((result,)).save(tmp_path)
     assert tmp_path / "review.R" in paths

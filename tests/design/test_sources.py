@@ -22,7 +22,12 @@ METHODS = {
     "bayes": ("Bayesian", "probability_best", "predictive_probability", "predictive_power"),
     "boundaries": ("boundaries", "spend"),
     "combination": (
-        "closed_test", "dunnett_critical", "dunnett_p", "fisher_combination", "fisher_critical", "intersection_p",
+        "closed_test",
+        "dunnett_critical",
+        "dunnett_p",
+        "fisher_combination",
+        "fisher_critical",
+        "intersection_p",
         "inverse_normal",
     ),
     "delayed": ("average_hazard_ratio",),
@@ -35,14 +40,18 @@ METHODS = {
     "progression": ("time_to_progression",),
     "recursion": ("exit_probabilities",),
     "samplesize": (
-        "conditional_power", "power_rates", "power_survival", "sample_size_rates", "sample_size_survival",
+        "conditional_power",
+        "power_rates",
+        "power_survival",
+        "sample_size_rates",
+        "sample_size_survival",
     ),
     "ssr": ("BlindedReestimation", "Reestimation"),
     "survival_model": ("expected_events",),
     "switching": ("analyse_switching", "ipcw", "rpsft_psi"),
     "truth": ("preclude",),
     "two_stage": ("simon",),
-}  # fmt: skip
+}
 """Public functions and rules that implement a published method."""
 
 

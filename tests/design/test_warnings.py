@@ -56,9 +56,12 @@ def responses() -> Generator:
 def test_a_given_posterior_threshold_is_called_uncalibrated() -> None:
     """At 0.95 and three looks the level is far above 2.5 %."""
     design = survival_design(
-        responses(), endpoints=(Endpoint("orr", kind="response", months=2),), patients=200,
-        looks=tuple(Milestone(patients=n, follow_up=2) for n in (80, 140, 200)), rule=Bayesian("orr", threshold=0.95),
-    )  # fmt: skip
+        responses(),
+        endpoints=(Endpoint("orr", kind="response", months=2),),
+        patients=200,
+        looks=tuple(Milestone(patients=n, follow_up=2) for n in (80, 140, 200)),
+        rule=Bayesian("orr", threshold=0.95),
+    )
     found = simulate(design, 500, seed=1, scenarios=["null"])
     assert any("not calibrated" in w for w in found.warnings)
     assert any("does not hold it" in w for w in found.warnings)
@@ -72,9 +75,11 @@ def test_platforms_say_what_their_alpha_does_not_bound() -> None:
     truth = Generator(arms, ("all",), (1.0,), {(x, "all", "os"): control for x in arms})
     entries = (Entry("a", (60, 120)), Entry("b", (60, 120)))
     design = survival_design(
-        truth, arms=(Arm("a"), Arm("b"), Arm("control", "control")), looks=(Milestone(months=1.0),),
+        truth,
+        arms=(Arm("a"), Arm("b"), Arm("control", "control")),
+        looks=(Milestone(months=1.0),),
         rule=Platform(entries, "os", controls="all", multiplicity="per-arm"),
-    )  # fmt: skip
+    )
     cautions = " ".join(design.rule.cautions(design))
     assert "drift in calendar time" in cautions
     assert "not that of the family" in cautions

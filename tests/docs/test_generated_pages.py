@@ -114,8 +114,19 @@ def test_the_whole_site_is_built_without_a_warning(tmp_path):
     pytest.importorskip("myst_nb")
     import subprocess
 
-    command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-d", str(tmp_path / "trees"),
-               "docs", str(tmp_path / "html")]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        "-b",
+        "html",
+        "-W",
+        "--keep-going",
+        "-d",
+        str(tmp_path / "trees"),
+        "docs",
+        str(tmp_path / "html"),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     assert (tmp_path / "html" / "generated" / "drugs" / "pembrolizumab.html").is_file()

@@ -70,8 +70,10 @@ class Example1:
 
     def __init__(self, tables: Path) -> None:
         self.units = _Units()
-        read = {name: pd.read_csv(tables / f"{name}.csv") for name in
-                ("compartments", "species", "parameters", "reactions", "stoichiometry", "rules", "events")}  # fmt: skip
+        read = {
+            name: pd.read_csv(tables / f"{name}.csv")
+            for name in ("compartments", "species", "parameters", "reactions", "stoichiometry", "rules", "events")
+        }
         self.tables = read
         self.values: dict[str, Any] = {}
         for row in read["compartments"].itertuples():

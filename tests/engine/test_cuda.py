@@ -35,10 +35,15 @@ def job(**changes: object) -> Job:
         for i in range(N)
     ]
     content = {
-        "n": N, "times": np.linspace(0.0, 30.0, 31), "outputs": ("A", "B", "n"),
-        "parameters": {"k": np.linspace(0.3, 2.0, N)}, "initial": {"B": np.linspace(0.5, 2.0, N)}, "doses": doses,
-        "stop": Stop("C", np.linspace(5.0, 40.0, N)), "rtol": 1e-7,
-    }  # fmt: skip
+        "n": N,
+        "times": np.linspace(0.0, 30.0, 31),
+        "outputs": ("A", "B", "n"),
+        "parameters": {"k": np.linspace(0.3, 2.0, N)},
+        "initial": {"B": np.linspace(0.5, 2.0, N)},
+        "doses": doses,
+        "stop": Stop("C", np.linspace(5.0, 40.0, N)),
+        "rtol": 1e-7,
+    }
     return Job(**(content | changes))  # type: ignore[arg-type]
 
 

@@ -38,8 +38,9 @@ def test_a_delayed_decay_follows_the_method_of_steps(lag):
 
 
 def test_a_jump_comes_back_after_the_delay():
-    model = sbml({"x": (0.0, "delay(u, 1)")}, variables={"u": 0.0},
-                 events=[{"trigger": "time >= 2", "assignments": {"u": "3"}}])  # fmt: skip
+    model = sbml(
+        {"x": (0.0, "delay(u, 1)")}, variables={"u": 0.0}, events=[{"trigger": "time >= 2", "assignments": {"u": "3"}}]
+    )
     np.testing.assert_allclose(run(model, [0.0, 2.9, 3.0, 4.0, 10.0], "x")[:, 0], [0, 0, 0, 3, 21], atol=1e-6)
 
 
@@ -50,8 +51,11 @@ def test_a_dose_comes_back_after_the_delay():
 
 
 def test_a_trigger_may_look_back():
-    model = sbml({"x": (0.0, "1")}, variables={"when": 0.0},
-                 events=[{"trigger": "delay(x, 1.25) > 2", "assignments": {"when": "time"}}])  # fmt: skip
+    model = sbml(
+        {"x": (0.0, "1")},
+        variables={"when": 0.0},
+        events=[{"trigger": "delay(x, 1.25) > 2", "assignments": {"when": "time"}}],
+    )
     assert run(model, [0.0, 10.0], "when")[1, 0] == pytest.approx(3.25, abs=1e-6)
 
 

@@ -20,11 +20,27 @@ from immunescape.errors import EngineError
 
 X, Y, Z = sym("x"), sym("y"), sym("z")
 SYMPY = {
-    "exp": sympy.exp, "ln": sympy.log, "log10": lambda a: sympy.log(a, 10), "sqrt": sympy.sqrt, "abs": sympy.Abs,
-    "sin": sympy.sin, "cos": sympy.cos, "tan": sympy.tan, "asin": sympy.asin, "acos": sympy.acos, "atan": sympy.atan,
-    "sinh": sympy.sinh, "cosh": sympy.cosh, "tanh": sympy.tanh, "asinh": sympy.asinh, "acosh": sympy.acosh,
-    "atanh": sympy.atanh, "floor": sympy.floor, "ceil": sympy.ceiling, "gamma": sympy.gamma,
-}  # fmt: skip
+    "exp": sympy.exp,
+    "ln": sympy.log,
+    "log10": lambda a: sympy.log(a, 10),
+    "sqrt": sympy.sqrt,
+    "abs": sympy.Abs,
+    "sin": sympy.sin,
+    "cos": sympy.cos,
+    "tan": sympy.tan,
+    "asin": sympy.asin,
+    "acos": sympy.acos,
+    "atan": sympy.atan,
+    "sinh": sympy.sinh,
+    "cosh": sympy.cosh,
+    "tanh": sympy.tanh,
+    "asinh": sympy.asinh,
+    "acosh": sympy.acosh,
+    "atanh": sympy.atanh,
+    "floor": sympy.floor,
+    "ceil": sympy.ceiling,
+    "gamma": sympy.gamma,
+}
 
 
 def test_equal_expressions_are_one_object():
@@ -75,10 +91,11 @@ def test_digest_is_the_same_in_every_process():
         "print((func('exp',z*x)+y/(x+y)).digest.hex())"
     )
     runs = {
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
-                       env={"PYTHONHASHSEED": seed}).stdout.strip()
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": seed}
+        ).stdout.strip()
         for seed in ("1", "2")
-    }  # fmt: skip
+    }
     assert runs == {(func("exp", X * Z) + Y / (Y + X)).digest.hex()}
 
 
@@ -190,10 +207,14 @@ def test_values_broadcast_over_patients():
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
-        (X / Y, np.inf), (func("ln", Y), -np.inf), (func("exp", X * 1000), np.inf), ((Y - X) ** num(0.5), np.nan),
-        (func("sqrt", Y - X), np.nan), (func("gamma", Y), np.inf),
+        (X / Y, np.inf),
+        (func("ln", Y), -np.inf),
+        (func("exp", X * 1000), np.inf),
+        ((Y - X) ** num(0.5), np.nan),
+        (func("sqrt", Y - X), np.nan),
+        (func("gamma", Y), np.inf),
     ],
-)  # fmt: skip
+)
 def test_python_functions_follow_ieee_arithmetic(expression: Expr, expected):
     (value,) = make_function([expression], {"x": ("x", 0), "y": ("x", 1)})(0.0, [1.0, 0.0], [])
     assert value == expected or (np.isnan(value) and np.isnan(expected))

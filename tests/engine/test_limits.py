@@ -74,11 +74,16 @@ def test_functions_that_grow_at_each_level_are_refused_in_time():
     [
         (sbml({"x": (1.0, "-1")}, events=[{"trigger": "x < 0.5", "assignments": {"x": "0.5 + 1e-12"}}]), 0.5),
         # a ball that keeps half of its speed rests after 3 times its first fall, sqrt(2 h / g)
-        (sbml({"h": (1.0, "v"), "v": (0.0, "-9.81")},
-              events=[{"trigger": "h < 0", "assignments": {"v": "-0.5 * v", "h": "0"}}]), 3 * np.sqrt(2 / 9.81)),
+        (
+            sbml(
+                {"h": (1.0, "v"), "v": (0.0, "-9.81")},
+                events=[{"trigger": "h < 0", "assignments": {"v": "-0.5 * v", "h": "0"}}],
+            ),
+            3 * np.sqrt(2 / 9.81),
+        ),
     ],
     ids=["threshold", "ball"],
-)  # fmt: skip
+)
 def test_events_ever_closer_to_each_other_end_a_patient(engine, model, moment):
     begin = time.process_time()
     compiled = engine_called(engine).compile(model)
@@ -90,8 +95,11 @@ def test_events_ever_closer_to_each_other_end_a_patient(engine, model, moment):
 
 
 def test_many_events_far_enough_apart_are_no_failure():
-    model = sbml({"x": (0.0, "1")}, variables={"n": 0.0},
-                 events=[{"trigger": "x >= 1", "assignments": {"x": "x - 1", "n": "n + 1"}}])  # fmt: skip
+    model = sbml(
+        {"x": (0.0, "1")},
+        variables={"n": 0.0},
+        events=[{"trigger": "x >= 1", "assignments": {"x": "x - 1", "n": "n + 1"}}],
+    )
     result = NativeEngine(lanes=1).compile(model).run(Job(1, np.array([0.0, 1500.5]), ("n",)))
     assert result["n"][0, 1] == 1500.0
 
@@ -128,9 +136,17 @@ def test_jobs_are_refused_alike(engine, change, word):
 
 @pytest.mark.parametrize(
     "number",
-    ['<cn>1;system("id")</cn>', "<cn>0x10</cn>", '<cn type="integer">7.5</cn>', "<cn>1,5</cn>", "<cn>1e</cn>",
-     '<cn type="rational">1</cn>', '<cn type="e-notation">2<sep/>1.5</cn>', '<cn type="complex">1<sep/>2</cn>'],
-)  # fmt: skip
+    [
+        '<cn>1;system("id")</cn>',
+        "<cn>0x10</cn>",
+        '<cn type="integer">7.5</cn>',
+        "<cn>1,5</cn>",
+        "<cn>1e</cn>",
+        '<cn type="rational">1</cn>',
+        '<cn type="e-notation">2<sep/>1.5</cn>',
+        '<cn type="complex">1<sep/>2</cn>',
+    ],
+)
 def test_what_is_no_number_is_refused(number):
     with pytest.raises(EngineError, match="is not a number of type"):
         read_sbml(ruled(number))
@@ -138,9 +154,14 @@ def test_what_is_no_number_is_refused(number):
 
 @pytest.mark.parametrize(
     ("number", "value"),
-    [("<cn> 3.5 </cn>", 3.5), ("<cn>-.5e2</cn>", -50.0), ('<cn type="rational">1<sep/>3</cn>', 1 / 3),
-     ('<cn type="e-notation"> 2 <sep/> -3 </cn>', 0.002), ('<cn type="integer">-12345678901</cn>', -12345678901.0)],
-)  # fmt: skip
+    [
+        ("<cn> 3.5 </cn>", 3.5),
+        ("<cn>-.5e2</cn>", -50.0),
+        ('<cn type="rational">1<sep/>3</cn>', 1 / 3),
+        ('<cn type="e-notation"> 2 <sep/> -3 </cn>', 0.002),
+        ('<cn type="integer">-12345678901</cn>', -12345678901.0),
+    ],
+)
 def test_numbers_of_all_types_are_read(number, value):
     assert read_sbml(ruled(number)).rates[0].value == value
 

@@ -48,9 +48,14 @@ def test_linear_systems_agree_with_the_matrix_exponential(linear, entries, start
     a[2] = [0.0, 0.0, -stiffness]  # a fast mode that feeds the others
     times = np.array([0.0, 1e-3, 0.3, 1.0, 2.5])
     job = Job(
-        1, times, ("x0", "x1", "x2"), parameters={f"a{i}{j}": a[i, j] for i in range(3) for j in range(3)},
-        initial={f"x{i}": start[i] for i in range(3)}, rtol=1e-9, atol=1e-12,
-    )  # fmt: skip
+        1,
+        times,
+        ("x0", "x1", "x2"),
+        parameters={f"a{i}{j}": a[i, j] for i in range(3) for j in range(3)},
+        initial={f"x{i}": start[i] for i in range(3)},
+        rtol=1e-9,
+        atol=1e-12,
+    )
     result = linear.run(job)
     exact = np.array([expm(a * t) @ start for t in times])
     assert result.status[0] == OK

@@ -272,15 +272,19 @@ def test_a_rate_that_is_no_number_is_named():
 @pytest.mark.parametrize(
     ("change", "word"),
     [
-        ({"outputs": ("y",)}, "'y'"), ({"parameters": {"kk": 1.0}}, "'kk'"), ({"initial": {"y": 1.0}}, "'y'"),
+        ({"outputs": ("y",)}, "'y'"),
+        ({"parameters": {"kk": 1.0}}, "'kk'"),
+        ({"initial": {"y": 1.0}}, "'y'"),
         ({"doses": Doses(np.zeros(1), ("y",), np.ones(1), np.zeros(1))}, "'y'"),
         ({"doses": Doses(np.zeros(1), ("x",), np.ones(1), -np.ones(1))}, "negative"),
         ({"doses": Doses(np.zeros(2), ("x",), np.ones(1), np.zeros(1))}, "length"),
-        ({"doses": [Doses.none()] * 3}, "3 dose tables"), ({"parameters": {"k": np.ones(3)}}, "shape"),
-        ({"times": np.array([1.0, 0.0])}, "increase"), ({"stop": Stop("y", np.ones(1))}, "'y'"),
+        ({"doses": [Doses.none()] * 3}, "3 dose tables"),
+        ({"parameters": {"k": np.ones(3)}}, "shape"),
+        ({"times": np.array([1.0, 0.0])}, "increase"),
+        ({"stop": Stop("y", np.ones(1))}, "'y'"),
         ({"until": np.ones(2)}, "shape"),
     ],
-)  # fmt: skip
+)
 def test_jobs_that_do_not_fit_are_refused(change, word):
     with pytest.raises(EngineError, match=word):
         decay().run(Job(**{"n": 1, "times": np.array([0.0, 1.0]), "outputs": ("x",)} | change))

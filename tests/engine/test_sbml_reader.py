@@ -57,8 +57,16 @@ def reaction(formula, reactants=(), products=(), name="J", local="") -> str:
 
 
 def lists(**parts: str) -> str:
-    order = ("FunctionDefinitions", "Compartments", "Species", "Parameters", "InitialAssignments", "Rules", "Reactions",
-             "Events")  # fmt: skip
+    order = (
+        "FunctionDefinitions",
+        "Compartments",
+        "Species",
+        "Parameters",
+        "InitialAssignments",
+        "Rules",
+        "Reactions",
+        "Events",
+    )
     return "".join(f"<listOf{name}>{parts[name]}</listOf{name}>" for name in order if name in parts)
 
 
@@ -76,10 +84,16 @@ def rates(system: System, **values: float) -> dict[str, float]:
 
 
 def test_species_names_mean_concentrations_and_states_are_amounts():
-    system = read_sbml(document(lists(
-        Compartments=compartment(), Species=species("A", "6") + species("B", "0", only="true"),
-        Parameters=parameter("k", "10"), Reactions=reaction("k * A", ["A"], ["B"]),
-    )))  # fmt: skip
+    system = read_sbml(
+        document(
+            lists(
+                Compartments=compartment(),
+                Species=species("A", "6") + species("B", "0", only="true"),
+                Parameters=parameter("k", "10"),
+                Reactions=reaction("k * A", ["A"], ["B"]),
+            )
+        )
+    )
     assert system.state_names == ("A", "B")
     assert rates(system, A=6.0, B=0.0) == {"A": -30.0, "B": 30.0}
     assert system.value("A") is sym("A")
@@ -88,28 +102,45 @@ def test_species_names_mean_concentrations_and_states_are_amounts():
 
 def test_local_parameters_hide_global_ones_and_can_be_overridden():
     local = '<listOfLocalParameters><localParameter id="k" value="5"/></listOfLocalParameters>'
-    system = read_sbml(document(lists(
-        Compartments=compartment(), Species=species("A", only="true"), Parameters=parameter("k", "10"),
-        Reactions=reaction("k", [], ["A"], local=local),
-    )))  # fmt: skip
+    system = read_sbml(
+        document(
+            lists(
+                Compartments=compartment(),
+                Species=species("A", only="true"),
+                Parameters=parameter("k", "10"),
+                Reactions=reaction("k", [], ["A"], local=local),
+            )
+        )
+    )
     assert rates(system, A=0.0)["A"] == 5.0
     assert system.parameters["J.k"] == 5.0
     assert system.parameters["k"] == 10.0
 
 
 def test_conversion_factors_scale_what_reactions_do():
-    system = read_sbml(document(lists(
-        Compartments=compartment(), Species=species("A", only="true", extra='conversionFactor="f"') + species("B"),
-        Parameters=parameter("f", "4"), Reactions=reaction("3", ["A"], ["B"]),
-    )))  # fmt: skip
+    system = read_sbml(
+        document(
+            lists(
+                Compartments=compartment(),
+                Species=species("A", only="true", extra='conversionFactor="f"') + species("B"),
+                Parameters=parameter("f", "4"),
+                Reactions=reaction("3", ["A"], ["B"]),
+            )
+        )
+    )
     assert rates(system, A=1.0, B=1.0) == {"A": -12.0, "B": 3.0}
 
 
 def test_boundary_species_are_not_changed_by_reactions():
-    system = read_sbml(document(lists(
-        Compartments=compartment(), Species=species("A", boundary="true") + species("B"),
-        Reactions=reaction("A", ["A"], ["B"]),
-    )))  # fmt: skip
+    system = read_sbml(
+        document(
+            lists(
+                Compartments=compartment(),
+                Species=species("A", boundary="true") + species("B"),
+                Reactions=reaction("A", ["A"], ["B"]),
+            )
+        )
+    )
     assert rates(system, A=1.0, B=1.0) == {"A": 0.0, "B": 0.5}
 
 
@@ -121,32 +152,48 @@ def test_constant_species_are_parameters():
 
 def test_rate_rule_of_a_concentration_in_a_growing_compartment():
     # d[A]/dt = 0.5 while dV/dt = 3: the amount A = [A] V grows by 0.5 V + [A] 3.
-    system = read_sbml(document(lists(
-        Compartments=compartment(constant="false"), Species=species("A", "8", boundary="true"),
-        Rules=rule("rate", "0.5", "A") + rule("rate", "3", "V"),
-    )))  # fmt: skip
+    system = read_sbml(
+        document(
+            lists(
+                Compartments=compartment(constant="false"),
+                Species=species("A", "8", boundary="true"),
+                Rules=rule("rate", "0.5", "A") + rule("rate", "3", "V"),
+            )
+        )
+    )
     assert rates(system, A=8.0, V=2.0)["A"] == pytest.approx(0.5 * 2 + 4 * 3)
 
 
 def test_rate_rule_of_a_concentration_where_a_rule_gives_the_size():
-    system = read_sbml(document(lists(
-        Compartments=compartment(constant="false"), Species=species("A", "8", boundary="true"),
-        Parameters=parameter("p", "1", "false"),
-        Rules=rule("rate", "0.5", "A") + rule("assignment", "2 * p", "V") + rule("rate", "7", "p"),
-    )))  # fmt: skip
+    system = read_sbml(
+        document(
+            lists(
+                Compartments=compartment(constant="false"),
+                Species=species("A", "8", boundary="true"),
+                Parameters=parameter("p", "1", "false"),
+                Rules=rule("rate", "0.5", "A") + rule("assignment", "2 * p", "V") + rule("rate", "7", "p"),
+            )
+        )
+    )
     assert rates(system, A=8.0, p=1.0)["A"] == pytest.approx(0.5 * 2 + 4 * 14)
 
 
 def test_initial_assignments_follow_each_other_and_overrides_win():
     initial = "".join(
-        f'<initialAssignment symbol="{n}">{mathml(f)}</initialAssignment>' for n, f in [("a", "2 * b"), ("b", "c + A"),
-                                                                                       ("A", "c")]
-    )  # fmt: skip
-    system = read_sbml(document(lists(
-        Compartments=compartment(), Species=species("A"),
-        Parameters=parameter("a") + parameter("b") + parameter("c", "5"),
-        InitialAssignments=initial, Reactions=reaction("a", [], ["A"]),
-    )))  # fmt: skip
+        f'<initialAssignment symbol="{n}">{mathml(f)}</initialAssignment>'
+        for n, f in [("a", "2 * b"), ("b", "c + A"), ("A", "c")]
+    )
+    system = read_sbml(
+        document(
+            lists(
+                Compartments=compartment(),
+                Species=species("A"),
+                Parameters=parameter("a") + parameter("b") + parameter("c", "5"),
+                InitialAssignments=initial,
+                Reactions=reaction("a", [], ["A"]),
+            )
+        )
+    )
     constants, states = system.resolve(2, {"c": np.array([5.0, 1.0])}, {}, 0.0)
     table = dict(zip(system.constant_names, constants.T, strict=True))
     np.testing.assert_array_equal(states[:, 0], [10.0, 2.0])  # [A] = c in a volume of 2
@@ -162,10 +209,15 @@ def test_functions_are_written_out_within_each_other():
         f'<functionDefinition id="g">{mathml("lambda(x, x + 1)")}</functionDefinition>'
         f'<functionDefinition id="f">{mathml("lambda(x, y, g(x) * g(y))")}</functionDefinition>'
     )
-    system = read_sbml(document(lists(
-        FunctionDefinitions=functions, Parameters=parameter("x", "0", "false"),
-        Rules=rule("rate", "f(2, x)", "x"),
-    )))  # fmt: skip
+    system = read_sbml(
+        document(
+            lists(
+                FunctionDefinitions=functions,
+                Parameters=parameter("x", "0", "false"),
+                Rules=rule("rate", "f(2, x)", "x"),
+            )
+        )
+    )
     assert rates(system, x=4.0) == {"x": 15.0}
 
 
@@ -174,17 +226,27 @@ def test_functions_that_double_each_other_are_read_in_no_time():
     for i in range(1, 60):
         body = mathml(f"lambda(x, f{i - 1}(x) / 2 + f{i - 1}(x) * x)")
         functions += f'<functionDefinition id="f{i}">{body}</functionDefinition>'
-    system = read_sbml(document(lists(
-        FunctionDefinitions=functions, Parameters=parameter("x", "0.5", "false"), Rules=rule("rate", "f59(x)", "x"),
-    )))  # fmt: skip
+    system = read_sbml(
+        document(
+            lists(
+                FunctionDefinitions=functions,
+                Parameters=parameter("x", "0.5", "false"),
+                Rules=rule("rate", "f59(x)", "x"),
+            )
+        )
+    )
     assert rates(system, x=0.5)["x"] == pytest.approx(1.25)
 
 
 def test_linear_algebraic_rules_become_assignments():
-    system = read_sbml(document(lists(
-        Parameters=parameter("x", "0", "false") + parameter("y", "0", "false") + parameter("t", "10"),
-        Rules=rule("algebraic", "x + y - t") + rule("algebraic", "x - 3 * y"),
-    )))  # fmt: skip
+    system = read_sbml(
+        document(
+            lists(
+                Parameters=parameter("x", "0", "false") + parameter("y", "0", "false") + parameter("t", "10"),
+                Rules=rule("algebraic", "x + y - t") + rule("algebraic", "x - 3 * y"),
+            )
+        )
+    )
     assert system.residuals == ()
     table = dict(system.defaults)
     for item in system.assignments:
@@ -193,21 +255,32 @@ def test_linear_algebraic_rules_become_assignments():
 
 
 def test_other_algebraic_rules_stay_equations():
-    system = read_sbml(document(lists(
-        Parameters=parameter("x", "3", "false") + parameter("t", "10"), Rules=rule("algebraic", "x^2 - t"),
-    )))  # fmt: skip
+    system = read_sbml(
+        document(
+            lists(
+                Parameters=parameter("x", "3", "false") + parameter("t", "10"),
+                Rules=rule("algebraic", "x^2 - t"),
+            )
+        )
+    )
     assert [a.name for a in system.algebraic] == ["x"]
     assert len(system.residuals) == 1
 
 
 def test_rate_of_a_concentration_counts_the_size():
-    system = read_sbml(document(lists(
-        Compartments=compartment(), Species=species("A", "6"), Parameters=parameter("r", "0", "false"),
-        Rules=f'<assignmentRule variable="r">{MATH}<apply>'
-        '<csymbol encoding="text" definitionURL="http://www.sbml.org/sbml/symbols/rateOf">rateOf</csymbol>'
-        "<ci>A</ci></apply></math></assignmentRule>",
-        Reactions=reaction("10", [], ["A"]),
-    )))  # fmt: skip
+    system = read_sbml(
+        document(
+            lists(
+                Compartments=compartment(),
+                Species=species("A", "6"),
+                Parameters=parameter("r", "0", "false"),
+                Rules=f'<assignmentRule variable="r">{MATH}<apply>'
+                '<csymbol encoding="text" definitionURL="http://www.sbml.org/sbml/symbols/rateOf">rateOf</csymbol>'
+                "<ci>A</ci></apply></math></assignmentRule>",
+                Reactions=reaction("10", [], ["A"]),
+            )
+        )
+    )
     table = dict(system.defaults) | {"A": 6.0}
     for item in system.assignments:
         table[item.name] = float(evaluate([item.expression], table)[0])
@@ -240,13 +313,24 @@ def test_piecewise_and_logic():
     [
         (lists(Parameters=parameter("x", "0", "false"), Rules=rule("rate", "nobody", "x")), "nobody"),
         (lists(Parameters=parameter("x", "0", "false"), Rules=rule("rate", "nobody(1)", "x")), "nobody"),
-        (lists(Parameters=parameter("x", "0", "false") + parameter("y", "0", "false"),
-               Rules=rule("assignment", "y", "x") + rule("assignment", "x", "y")), "circle"),
+        (
+            lists(
+                Parameters=parameter("x", "0", "false") + parameter("y", "0", "false"),
+                Rules=rule("assignment", "y", "x") + rule("assignment", "x", "y"),
+            ),
+            "circle",
+        ),
         (lists(Parameters=parameter("x"), Rules=rule("algebraic", "x - 1")), "overdetermined"),
-        (lists(FunctionDefinitions=f'<functionDefinition id="f">{mathml("lambda(x, f(x))")}</functionDefinition>',
-               Parameters=parameter("x", "0", "false"), Rules=rule("rate", "f(1)", "x")), "calls itself"),
+        (
+            lists(
+                FunctionDefinitions=f'<functionDefinition id="f">{mathml("lambda(x, f(x))")}</functionDefinition>',
+                Parameters=parameter("x", "0", "false"),
+                Rules=rule("rate", "f(1)", "x"),
+            ),
+            "calls itself",
+        ),
     ],
-)  # fmt: skip
+)
 def test_refusals_name_the_construct(body, reason):
     with pytest.raises(EngineError, match=reason):
         read_sbml(document(body))
@@ -324,9 +408,15 @@ def test_event_attributes_arrive():
         f'<listOfEventAssignments><eventAssignment variable="x">{mathml("x - 1")}</eventAssignment>'
         "</listOfEventAssignments></event>"
     )
-    system = read_sbml(document(lists(
-        Parameters=parameter("x", "0", "false"), Rules=rule("rate", "1", "x"), Events=events,
-    )))  # fmt: skip
+    system = read_sbml(
+        document(
+            lists(
+                Parameters=parameter("x", "0", "false"),
+                Rules=rule("rate", "1", "x"),
+                Events=events,
+            )
+        )
+    )
     (event,) = system.events
     assert (event.name, event.persistent, event.initial_value, event.use_trigger_values) == ("E", False, False, False)
     assert event.delay is not None
@@ -344,9 +434,15 @@ def test_event_on_a_concentration_and_its_compartment_uses_the_size_before():
             f'<event id="E" useValuesFromTriggerTime="true"><trigger initialValue="true" persistent="true">'
             f"{mathml('time > 1')}</trigger>{delay}<listOfEventAssignments>{values}</listOfEventAssignments></event>"
         )
-        return read_sbml(document(lists(
-            Compartments=compartment(constant="false"), Species=species("A", "6"), Events=event,
-        )))  # fmt: skip
+        return read_sbml(
+            document(
+                lists(
+                    Compartments=compartment(constant="false"),
+                    Species=species("A", "6"),
+                    Events=event,
+                )
+            )
+        )
 
     values = dict(build("").events[0].assignments)
     assert evaluate([values["A"], values["V"]], {"A": 6.0, "V": 2.0}) == [10.0, 10.0]

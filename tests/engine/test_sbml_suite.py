@@ -14,8 +14,23 @@ from immunescape.engine.check_sbml import check_case, check_folder, find_cases, 
 from immunescape.engine.reference_engine import ReferenceEngine
 from immunescape.errors import EngineError, InputError
 
-SAMPLE = ("00039", "00357", "00555", "00663", "00870", "00876", "00930", "00939", "01110", "01188", "01350", "01482",
-          "01506", "01569", "01779")  # fmt: skip
+SAMPLE = (
+    "00039",
+    "00357",
+    "00555",
+    "00663",
+    "00870",
+    "00876",
+    "00930",
+    "00939",
+    "01110",
+    "01188",
+    "01350",
+    "01482",
+    "01506",
+    "01569",
+    "01779",
+)
 
 
 @pytest.fixture(scope="module")

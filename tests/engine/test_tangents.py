@@ -20,10 +20,20 @@ VALUES = {"x0": 1.7, "x1": 0.6, "x2": 2.3, "x3": 0.4, "k0": 0.8, "k1": 2.5, "k2"
 SYMBOLS = {f"x{i}": f"x[{i}]" for i in range(4)} | {f"k{i}": f"z[{i}]" for i in range(3)}
 CALLS = {"v_log": np.log, "v_abs": abs, "v_min": min, "v_max": max, "v_logabs": lambda a: math.log(abs(a))}
 OPERATIONS = {
-    "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "ne": np.not_equal,
-    "and": min, "truth": float, "mul": np.multiply, "add": np.add, "sub": np.subtract, "neg": np.negative,
-    "rcp": lambda a: 1.0 / a if a else math.inf, "if": lambda mask, a, b: a if mask else b,
-}  # fmt: skip
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "ne": np.not_equal,
+    "and": min,
+    "truth": float,
+    "mul": np.multiply,
+    "add": np.add,
+    "sub": np.subtract,
+    "neg": np.negative,
+    "rcp": lambda a: 1.0 / a if a else math.inf,
+    "if": lambda mask, a, b: a if mask else b,
+}
 
 
 def run(tape: Tape, hoist: Hoist, values: dict[str, float]) -> list[float]:
@@ -84,7 +94,7 @@ FORMULAS = {
         ir.land(ir.compare("gt", X[0], X[1]), ir.compare("lt", X[0], X[2])) * X[3],
     ],
     "shared": [(X[0] + X[1] + X[2]) * K[0], (X[0] + X[1] + X[2]) ** num(2) * X[3], X[0] * X[0] + 3 * X[0]],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("roots", FORMULAS.values(), ids=FORMULAS.keys())

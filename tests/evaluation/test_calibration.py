@@ -55,10 +55,18 @@ def made_up(n: int, seed: int, fit: PopulationFit | None = None) -> Sample:
     event = (time < 40.0).astype(float)
     nothing = np.zeros((n, 1))
     sample = Sample(
-        trial="t", arm="a", names=("k_kill",), z=z, linked=nothing, left=np.ones(1), covariates={}, response=response,
+        trial="t",
+        arm="a",
+        names=("k_kill",),
+        z=z,
+        linked=nothing,
+        left=np.ones(1),
+        covariates={},
+        response=response,
         times={"pfs": (np.minimum(time, 40.0), event), "os": (np.minimum(time, 40.0), event)},
-        groups={"all": np.ones(n, dtype=bool)}, proposals=((fit, n),),
-    )  # fmt: skip
+        groups={"all": np.ones(n, dtype=bool)},
+        proposals=((fit, n),),
+    )
     return pool([sample])
 
 
@@ -87,8 +95,12 @@ def test_weighted_hazard_ratio_is_that_of_lifelines() -> None:
 
 def test_weights_turn_one_population_into_another() -> None:
     sample = made_up(40_000, 3)
-    target = PopulationFit((FitTerm("k_kill", "shift", 0.4, 0, "assumed", "fitted"),
-                            FitTerm("k_kill", "scale", 0.8, 0, "assumed", "fitted")))  # fmt: skip
+    target = PopulationFit(
+        (
+            FitTerm("k_kill", "shift", 0.4, 0, "assumed", "fitted"),
+            FitTerm("k_kill", "scale", 0.8, 0, "assumed", "fitted"),
+        )
+    )
     w = sample.weights(target)
     mean = float(w @ sample.z[:, 0])
     assert mean == pytest.approx(0.4, abs=0.03)
@@ -111,8 +123,14 @@ def test_a_known_fit_is_found_again() -> None:
     rate = made_up(40_000, 6, truth).response.mean()
     sample = made_up(8000, 7)
     key = ("t", "a")
-    target = Target("response", "assumed", logit(float(rate)), 0.02,
-                    lambda w: logit(float(w[key][0].response @ w[key][1])), lambda x: x)  # fmt: skip
+    target = Target(
+        "response",
+        "assumed",
+        logit(float(rate)),
+        0.02,
+        lambda w: logit(float(w[key][0].response @ w[key][1])),
+        lambda x: x,
+    )
     moving = (Term("k_kill", ("k_kill",), "shift", 1.0),)
     found = fit_weights({key: sample}, [target], moving, np.zeros(1))
     assert found.x[0] == pytest.approx(0.6, abs=0.1)
@@ -189,8 +207,10 @@ def test_targets_from_the_patients_of_oak(tmp_path: Path) -> None:
     ratios = [math.exp(found[f"oak: OS hazard ratio, {h}"].value) for h in ("squamous", "nonsquamous")]
     assert all(0.5 < r < 0.95 for r in ratios)
     assert response_by_sp142(path) == {
-        "PD-L1 low": (0, 200), "PD-L1 middle": (0, 100), "PD-L1 high": (50, 100),
-    }  # fmt: skip
+        "PD-L1 low": (0, 200),
+        "PD-L1 middle": (0, 100),
+        "PD-L1 high": (50, 100),
+    }
     path.write_text("\n".join([header, rows[1].replace("MPDL3280A", "Placebo")]), encoding="utf-8")
     with pytest.raises(InputError, match="row 2"):
         oak_targets(path)

@@ -26,11 +26,25 @@ def write(path: Path, *rows: str, head: str = HEAD) -> Path:
 def result(trial: str, arm: str, tps: list[float], responds: list[bool]) -> Any:
     """A virtual trial whose responders shrink at two scans in a row."""
     n = len(tps)
-    patients = pd.DataFrame({"id": range(n), "arm": arm, "pdl1_tps": tps, "entry_months": 0.0,
-                             "follow_up_day": 900.0, "dropout_day": np.inf})  # fmt: skip
+    patients = pd.DataFrame(
+        {
+            "id": range(n),
+            "arm": arm,
+            "pdl1_tps": tps,
+            "entry_months": 0.0,
+            "follow_up_day": 900.0,
+            "dropout_day": np.inf,
+        }
+    )
     words = ["PR" if r else "PD" for r in responds]
-    visits = pd.DataFrame({"id": np.repeat(np.arange(n), 2), "arm": arm, "day": np.tile([63.0, 126.0], n),
-                           "response": np.repeat(words, 2)})  # fmt: skip
+    visits = pd.DataFrame(
+        {
+            "id": np.repeat(np.arange(n), 2),
+            "arm": arm,
+            "day": np.tile([63.0, 126.0], n),
+            "response": np.repeat(words, 2),
+        }
+    )
     return SimpleNamespace(trial=load_trial(trial), patients=patients, visits=visits)
 
 

@@ -51,8 +51,9 @@ def test_a_model_that_knows_the_effects_meets_every_aim_and_one_that_promises_al
 
 
 def test_the_rule_predicts_the_mean_of_other_regimens_of_its_kind():
-    made = combination_score(rows([0.0] * 4, [-0.4, -0.6, 0.0, 0.2], [True, True, False, False],
-                                  [True, True, False, False]), "os_hr")  # fmt: skip
+    made = combination_score(
+        rows([0.0] * 4, [-0.4, -0.6, 0.0, 0.2], [True, True, False, False], [True, True, False, False]), "os_hr"
+    )
     assert made.errors["all"]["VEGF or KRAS inhibitor"] == pytest.approx(0.2)  # 0.2 from each other
     assert made.errors["all"]["no effect"] == pytest.approx(0.3)
     assert made.roc["VEGF or KRAS inhibitor"] == 1.0

@@ -59,9 +59,15 @@ GOOD = [
 
 
 def assessment(
-    *, error: float = 1e-8, failed: int = 0, monte_carlo: float = 0.02, scores: list[Score] | None = None,
-    assumed: int = 2, purpose: Purpose | None = None, name: str = "keynote-024",
-) -> Credibility:  # fmt: skip
+    *,
+    error: float = 1e-8,
+    failed: int = 0,
+    monte_carlo: float = 0.02,
+    scores: list[Score] | None = None,
+    assumed: int = 2,
+    purpose: Purpose | None = None,
+    name: str = "keynote-024",
+) -> Credibility:
     trial = TRIAL if name == "keynote-024" else load_trial(open_protocols()[name])
     figures = (
         ForecastFigure(
@@ -90,10 +96,15 @@ def assessment(
     verified = Verification("native", "SciPy", "pembrolizumab", error)
     known = GOOD if scores is None else scores
     influential = tuple(
-        {"Parameter": f"k_{i}", "Mechanism": "m", "Grade": "assumed" if i < assumed else "measured", "Source": "–",
-         "Meaning": "–"}
+        {
+            "Parameter": f"k_{i}",
+            "Mechanism": "m",
+            "Grade": "assumed" if i < assumed else "measured",
+            "Source": "–",
+            "Meaning": "–",
+        }
         for i in range(10)
-    )  # fmt: skip
+    )
     drugs, setting = module._drug_rows(trial), module._setting_rows(trial)
     summary = summarise(known)
     criteria = module._criteria(
@@ -290,9 +301,15 @@ def test_the_document_holds_the_sections_of_the_guidelines_in_both_forms(tmp_pat
     made = assessment(purpose=Purpose(question="Is <b>it</b> so?", influence="low", consequence="low"))
     titles = [title for title, _, _ in credibility_sections(made)]
     assert titles == [
-        "Conclusion", "Planning", "Verification", "Validation", "Uncertainty", "Sensitivity", "Applicability",
+        "Conclusion",
+        "Planning",
+        "Verification",
+        "Validation",
+        "Uncertainty",
+        "Sensitivity",
+        "Applicability",
         "Provenance",
-    ]  # fmt: skip
+    ]
     page, markdown, data = write_credibility(made, tmp_path, NOTICE)
     html = page.read_text()
     assert "Is &lt;b&gt;it&lt;/b&gt; so?" in html

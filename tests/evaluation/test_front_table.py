@@ -29,11 +29,15 @@ def run(tmp_path, n: int):
     for name in ("keynote-024", "keynote-010"):
         figures = {"orr_pct": [41.23, 1.1], "pfs_median_months": [5.0, 0.1], "os_median_months": [None, None]}
         trials[name] = {
-            "arms": [{"name": a.name, "n": n, "failed": 1, "kind": "", "figures": figures, "odds": {}}
-                     for a in load_trial(name).arms],
-            "comparison": {"pfs_hr": [0.62, 0.9], "os_hr": [0.75, 0.05]}, "helped": {}, "wall_s": 1.0,
+            "arms": [
+                {"name": a.name, "n": n, "failed": 1, "kind": "", "figures": figures, "odds": {}}
+                for a in load_trial(name).arms
+            ],
+            "comparison": {"pfs_hr": [0.62, 0.9], "os_hr": [0.75, 0.05]},
+            "helped": {},
+            "wall_s": 1.0,
             "by_seed": {"pfs_hr": [0.6, 0.62, 0.64], "os_hr": [0.74, 0.76]},
-        }  # fmt: skip
+        }
     path = tmp_path / "harness.json"
     path.write_text(
         json.dumps({"digest": "f" * 12, "version": "0", "patients": n // 3, "seeds": [1, 2, 3], "trials": trials})

@@ -121,10 +121,15 @@ def test_the_protocols_at_hand_deviate_only_where_it_is_known(shared_data):
     """The stand-in drugs, and six fields in which protocol and row tell different things."""
     found = {(d.trial, d.field) for d in deviations(protocols(shared_data)) if d.field != "drug"}
     assert found == {
-        ("codebreak-100", "inhibitor before"), ("galunisertib-nivo", "line"), ("keynote-407", "driver"),
-        ("lifileucel-iov-lun-202", "histology"), ("nivolumab-alt-803", "line"), ("pacific", "line"),
-        ("pembro-rt", "driver"), ("til-nivolumab", "line"),
-    }  # fmt: skip
+        ("codebreak-100", "inhibitor before"),
+        ("galunisertib-nivo", "line"),
+        ("keynote-407", "driver"),
+        ("lifileucel-iov-lun-202", "histology"),
+        ("nivolumab-alt-803", "line"),
+        ("pacific", "line"),
+        ("pembro-rt", "driver"),
+        ("til-nivolumab", "line"),
+    }
 
 
 def test_every_row_of_both_tables_has_a_protocol(shared_data):

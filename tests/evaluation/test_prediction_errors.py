@@ -26,10 +26,16 @@ def run_file(folder, ratio: float, response: float = 0.0):
     for name in NAMES:
         trial = load_trial(name)
         arms = [
-            {"name": a.name, "n": 1000, "failed": 0, "kind": "", "odds": {},
-             "figures": {"orr_pct": [trial.published.arm(a.name).orr_pct + response, 0.5]}}
+            {
+                "name": a.name,
+                "n": 1000,
+                "failed": 0,
+                "kind": "",
+                "odds": {},
+                "figures": {"orr_pct": [trial.published.arm(a.name).orr_pct + response, 0.5]},
+            }
             for a in trial.arms
-        ]  # fmt: skip
+        ]
         ratios = {f: [getattr(trial.published, f) * ratio, 0.01] for f in ("pfs_hr", "os_hr")}
         trials[name] = {"arms": arms, "comparison": ratios, "helped": {}, "wall_s": 1.0}
     path = folder / "harness.json"
@@ -80,8 +86,9 @@ def test_the_tables_are_written_from_a_finished_run_and_read_by_predictions(tmp_
     assert answer.exit_code == 0, answer.exception
     rows = parse_rows((tmp_path / "t" / "class_evidence.csv").read_text(), None, "class_evidence.csv")
     assert {(r["trial"], r["drug_class"]) for r in rows} == {
-        ("keynote-189", "anti-PD-1 antibody"), ("impower150", "anti-PD-L1 antibody"),
-    }  # fmt: skip
+        ("keynote-189", "anti-PD-1 antibody"),
+        ("impower150", "anti-PD-L1 antibody"),
+    }
     errors = parse_rows((tmp_path / "t" / "prediction_errors.csv").read_text(), None, "prediction_errors.csv")
     monkeypatch.setattr("immunescape.knowledge.tables.read_rows", lambda name: errors)
     cached = (posterior._prediction_errors, posterior.errors_of_this_fit)

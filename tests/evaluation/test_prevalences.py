@@ -119,7 +119,7 @@ def test_only_the_comparison_reads_the_published_shares() -> None:
         (STUDY, STUDY + "ido1,,,,,,,,,no published scale: x\n", r"line 3: 'ido1' has a row that says why"),
         (STUDY, "", r"no row for ido1(.|\n)*Enter a study, or a note"),
     ],
-)  # fmt: skip
+)
 def test_a_row_that_is_wrong_is_refused_with_its_line(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert old in HEAD + STUDY
     path = tmp_path / "published.csv"

@@ -183,9 +183,14 @@ def test_rivals_of_ones_own_trial_know_the_published_ratios_of_the_calibration_t
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("keynote-024", "ici"), ("keynote-189", "ici and chemotherapy"),
-                           ("pacific", "ici after chemoradiotherapy"), ("sintilimab-anlotinib", "own")],
-)  # fmt: skip
+    ("name", "expected"),
+    [
+        ("keynote-024", "ici"),
+        ("keynote-189", "ici and chemotherapy"),
+        ("pacific", "ici after chemoradiotherapy"),
+        ("sintilimab-anlotinib", "own"),
+    ],
+)
 def test_the_class_of_ones_own_trial_is_told_by_what_it_gives(name: str, expected: str) -> None:
     assert regimen_class(load_trial(name)) == expected
 

@@ -16,8 +16,11 @@ from immunescape.trial.loading import load_trial
 
 def arm(name: str, orr: float, pfs: float, os: float) -> dict:
     figures = {
-        "orr_pct": [orr, 4.0], "pfs_median_months": [pfs, 0.1], "os_median_months": [os, 0.1], "os_12_pct": [50.0, 5.0],
-    }  # fmt: skip
+        "orr_pct": [orr, 4.0],
+        "pfs_median_months": [pfs, 0.1],
+        "os_median_months": [os, 0.1],
+        "os_12_pct": [50.0, 5.0],
+    }
     return {"name": name, "n": 100, "failed": 0, "kind": "", "figures": figures, "odds": {}}
 
 
@@ -64,10 +67,12 @@ def test_a_finished_run_is_reported_with_baselines_aims_and_combinations(stored,
         ("[]", ("not a run of the harness",)),
         ('{"digest": "a"}', ("not a run of the harness", "trials")),
         (json.dumps({**run_of("oak"), "trials": {"oka": run_of("oak")["trials"]["oak"]}}), ("oak",)),
-        (json.dumps({**run_of("oak"), "trials": {"oak": run_of("keynote-024")["trials"]["keynote-024"]}}),
-         ("the arms of 'oak'", "pembrolizumab")),
+        (
+            json.dumps({**run_of("oak"), "trials": {"oak": run_of("keynote-024")["trials"]["keynote-024"]}}),
+            ("the arms of 'oak'", "pembrolizumab"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_is_no_finished_run_is_refused_with_its_name(tmp_path, text, words):
     path = tmp_path / "harness.json"
     path.write_text(text)

@@ -164,8 +164,12 @@ def test_a_trial_that_is_left_out_is_predicted_from_the_others() -> None:
 
 
 def test_intervals_hold_the_draws_of_what_moved_and_the_errors_of_what_was_held() -> None:
-    fit = PopulationFit((FitTerm("k_kill", "shift", 0.4, 0.1, "assumed", "fitted"),
-                         FitTerm("k_growth", "scale", 1.25, 0.25, "assumed", "fitted")))  # fmt: skip
+    fit = PopulationFit(
+        (
+            FitTerm("k_kill", "shift", 0.4, 0.1, "assumed", "fitted"),
+            FitTerm("k_growth", "scale", 1.25, 0.25, "assumed", "fitted"),
+        )
+    )
     record = {"terms": [{"name": "k_kill", "term": "shift"}], "covariance": [[0.04]]}
     normal = Posterior.of(fit, record)
     assert [(t.name, t.term) for t in normal.moving] == [("k_kill", "shift"), ("k_growth", "scale")]
@@ -206,9 +210,11 @@ def test_errors_of_trials_that_a_fit_had_not_seen_are_those_of_the_same_sort_of_
 def test_comparisons_differ_in_whether_an_inhibitor_is_added_or_replaces() -> None:
     kinds = {name: comparison_kind(load_trial(name)) for name in ("keynote-024", "keynote-189", "oak", "pacific")}
     assert kinds == {
-        "keynote-024": "inhibitor against chemotherapy", "keynote-189": "inhibitor added",
-        "oak": "inhibitor against chemotherapy", "pacific": "inhibitor added",
-    }  # fmt: skip
+        "keynote-024": "inhibitor against chemotherapy",
+        "keynote-189": "inhibitor added",
+        "oak": "inhibitor against chemotherapy",
+        "pacific": "inhibitor added",
+    }
 
 
 def test_terms_of_ones_own_are_read_and_checked(tmp_path: Path) -> None:
@@ -216,8 +222,12 @@ def test_terms_of_ones_own_are_read_and_checked(tmp_path: Path) -> None:
     head = "name,members,term,prior_sd,unit,source,grade,note\n"
     path.write_text(head + "a,k_kill,shift,0.5,standard deviation,assumed,assumed,\n", encoding="utf-8")
     (term,) = read_terms(path)
-    start = PopulationFit((FitTerm("k_kill", "shift", 0.3, 0, "assumed", "fitted"),
-                           FitTerm("k_growth", "shift", 0.2, 0, "assumed", "fitted")))  # fmt: skip
+    start = PopulationFit(
+        (
+            FitTerm("k_kill", "shift", 0.3, 0, "assumed", "fitted"),
+            FitTerm("k_growth", "shift", 0.2, 0, "assumed", "fitted"),
+        )
+    )
     held = held_terms(start, [term])
     assert [t.parameter for t in held] == ["k_growth"]
     assert to_fit(coordinates(start, [term]), [term], held=held).of("k_growth") == {"shift": 0.2}

@@ -142,8 +142,14 @@ def test_the_table_of_combination_trials_holds_the_field_with_its_failures():
     results = Counter(r.result for r in table.rows)
     assert min(results["positive"], results["negative"]) > 50
     assert {r.trial for r in table.rows if r.had_inhibitor == "yes" and r.result == "negative"} >= {
-        "SAPPHIRE", "CONTACT-01", "LEAP-008", "LATIFY", "Pragmatica-Lung S2302", "EVOKE-01", "COSTAR Lung",
-    }  # fmt: skip
+        "SAPPHIRE",
+        "CONTACT-01",
+        "LEAP-008",
+        "LATIFY",
+        "Pragmatica-Lung S2302",
+        "EVOKE-01",
+        "COSTAR Lung",
+    }
     assert not any(r.stage != "metastatic" and r.had_inhibitor == "yes" for r in table.rows)
 
 

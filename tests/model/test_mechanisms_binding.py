@@ -121,9 +121,19 @@ def test_tumour_synapses_match_the_full_binding_model(full: Bench) -> None:
     """Engaged PD-1 within 1 % of total PD-1 (at rest the difference is rounding), occupancy as well."""
     n = 40
     outputs = [
-        "PD1_CD8", "PDL1_C", "PDL2_C", "PDL1_APC", "PDL2_APC", "synC_complex", "synA_complex", "PD1_occupancy_T",
-        "aPD1_T_arm", "aPD1_T_cross", "aPDL1_T_arm", "aPDL1_T_cross",
-    ]  # fmt: skip
+        "PD1_CD8",
+        "PDL1_C",
+        "PDL2_C",
+        "PDL1_APC",
+        "PDL2_APC",
+        "synC_complex",
+        "synA_complex",
+        "PD1_occupancy_T",
+        "aPD1_T_arm",
+        "aPD1_T_cross",
+        "aPDL1_T_arm",
+        "aPDL1_T_cross",
+    ]
     got = full.run([0.0, 2.0], tuple(outputs), in_base(full, patients(n, 1)), n=n)
     worst = 0.0
     for i in range(n):
@@ -149,14 +159,32 @@ def test_node_synapse_matches_the_full_binding_model(full: Bench) -> None:
     """Engaged CD28 within 1 %, engaged PD-1 within 1 % of total PD-1."""
     n = 25
     outputs = [
-        "CD28_CD8", "CTLA4_CD8", "CD80_LN", "CD86_LN", "PD1_LN", "PDL1_LN", "PDL2_LN", "synN_CD28", "synN_PD1",
-        "aPD1_LN_arm", "aPD1_LN_cross", "aPDL1_LN_arm", "aPDL1_LN_cross", "aCTLA4_LN_arm", "aCTLA4_LN_cross",
-    ]  # fmt: skip
+        "CD28_CD8",
+        "CTLA4_CD8",
+        "CD80_LN",
+        "CD86_LN",
+        "PD1_LN",
+        "PDL1_LN",
+        "PDL2_LN",
+        "synN_CD28",
+        "synN_PD1",
+        "aPD1_LN_arm",
+        "aPD1_LN_cross",
+        "aPDL1_LN_arm",
+        "aPDL1_LN_cross",
+        "aCTLA4_LN_arm",
+        "aCTLA4_LN_cross",
+    ]
     got = full.run([0.0, 2.0], tuple(outputs), in_base(full, patients(n, 2)), n=n)
     names = {
-        "CD28": "CD28_CD8", "CTLA4": "CTLA4_CD8", "CD80": "CD80_LN", "CD86": "CD86_LN", "PD1": "PD1_LN",
-        "PDL1": "PDL1_LN", "PDL2": "PDL2_LN",
-    }  # fmt: skip
+        "CD28": "CD28_CD8",
+        "CTLA4": "CTLA4_CD8",
+        "CD80": "CD80_LN",
+        "CD86": "CD86_LN",
+        "PD1": "PD1_LN",
+        "PDL1": "PDL1_LN",
+        "PDL2": "PDL2_LN",
+    }
     worst = {"CD28": 0.0, "PD1": 0.0}
     for i in range(n):
         at = {name: float(got[name][i, -1]) for name in outputs}

@@ -115,11 +115,15 @@ def test_a_cluster_gives_the_same_patients_with_a_worker_killed_that_held_blocks
     distributed = pytest.importorskip("distributed")
     with (
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
-            local_directory=str(tmp_path / "dask"), host="127.0.0.1",
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            local_directory=str(tmp_path / "dask"),
+            host="127.0.0.1",
         ) as cluster,
         distributed.Client(cluster) as client,
-    ):  # fmt: skip
+    ):
         out = tmp_path / "out"
         address = cluster.scheduler_address
         process = subprocess.Popen(

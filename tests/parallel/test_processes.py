@@ -177,9 +177,13 @@ def test_workers_start_where_the_temporary_folder_has_no_room_for_the_name_of_a_
     deep = tmp_path / ("folder" * 20)
     deep.mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(SERVER)], env={**os.environ, "TMPDIR": str(deep)},
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", textwrap.dedent(SERVER)],
+        env={**os.environ, "TMPDIR": str(deep)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split("\n")[0].startswith("[")
     assert "Traceback" not in done.stderr

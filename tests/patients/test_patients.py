@@ -32,8 +32,13 @@ def test_a_patient_has_exactly_the_covariates_that_are_given() -> None:
         seed=2, pdl1_tps=33.0, histology="squamous", stk11=False, ecog=1, weight_kg=91.5, n_lesions=4
     )
     assert {k: made.covariates[k] for k in ("pdl1_tps", "histology", "stk11", "ecog", "weight_kg", "n_lesions")} == {
-        "pdl1_tps": 33.0, "histology": "squamous", "stk11": False, "ecog": 1, "weight_kg": 91.5, "n_lesions": 4,
-    }  # fmt: skip
+        "pdl1_tps": 33.0,
+        "histology": "squamous",
+        "stk11": False,
+        "ecog": 1,
+        "weight_kg": 91.5,
+        "n_lesions": 4,
+    }
     height = made.covariates["height_cm"]
     assert made.covariates["bsa_m2"] == pytest.approx(0.007184 * 91.5**0.425 * height**0.725)
 
@@ -147,8 +152,10 @@ def test_a_sweep_moves_what_the_parameter_does(patient: VirtualPatient) -> None:
 def test_categories_are_taken_in_any_case_and_with_yes_and_no() -> None:
     made = immunescape.patient(seed=2, driver="egfr", stk11="no", histology="NonSquamous")
     assert (made.covariates["driver"], made.covariates["stk11"], made.covariates["histology"]) == (
-        "EGFR", False, "nonsquamous",
-    )  # fmt: skip
+        "EGFR",
+        False,
+        "nonsquamous",
+    )
 
 
 def test_one_name_or_value_may_stand_for_a_list_of_one(patient: VirtualPatient) -> None:
@@ -194,9 +201,16 @@ def test_impossible_changes_are_refused(patient: VirtualPatient, changes: dict[s
 
 @pytest.mark.parametrize(
     "options",
-    [{"months": 0}, {"months": float("nan")}, {"months": 1e6}, {"every_days": 0}, {"observe": ["CD8_densty_T"]},
-     {"conduct": "trail"}, {"scans": "every 6 weks"}],
-)  # fmt: skip
+    [
+        {"months": 0},
+        {"months": float("nan")},
+        {"months": 1e6},
+        {"every_days": 0},
+        {"observe": ["CD8_densty_T"]},
+        {"conduct": "trail"},
+        {"scans": "every 6 weks"},
+    ],
+)
 def test_impossible_options_are_refused(patient: VirtualPatient, options: dict[str, object]) -> None:
     with pytest.raises(InputError):
         patient.simulate("none", **{"months": 2, **options})

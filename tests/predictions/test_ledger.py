@@ -104,8 +104,9 @@ def test_a_record_that_was_dropped_or_slipped_in_is_seen(folder: Path) -> None:
     (records / "extra.yaml").write_bytes((records / "krystal-7.2026-01-02.yaml").read_bytes())
     (records / "krystal-7.2026-01-02.yaml").unlink()
     assert [p.split(": ", 1)[1] for p in check_ledger(folder)] == [
-        "record 'krystal-7.2026-01-02.yaml' is missing", "not in ledger.csv",
-    ]  # fmt: skip
+        "record 'krystal-7.2026-01-02.yaml' is missing",
+        "not in ledger.csv",
+    ]
 
 
 @pytest.mark.parametrize("change", ["drop the first row", "change a date", "a new hash without a new chain"])

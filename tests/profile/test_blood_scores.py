@@ -9,13 +9,31 @@ from immunescape.profile.scores import blood_scores
 from immunescape.profile.scores.blood_scores import BLOOD_SCORES
 
 WELL = {
-    "albumin": 42.0, "ldh": 180.0, "ldh_upper_limit": 250.0, "neutrophils": 4.0, "lymphocytes": 2.0,
-    "leukocytes": 7.0, "platelets": 250.0, "crp": 3.0, "nlr": 2.0, "bmi": 25.0, "metastatic_sites": 1.0,
-}  # fmt: skip
+    "albumin": 42.0,
+    "ldh": 180.0,
+    "ldh_upper_limit": 250.0,
+    "neutrophils": 4.0,
+    "lymphocytes": 2.0,
+    "leukocytes": 7.0,
+    "platelets": 250.0,
+    "crp": 3.0,
+    "nlr": 2.0,
+    "bmi": 25.0,
+    "metastatic_sites": 1.0,
+}
 ILL = {
-    "albumin": 30.0, "ldh": 600.0, "ldh_upper_limit": 250.0, "neutrophils": 12.0, "lymphocytes": 0.8,
-    "leukocytes": 14.0, "platelets": 500.0, "crp": 90.0, "nlr": 15.0, "bmi": 19.0, "metastatic_sites": 4.0,
-}  # fmt: skip
+    "albumin": 30.0,
+    "ldh": 600.0,
+    "ldh_upper_limit": 250.0,
+    "neutrophils": 12.0,
+    "lymphocytes": 0.8,
+    "leukocytes": 14.0,
+    "platelets": 500.0,
+    "crp": 90.0,
+    "nlr": 15.0,
+    "bmi": 19.0,
+    "metastatic_sites": 4.0,
+}
 
 
 def of(values):

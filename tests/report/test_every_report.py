@@ -37,11 +37,26 @@ def some_page(folder: Path) -> Path:
     pictures = [figure_html(kaplan_meier_figure(f"Overall survival. {LONG}", curves, published)), figure_html(forest)]
     table = Table([{"Arm": arm, **{f"Month {m}": 0.5 for m in range(0, 60, 6)}} for arm in ARMS])
     values = {
-        "title": "A ranking", "lead": "", "plotly_js": plotly_script(), "notice": "research", "forest": pictures,
-        "options": table, "score_note": "", "says": [], "evidence": table, "left_out": [], "twins_note": "", "fans": [],
-        "facts": table, "open_questions": "", "notes": [], "steps": table, "next_says": [], "next_rows": table,
+        "title": "A ranking",
+        "lead": "",
+        "plotly_js": plotly_script(),
+        "notice": "research",
+        "forest": pictures,
+        "options": table,
+        "score_note": "",
+        "says": [],
+        "evidence": table,
+        "left_out": [],
+        "twins_note": "",
+        "fans": [],
+        "facts": table,
+        "open_questions": "",
+        "notes": [],
+        "steps": table,
+        "next_says": [],
+        "next_rows": table,
         "next_note": "",
-    }  # fmt: skip
+    }
     return write_page(folder / "ranking.html", "ranking.html", values)
 
 
@@ -87,10 +102,16 @@ def test_every_template_of_a_page_is_written_by_a_test_of_its_report() -> None:
     code = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
     tests = "\n".join(p.read_text(encoding="utf-8") for p in Path(__file__).parents[1].rglob("test_*.py"))
     writers = {
-        "claims.html": "write_claims", "credibility.html": "write_credibility", "design.html": "run_designs",
-        "must_not.html": "write_must_not", "profile.html": ".report(", "ranking.html": "write_ranking",
-        "scoreboard.html": "--html", "trial.html": "result.report(", "twins.html": "write_twins",
-    }  # fmt: skip
+        "claims.html": "write_claims",
+        "credibility.html": "write_credibility",
+        "design.html": "run_designs",
+        "must_not.html": "write_must_not",
+        "profile.html": ".report(",
+        "ranking.html": "write_ranking",
+        "scoreboard.html": "--html",
+        "trial.html": "result.report(",
+        "twins.html": "write_twins",
+    }
     pages = {p.name for p in TEMPLATES.glob("*.html") if "<!doctype" in p.read_text(encoding="utf-8")}
     assert pages == set(writers)
     for name, call in writers.items():

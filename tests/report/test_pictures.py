@@ -58,8 +58,10 @@ def test_the_page_holds_the_picture_and_cannot_be_broken_by_its_words(name):
     assert data == [json.loads(json.dumps(trace)) for trace in PICTURES[name].data]
     assert layout == {
         **{k: v for k, v in PICTURES[name].layout.items() if k != "title"},
-        "template": layout["template"], "legend": LEGEND, "margin": layout["margin"],
-    }  # fmt: skip
+        "template": layout["template"],
+        "legend": LEGEND,
+        "margin": layout["margin"],
+    }
     go.Figure(layout={"template": layout["template"]})  # raises on what plotly does not know
     assert config == {"displaylogo": False, "responsive": True, "displayModeBar": "hover"}
     assert html != figure_html(PICTURES[name])  # each picture of a page has a name of its own

@@ -12,15 +12,30 @@ from immunescape.console import print_table
 
 ROWS: list[dict[str, Any]] = [
     {
-        "Hypothesis": "overall survival", "Look": 1, "At": "150 os events", "Test": "fleming-harrington(0, 1)",
-        "Information": "0.500", "Efficacy Z": "2.9626", "Nominal p": "0.00153", "Futility Z": "0.500",
-        "Population": "mechanism-matched, antigen-presentation", "Events": "150",
+        "Hypothesis": "overall survival",
+        "Look": 1,
+        "At": "150 os events",
+        "Test": "fleming-harrington(0, 1)",
+        "Information": "0.500",
+        "Efficacy Z": "2.9626",
+        "Nominal p": "0.00153",
+        "Futility Z": "0.500",
+        "Population": "mechanism-matched, antigen-presentation",
+        "Events": "150",
     },
     {
-        "Hypothesis": "progression-free", "Look": 2, "At": "300 os events", "Test": "log-rank", "Information": "1.000",
-        "Efficacy Z": "1.9686", "Nominal p": "0.02450", "Futility Z": "–", "Population": "all", "Events": "300",
+        "Hypothesis": "progression-free",
+        "Look": 2,
+        "At": "300 os events",
+        "Test": "log-rank",
+        "Information": "1.000",
+        "Efficacy Z": "1.9686",
+        "Nominal p": "0.02450",
+        "Futility Z": "–",
+        "Population": "all",
+        "Events": "300",
     },
-]  # fmt: skip
+]
 WORDS = {word for row in ROWS for text in (*row, *map(str, row.values())) for word in text.split()}
 
 

@@ -30,10 +30,15 @@ def made(n: int = 40) -> tuple[RankedPatient, TwinResult]:
             end = float(rng.gamma(2.0, 200.0))
             rows.append(
                 {
-                    "id": i, "arm": option.name, "best_response": "PR", "progression_day": end, "death_day": 2 * end,
-                    "grade3_day": 10.0, "toxicity_stop_day": None,
+                    "id": i,
+                    "arm": option.name,
+                    "best_response": "PR",
+                    "progression_day": end,
+                    "death_day": 2 * end,
+                    "grade3_day": 10.0,
+                    "toxicity_stop_day": None,
                 }
-            )  # fmt: skip
+            )
             scans += [{"id": i, "arm": option.name, "day": d, "change_pct": rng.normal(-20, 9)} for d in (42.0, 84.0)]
     table = pd.DataFrame(index=pd.RangeIndex(n, name="id"))
     weights = np.full(n, 1 / n)
@@ -67,9 +72,14 @@ def test_the_page_of_a_ranking_says_what_it_must(tmp_path):
     patient, _ = made()
     page = write_ranking(patient, tmp_path / "ranking.html", NOTICE).read_text(encoding="utf-8")
     expected = (
-        NOTICE, "KEYNOTE-024", "cannot be told apart", "effective sample size 40", "survival 1", "priming",
+        NOTICE,
+        "KEYNOTE-024",
+        "cannot be told apart",
+        "effective sample size 40",
+        "survival 1",
+        "priming",
         "P&lt;1&gt;",
-    )  # fmt: skip
+    )
     for words in expected:
         assert words in page
     assert "<script src=" not in page

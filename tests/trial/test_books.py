@@ -193,6 +193,16 @@ def test_a_death_from_toxicity_is_a_death_of_the_trial_while_the_drug_is_given()
 
 
 PATIENT = {
-    "ecog": 1, "histology": "nonsquamous", "smoking": "former", "albumin_g_l": 39.0, "nlr": 4.0, "ldh_uln": 0.9,
-    "liver_mets": False, "n_sites": 3, "n_target_lesions": 1, "weight_kg": 70.0, "bsa_m2": 1.8, "crcl_ml_min": 90.0,
-}  # fmt: skip
+    "ecog": 1,
+    "histology": "nonsquamous",
+    "smoking": "former",
+    "albumin_g_l": 39.0,
+    "nlr": 4.0,
+    "ldh_uln": 0.9,
+    "liver_mets": False,
+    "n_sites": 3,
+    "n_target_lesions": 1,
+    "weight_kg": 70.0,
+    "bsa_m2": 1.8,
+    "crcl_ml_min": 90.0,
+}

@@ -44,10 +44,15 @@ def given_doses(text: str, until: float = 100, *changes: DoseChange) -> list[Dos
 @pytest.mark.parametrize(
     ("amount", "unit", "mg"),
     [
-        (200, "mg", 200), (2, "mg/kg", 160), (500, "mg/m2", 950), (5, "AUC", 625), (6, "ug/kg", 0.48),
-        (1, "g/m2", 1900), (250, "ug", 0.25),
+        (200, "mg", 200),
+        (2, "mg/kg", 160),
+        (500, "mg/m2", 950),
+        (5, "AUC", 625),
+        (6, "ug/kg", 0.48),
+        (1, "g/m2", 1900),
+        (250, "ug", 0.25),
     ],
-)  # fmt: skip
+)
 def test_units(amount: float, unit: str, mg: float) -> None:
     assert dose_mg(amount, unit, SIZE) == pytest.approx(mg)
 
@@ -89,10 +94,12 @@ def test_units_without_mass() -> None:
 @pytest.mark.parametrize(
     ("drug", "amount", "unit", "times"),
     [
-        ("pembrolizumab", 20_000, "mg", 50), ("pembrolizumab", 200, "mg/kg", 35), ("carboplatin", 500, "AUC", 83),
+        ("pembrolizumab", 20_000, "mg", 50),
+        ("pembrolizumab", 200, "mg/kg", 35),
+        ("carboplatin", 500, "AUC", 83),
         ("docetaxel", 75, "g/m2", 750),
     ],
-)  # fmt: skip
+)
 def test_a_hundredfold_dose_is_refused(drug: str, amount: float, unit: str, times: int) -> None:
     problem = dose_problem(drug, amount, unit)
     assert problem is not None

@@ -235,9 +235,15 @@ def _toy_patient(**changes):
     import pandas as pd
 
     row = {
-        "os": 10.0, "dead": True, "pfs": 4.0, "progressed": True, "best": "SD", "sld": 70.0, "arm": "a",
+        "os": 10.0,
+        "dead": True,
+        "pfs": 4.0,
+        "progressed": True,
+        "best": "SD",
+        "sld": 70.0,
+        "arm": "a",
         "earlier_line": 1.0,
-    }  # fmt: skip
+    }
     return pd.DataFrame([row | changes])
 
 

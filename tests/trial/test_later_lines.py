@@ -36,13 +36,31 @@ DOUBLET = "carboplatin AUC 5 + paclitaxel 200 mg/m2 every 3 weeks for 4 cycles"
 PRIOR = f"prior: [{{regimen: {DOUBLET}, outcome: progressed, months: 24}}]"
 
 
-def load(tmp_path, *, year=2018, extra="", stage="IV", line=1, region="", prior="",
-         experimental="durvalumab 1500 mg every 4 weeks", control="") -> Trial:  # fmt: skip
+def load(
+    tmp_path,
+    *,
+    year=2018,
+    extra="",
+    stage="IV",
+    line=1,
+    region="",
+    prior="",
+    experimental="durvalumab 1500 mg every 4 weeks",
+    control="",
+) -> Trial:
     path = tmp_path / "mine.yaml"
     path.write_text(
-        TEXT.format(year=year, extra=extra, stage=stage, line=line, region=region, prior=prior,
-                    experimental=experimental, control=control)
-    )  # fmt: skip
+        TEXT.format(
+            year=year,
+            extra=extra,
+            stage=stage,
+            line=line,
+            region=region,
+            prior=prior,
+            experimental=experimental,
+            control=control,
+        )
+    )
     return load_trial(path)
 
 
@@ -104,9 +122,13 @@ def test_stage_three_has_no_default(tmp_path):
 
 @pytest.mark.parametrize(
     ("year", "texts", "expected"),
-    [(2001, ["reck2016"], 2001), (None, ["reck2016", "Reck 2019 JCO 37:537"], 2012), (None, [], 2017),
-     (None, ["NCT02142738"], 2017)],
-)  # fmt: skip
+    [
+        (2001, ["reck2016"], 2001),
+        (None, ["reck2016", "Reck 2019 JCO 37:537"], 2012),
+        (None, [], 2017),
+        (None, ["NCT02142738"], 2017),
+    ],
+)
 def test_the_year_is_the_written_one_or_lies_before_the_earliest_publication(year, texts, expected):
     assert enrolment_year(year, texts) == expected
 

@@ -108,10 +108,15 @@ def test_some_patients_have_one_earlier_line_and_some_two(tmp_path):
 
 @pytest.mark.parametrize(
     ("assay", "low", "high", "expected"),
-    [("SP142", 1, 100, (3, 100)), ("SP142", 50, 100, (74, 100)), ("SP142", 5, 49, (44, 74)),
-     ("73-10", 80, 100, (50, 100)),
-     ("73-10", 1, 79, (1, 50)), ("73-10", 0, 0, (0, 1))],
-)  # fmt: skip
+    [
+        ("SP142", 1, 100, (3, 100)),
+        ("SP142", 50, 100, (74, 100)),
+        ("SP142", 5, 49, (44, 74)),
+        ("73-10", 80, 100, (50, 100)),
+        ("73-10", 1, 79, (1, 50)),
+        ("73-10", 0, 0, (0, 1)),
+    ],
+)
 def test_ranges_of_other_assays_are_translated(assay, low, high, expected):
     assert tps_range(assay, low, high) == pytest.approx(expected)
 
@@ -119,8 +124,13 @@ def test_ranges_of_other_assays_are_translated(assay, low, high, expected):
 def test_translated_cutoffs_have_the_prevalence_that_the_trials_found():
     table = sample_covariates(0, 8192, 3, 0)
     tps = table.loc[table["stage"] == "IV", "pdl1_tps"].to_numpy()
-    for assay, score, prevalence in (("SP142", 1, 0.54), ("SP142", 5, 0.31), ("SP142", 50, 0.16), ("73-10", 50, 0.40),
-                                     ("73-10", 80, 0.29)):  # fmt: skip
+    for assay, score, prevalence in (
+        ("SP142", 1, 0.54),
+        ("SP142", 5, 0.31),
+        ("SP142", 50, 0.16),
+        ("73-10", 50, 0.40),
+        ("73-10", 80, 0.29),
+    ):
         assert np.mean(tps >= tps_range(assay, score, 100)[0]) == pytest.approx(prevalence, abs=0.03)
 
 

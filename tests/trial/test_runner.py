@@ -64,8 +64,19 @@ def test_result_has_the_agreed_shape(result):
     json.dumps(content, allow_nan=False)
     assert [arm["name"] for arm in content["arms"]] == ["pembrolizumab", "docetaxel"]
     for arm in content["arms"]:
-        assert {"name", "regimen", "n", "failed", "orr_pct", "orr_ci", "dor_median_months", "pfs_median_months",
-                "os_median_months", "grade3_pct", "discontinued_pct"} <= set(arm)  # fmt: skip
+        assert {
+            "name",
+            "regimen",
+            "n",
+            "failed",
+            "orr_pct",
+            "orr_ci",
+            "dor_median_months",
+            "pfs_median_months",
+            "os_median_months",
+            "grade3_pct",
+            "discontinued_pct",
+        } <= set(arm)
         assert arm["n"] == 5
     assert {"pfs_hr", "pfs_hr_ci", "os_hr", "os_hr_ci"} <= set(content["comparison"])
     assert len(result.patients) == 10

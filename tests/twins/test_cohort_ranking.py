@@ -54,11 +54,16 @@ def drawn(monkeypatch):
             times = np.maximum(rng.normal(12.0, 1.0, N) + gain, 0.5) * MONTH
             rows += [
                 {
-                    "id": i, "arm": name, "best_response": "PR", "progression_day": d / 2, "death_day": d,
-                    "grade3_day": None, "toxicity_stop_day": None,
+                    "id": i,
+                    "arm": name,
+                    "best_response": "PR",
+                    "progression_day": d / 2,
+                    "death_day": d,
+                    "grade3_day": None,
+                    "toxicity_stop_day": None,
                 }
                 for i, d in enumerate(times)
-            ]  # fmt: skip
+            ]
         w = np.full(N, 1 / N)
         twins = TwinPopulation(
             patient=record.patient,

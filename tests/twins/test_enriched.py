@@ -25,14 +25,21 @@ def outcomes(patient: str, ratio_with: float, ratio_without: float, seed: int = 
         parts.append(
             pd.DataFrame(
                 {
-                    "patient": patient, "twin": np.arange(N), "weight": w, "option": name, "title": f"{name} drug",
-                    "level": "tested", "standard": name == "old", "score": np.minimum(death, 24) / 24,
-                    "os_months": np.minimum(death, 25.0), "os_event": death <= 25.0,
+                    "patient": patient,
+                    "twin": np.arange(N),
+                    "weight": w,
+                    "option": name,
+                    "title": f"{name} drug",
+                    "level": "tested",
+                    "standard": name == "old",
+                    "score": np.minimum(death, 24) / 24,
+                    "os_months": np.minimum(death, 25.0),
+                    "os_event": death <= 25.0,
                     "result:hla_loh": np.where(lost, "present", "absent"),
                     "result:tmb": np.random.default_rng(9).lognormal(2.0, 0.5, N),
                 }
             )
-        )  # fmt: skip
+        )
     return pd.concat(parts, ignore_index=True)
 
 

@@ -35,13 +35,22 @@ files:
 FILES = {
     "treatments": ["patient,start_day,end_day,drug,line", "P1,-500,-80,pembrolizumab,1", "P1,0,300,docetaxel,2"],
     "responses": [
-        "patient,day,recist,sld_mm", "P1,-505,,90", "P1,-440,PR,50", "P1,-260,PR,45", "P1,-80,PD,75", "P1,-2,,80",
-        "P1,42,SD,78", "P1,84,SD,76",
+        "patient,day,recist,sld_mm",
+        "P1,-505,,90",
+        "P1,-440,PR,50",
+        "P1,-260,PR,45",
+        "P1,-80,PD,75",
+        "P1,-2,,80",
+        "P1,42,SD,78",
+        "P1,84,SD,76",
     ],
-    "ctdna": ["patient,day,assay,analyte,value,unit,lod,detected", "P1,0,panel,max VAF,4,VAF percent,0.05,yes",
-              "P1,42,panel,max VAF,3,VAF percent,0.05,yes"],
+    "ctdna": [
+        "patient,day,assay,analyte,value,unit,lod,detected",
+        "P1,0,panel,max VAF,4,VAF percent,0.05,yes",
+        "P1,42,panel,max VAF,3,VAF percent,0.05,yes",
+    ],
     "labs": ["patient,day,analyte,value,unit", "P1,0,nlr,4,1", "P1,42,nlr,6,1"],
-}  # fmt: skip
+}
 
 
 class Grown:
@@ -88,21 +97,27 @@ class World:
         history = tuple(
             {
                 i: LineOutcome(400.0, np.inf, "PR", {60.0: 0.55, 240.0: 0.5, 420.0: 0.85})
-                if x else LineOutcome(60.0, np.inf, "PD", {60.0: 1.4})
+                if x
+                else LineOutcome(60.0, np.inf, "PD", {60.0: 1.4})
                 for i, x in lasting.items()
             }
             for _ in task.history
-        )  # fmt: skip
+        )
         self.given.append(() if task.to_entry else tuple(lasting.values()))
         arm = task.arms[0][0]
         rows = [
             {
-                "id": i, "arm": arm, "best_response": "PR" if x else "PD", "sld_mm_baseline": 80.0,
-                "progression_day": 300.0 if x else 60.0, "death_day": 700.0 if x else 200.0, "grade3_day": None,
+                "id": i,
+                "arm": arm,
+                "best_response": "PR" if x else "PD",
+                "sld_mm_baseline": 80.0,
+                "progression_day": 300.0 if x else 60.0,
+                "death_day": 700.0 if x else 200.0,
+                "grade3_day": None,
                 "toxicity_stop_day": None,
             }
             for i, x in lasting.items()
-        ]  # fmt: skip
+        ]
         scans = [
             {"id": i, "arm": arm, "day": day, "change_pct": 100 * (ratio - 1)}
             for i, x in lasting.items()
@@ -168,8 +183,11 @@ def test_without_scans_the_days_of_a_line_still_say_how_long_it_lasted(world, tm
 
 
 def test_on_a_later_day_scans_of_the_line_move_the_forecast_and_nothing_later_is_read(world, tmp_path):
-    only = {**FILES, "treatments": [FILES["treatments"][0], FILES["treatments"][2]],
-            "responses": [FILES["responses"][0], *FILES["responses"][5:]]}  # fmt: skip
+    only = {
+        **FILES,
+        "treatments": [FILES["treatments"][0], FILES["treatments"][2]],
+        "responses": [FILES["responses"][0], *FILES["responses"][5:]],
+    }
     folder = written(tmp_path / "s", only, lines=0)
     start = shown(folder, tmp_path)
     assert start["forecast"]["os_12"] == pytest.approx(0.5, abs=0.01)
@@ -181,8 +199,11 @@ def test_on_a_later_day_scans_of_the_line_move_the_forecast_and_nothing_later_is
 
 
 def test_scans_and_ctdna_of_a_first_line_are_given_to_the_growing_of_the_twins(world, tmp_path):
-    only = {**FILES, "treatments": [FILES["treatments"][0], FILES["treatments"][2]],
-            "responses": [FILES["responses"][0], *FILES["responses"][5:]]}  # fmt: skip
+    only = {
+        **FILES,
+        "treatments": [FILES["treatments"][0], FILES["treatments"][2]],
+        "responses": [FILES["responses"][0], *FILES["responses"][5:]],
+    }
     shown(written(tmp_path / "s", only, lines=0), tmp_path, "--at", "90")
     course = world.courses[-1]
     assert [f.biomarker for f in course.facts] == ["scan on day 42", "scan on day 84", "ctDNA on day 42"]
@@ -225,8 +246,11 @@ def test_a_course_that_no_twin_has_is_refused_with_the_reason(world, tmp_path, m
 
     def dead(task, table, **settings):
         made = nobody(task, table, **settings)
-        return replace(made, history=tuple({i: LineOutcome(1.0, 1.0, "PD", {}) for i in h} for h in made.history),
-                       patients=made.patients.head(0).assign(id=[], arm=[]))  # fmt: skip
+        return replace(
+            made,
+            history=tuple({i: LineOutcome(1.0, 1.0, "PD", {}) for i in h} for h in made.history),
+            patients=made.patients.head(0).assign(id=[], arm=[]),
+        )
 
     monkeypatch.setattr(module, "follow", dead)
     monkeypatch.setattr(earlier_lines, "_MOST_GROWN", 1600)
@@ -286,16 +310,22 @@ def wide(world, monkeypatch) -> World:
 
 
 def test_a_size_that_no_twin_has_after_the_earlier_lines_is_named_with_what_to_do(wide, tmp_path):
-    counted = {**FILES, "treatments": [FILES["treatments"][0], FILES["treatments"][2]],
-               "responses": ["patient,day,recist,sld_mm", "P1,-2,,600"]}  # fmt: skip
+    counted = {
+        **FILES,
+        "treatments": [FILES["treatments"][0], FILES["treatments"][2]],
+        "responses": ["patient,day,recist,sld_mm", "P1,-2,,600"],
+    }
     said = refused(written(tmp_path / "s", counted, lines=2), tmp_path)
     assert "the sum of diameters before this line (600 mm)" in said
     assert "the twins are not conditioned on it" in said
 
 
 def test_a_size_that_few_twins_have_after_the_earlier_lines_is_said_to_be_unlikely(wide, tmp_path):
-    counted = {**FILES, "treatments": [FILES["treatments"][0], FILES["treatments"][2]],
-               "responses": ["patient,day,recist,sld_mm", "P1,-2,,190"]}  # fmt: skip
+    counted = {
+        **FILES,
+        "treatments": [FILES["treatments"][0], FILES["treatments"][2]],
+        "responses": ["patient,day,recist,sld_mm", "P1,-2,,190"],
+    }
     found = shown(written(tmp_path / "s", counted, lines=2), tmp_path)
     assert found["least_likely"]["biomarker"] == "sum of diameters before this line"
     assert found["least_likely"]["probability"] == pytest.approx(0.067, abs=0.02)  # |z| of ln(190/80) over 0.47

@@ -45,15 +45,27 @@ def virtual(trial, *, patients: int, seed: int, **_):
     tps = np.where(rng.uniform(size=n) < 0.35, 0.0, rng.beta(0.6, 0.8, n) * 100)
     size = np.exp(rng.normal(math.log(65.0), 0.5, n))
     base = {
-        "id": np.arange(n), "pdl1_tps": tps, "tmb_mut_mb": np.exp(rng.normal(1.8, 0.8, n)), "nlr": rng.gamma(3, 1.5, n),
-        "albumin_g_l": rng.normal(38, 4, n), "age": rng.normal(64, 9, n), "sld_mm": size,
+        "id": np.arange(n),
+        "pdl1_tps": tps,
+        "tmb_mut_mb": np.exp(rng.normal(1.8, 0.8, n)),
+        "nlr": rng.gamma(3, 1.5, n),
+        "albumin_g_l": rng.normal(38, 4, n),
+        "age": rng.normal(64, 9, n),
+        "sld_mm": size,
         "n_sites": rng.integers(1, 5, n),
-        "sex": rng.choice(["F", "M"], n), "smoking": rng.choice(["never", "former", "current"], n),
-        "histology": rng.choice(["nonsquamous", "squamous"], n, p=[0.7, 0.3]), "ecog": rng.integers(0, 2, n),
-        "driver": "none", "kras": rng.uniform(size=n) < 0.25, "akkermansia": rng.uniform(size=n) < 0.5,
-        "antibiotics": rng.uniform(size=n) < 0.2, "liver_mets": rng.uniform(size=n) < 0.2, "brain_mets": False,
-        "b:hla_loh_share_T": rng.uniform(size=n), "largest_mm_baseline": size / 2,
-    }  # fmt: skip
+        "sex": rng.choice(["F", "M"], n),
+        "smoking": rng.choice(["never", "former", "current"], n),
+        "histology": rng.choice(["nonsquamous", "squamous"], n, p=[0.7, 0.3]),
+        "ecog": rng.integers(0, 2, n),
+        "driver": "none",
+        "kras": rng.uniform(size=n) < 0.25,
+        "akkermansia": rng.uniform(size=n) < 0.5,
+        "antibiotics": rng.uniform(size=n) < 0.2,
+        "liver_mets": rng.uniform(size=n) < 0.2,
+        "brain_mets": False,
+        "b:hla_loh_share_T": rng.uniform(size=n),
+        "largest_mm_baseline": size / 2,
+    }
     rows, visits = [], []
     later = 1.0 if trial.name == "oak" else 0.0
     for arm in trial.arms:
@@ -64,11 +76,14 @@ def virtual(trial, *, patients: int, seed: int, **_):
         rows.append(
             pd.DataFrame(
                 {
-                    **base, "arm": arm.name, "best_response": np.where(responds, "PR", "SD"),
-                    "progression_day": os_ * 0.5 * DAYS, "death_day": np.where(os_ < 27, os_ * DAYS, np.nan),
+                    **base,
+                    "arm": arm.name,
+                    "best_response": np.where(responds, "PR", "SD"),
+                    "progression_day": os_ * 0.5 * DAYS,
+                    "death_day": np.where(os_ < 27, os_ * DAYS, np.nan),
                 }
             )
-        )  # fmt: skip
+        )
         for day in (42.0, 84.0, 126.0, 189.0, 252.0):
             ratio = np.where(responds, course(day, True), course(day, False))
             seen = {"id": base["id"], "arm": arm.name, "day": day, "largest_mm": base["largest_mm_baseline"] * ratio}
@@ -93,18 +108,28 @@ def oak_file(path: Path, n: int = 700) -> None:
     responds = rng.uniform(size=n) < np.where(on, chance_of(tps, 1.0), 0.13)
     pd.DataFrame(
         {
-            "PtID": np.arange(1, n + 1), "TRT01P": arm, "BCOR": np.where(responds, "PR", "SD"),
+            "PtID": np.arange(1, n + 1),
+            "TRT01P": arm,
+            "BCOR": np.where(responds, "PR", "SD"),
             "TC1IC1": np.where(rank < 0.45, "TC0 and IC0", "TC1/2/3 or IC1/2/3"),
             "TC3IC3": np.where(rank >= 0.84, "TC3 or IC3", "TC0/1/2 and IC0/1/2"),
-            "btmb": rng.integers(0, 40, n), "BEP": rng.choice(["Y", "N"], n, p=[0.8, 0.2]),
+            "btmb": rng.integers(0, 40, n),
+            "BEP": rng.choice(["Y", "N"], n, p=[0.8, 0.2]),
             "BAGE": rng.integers(40, 85, n),
-            "SEX": rng.choice(["M", "F"], n), "HIST": rng.choice(["SQUAMOUS", "NON-SQUAMOUS"], n),
-            "ECOGGR": rng.integers(0, 2, n), "TOBHX": rng.choice(["NEVER", "PREVIOUS", "CURRENT"], n),
-            "blSLD": size.round(0), "METSITES": rng.integers(1, 5, n), "KRASMUT": rng.choice(["POSITIVE", "."], n),
-            "EGFRMUT": "NEGATIVE", "PFS": (os_ * 0.5).round(3), "PFS.CNSR": 0, "OS": os_.clip(max=27).round(3),
+            "SEX": rng.choice(["M", "F"], n),
+            "HIST": rng.choice(["SQUAMOUS", "NON-SQUAMOUS"], n),
+            "ECOGGR": rng.integers(0, 2, n),
+            "TOBHX": rng.choice(["NEVER", "PREVIOUS", "CURRENT"], n),
+            "blSLD": size.round(0),
+            "METSITES": rng.integers(1, 5, n),
+            "KRASMUT": rng.choice(["POSITIVE", "."], n),
+            "EGFRMUT": "NEGATIVE",
+            "PFS": (os_ * 0.5).round(3),
+            "PFS.CNSR": 0,
+            "OS": os_.clip(max=27).round(3),
             "OS.CNSR": (os_ > 27).astype(int),
         }
-    ).to_csv(path, index=False)  # fmt: skip
+    ).to_csv(path, index=False)
 
 
 def lesions_file(path: Path, n: int = 60) -> None:
@@ -312,8 +337,14 @@ def test_missing_inputs_of_a_rival_take_the_mean_with_an_indicator(data):
 
 
 def test_regrowth_is_a_fifth_and_five_millimetres_over_the_smallest_diameter():
-    one = Monitored("a", "docetaxel", np.array([0.0, 42, 84]), np.array([40.0, 30, 20]), np.array([126.0, 168]),
-                    np.array([24.0, 26.0]))  # fmt: skip
+    one = Monitored(
+        "a",
+        "docetaxel",
+        np.array([0.0, 42, 84]),
+        np.array([40.0, 30, 20]),
+        np.array([126.0, 168]),
+        np.array([24.0, 26.0]),
+    )
     assert one.regrowth == (84.0, True)
     never = Monitored("a", "docetaxel", one.days, one.mm, one.later_days, np.array([24.0, 23.0]))
     assert never.regrowth == (84.0, False)

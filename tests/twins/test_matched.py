@@ -49,10 +49,13 @@ def world(effect: float):
             months = base * gain
             rows.append(
                 seen.assign(
-                    id=np.arange(patients), arm=arm.name, best_response=np.where(months > 9, "PR", "PD"),
-                    progression_day=months * DAYS, death_day=months * 3 * DAYS,
+                    id=np.arange(patients),
+                    arm=arm.name,
+                    best_response=np.where(months > 9, "PR", "PD"),
+                    progression_day=months * DAYS,
+                    death_day=months * 3 * DAYS,
                 )
-            )  # fmt: skip
+            )
         return SimpleNamespace(trial=trial, patients=pd.concat(rows))
 
     return simulate

@@ -168,11 +168,15 @@ def followed(arms: dict[str, np.ndarray], n: int = 300) -> Followed:
         for i in range(n):
             rows.append(
                 {
-                    "id": i, "arm": name, "best_response": "PR" if months[i] > 12 else "PD",
-                    "progression_day": months[i] * MONTH / 2, "death_day": months[i] * MONTH,
-                    "grade3_day": None, "toxicity_stop_day": None,
+                    "id": i,
+                    "arm": name,
+                    "best_response": "PR" if months[i] > 12 else "PD",
+                    "progression_day": months[i] * MONTH / 2,
+                    "death_day": months[i] * MONTH,
+                    "grade3_day": None,
+                    "toxicity_stop_day": None,
                 }
-            )  # fmt: skip
+            )
     table = pd.DataFrame(index=pd.RangeIndex(n, name="id"))
     weights = np.full(n, 1 / n)
     twins = TwinPopulation(
@@ -212,10 +216,13 @@ def test_two_classes_are_told_apart_only_beyond_the_error_of_the_calibration():
     both = next(o for o in found if o.kind == "ici and chemotherapy")
     made = followed({mono.name: months, both.name: months + 1.0})
     told = {
-        size: next(r for r in ranked(made, (mono, both), discrepancy=size and {"median": size}).rows
-                   if r.option.name == both.name).told_apart
+        size: next(
+            r
+            for r in ranked(made, (mono, both), discrepancy=size and {"median": size}).rows
+            if r.option.name == both.name
+        ).told_apart
         for size in (0.0, 0.4)
-    }  # fmt: skip
+    }
     assert told == {0.0: True, 0.4: False}
 
 

@@ -157,13 +157,15 @@ def twins_table(n: int = N) -> pd.DataFrame:
     rng = np.random.default_rng(2)
     return pd.DataFrame(
         {
-            "tmb_mut_mb": rng.lognormal(2.0, 0.8, n), "akkermansia": rng.random(n) < 0.4,
+            "tmb_mut_mb": rng.lognormal(2.0, 0.8, n),
+            "akkermansia": rng.random(n) < 0.4,
             "pdl1_tps": rng.uniform(0, 100, n),
-            "driver": np.where(rng.random(n) < 0.2, "EGFR", "none"), "p:f_b2m_null": np.linspace(0.0, 0.9, n),
+            "driver": np.where(rng.random(n) < 0.2, "EGFR", "none"),
+            "p:f_b2m_null": np.linspace(0.0, 0.9, n),
             "p:f_hla_loh": np.where(np.arange(n) % 4 == 0, 0.7, 0.05),
         },
         index=pd.RangeIndex(n, name="id"),
-    )  # fmt: skip
+    )
 
 
 def test_results_are_those_that_the_table_of_facts_names():
@@ -217,10 +219,15 @@ def ranking_of(n: int = N):
         for i in range(n):
             rows.append(
                 {
-                    "id": i, "arm": option.name, "best_response": "PR", "progression_day": months[i] * MONTH / 2,
-                    "death_day": months[i] * MONTH, "grade3_day": None, "toxicity_stop_day": None,
+                    "id": i,
+                    "arm": option.name,
+                    "best_response": "PR",
+                    "progression_day": months[i] * MONTH / 2,
+                    "death_day": months[i] * MONTH,
+                    "grade3_day": None,
+                    "toxicity_stop_day": None,
                 }
-            )  # fmt: skip
+            )
     w = np.full(n, 1 / n)
     twins = TwinPopulation(
         patient="P", table=table, weights=w, facts=record.facts, effective=float(n), candidates=n, surprise={}, seed=1

@@ -49,16 +49,25 @@ def name_facts(name: str) -> dict[str, Any] | None:
     if name in model.states:
         state = model.states[name]
         return {
-            "kind": "state", **common, "mechanism": state.owner, "unit": state.unit, "meaning": state.meaning,
-            "compartment": state.compartment, "equation": f"d({name})/dt = {reactions_of(model, name)}",
-        }  # fmt: skip
+            "kind": "state",
+            **common,
+            "mechanism": state.owner,
+            "unit": state.unit,
+            "meaning": state.meaning,
+            "compartment": state.compartment,
+            "equation": f"d({name})/dt = {reactions_of(model, name)}",
+        }
     if name in model.quantities:
         quantity = model.quantities[name]
         return {
-            "kind": "quantity", **common, "mechanism": quantity.owner, "unit": quantity.unit,
-            "meaning": quantity.meaning, "equation": f"{name} = {write(quantity.expression)}",
+            "kind": "quantity",
+            **common,
+            "mechanism": quantity.owner,
+            "unit": quantity.unit,
+            "meaning": quantity.meaning,
+            "equation": f"{name} = {write(quantity.expression)}",
             "observable": quantity.observable,
-        }  # fmt: skip
+        }
     if name not in model.parameters:
         return None
     rows = {str(row["name"]): row for row in parameter_table(model)}
@@ -67,9 +76,14 @@ def name_facts(name: str) -> dict[str, Any] | None:
         return {"kind": "parameter", **common, **row, "meaning": rows[name]["note"]}
     parameter = model.parameters[name]
     return {
-        "kind": "parameter", **common, "mechanism": parameter.owner, "unit": parameter.unit, "value": parameter.value,
-        "grade": parameter.grade, "meaning": parameter.note or "Strength of a modulation in the reference patient",
-    }  # fmt: skip
+        "kind": "parameter",
+        **common,
+        "mechanism": parameter.owner,
+        "unit": parameter.unit,
+        "value": parameter.value,
+        "grade": parameter.grade,
+        "meaning": parameter.note or "Strength of a modulation in the reference patient",
+    }
 
 
 def _users(model: Model, name: str) -> list[str]:

@@ -85,9 +85,18 @@ def ablate_command(
 
     with interruptible(out, "mechanisms"):
         result = run_ablation(
-            names, trials=chosen, data=data, patients=patients, seed=seed, seeds=seeds, rounds=rounds, workers=workers,
-            out=out, engine=engine, progress=tell,
-        )  # fmt: skip
+            names,
+            trials=chosen,
+            data=data,
+            patients=patients,
+            seed=seed,
+            seeds=seeds,
+            rounds=rounds,
+            workers=workers,
+            out=out,
+            engine=engine,
+            progress=tell,
+        )
     text, markdown = json_module.dumps(result.to_json(), indent=1, allow_nan=False), ablation_markdown(result)
     for name, content in (("ablation.json", text), ("ablation.md", markdown)):
         with whole_file(out / name, "cannot write the report", hint="Choose another folder with --out.") as stream:

@@ -79,10 +79,18 @@ def credibility_command(
 
     with interruptible(folder):
         made = assess(
-            trial, purpose, patients=patients, seeds=tuple(range(seed, seed + seeds)), scored_patients=scored_patients,
-            trajectories=trajectories, scores=scores, workers=workers, out=folder / "patients", engine=engine,
+            trial,
+            purpose,
+            patients=patients,
+            seeds=tuple(range(seed, seed + seeds)),
+            scored_patients=scored_patients,
+            trajectories=trajectories,
+            scores=scores,
+            workers=workers,
+            out=folder / "patients",
+            engine=engine,
             progress=tell,
-        )  # fmt: skip
+        )
     written = write_credibility(made, folder, NOTICE)
     if as_json:
         typer.echo(json_module.dumps(made.to_json(), indent=2, default=str))
@@ -119,17 +127,20 @@ def _scores(path: Path) -> list[Score]:
         raise InputError("holds no scores of trials", where=where, hint=hint)
     if content.get("model") != model_digest():
         raise InputError(
-            "the scores are of another model, or of a version that did not say of which", where=where,
+            "the scores are of another model, or of a version that did not say of which",
+            where=where,
             hint="Run `immunescape validate --json` again with this version.",
-        )  # fmt: skip
+        )
     seen: set[tuple[str, str, str]] = set()
     for number, row in enumerate(rows):
         role, kind = roles().get(row.trial, ("own", row.regimen_class))
         if (row.role, row.regimen_class) != (role, kind):
             raise InputError(
                 f"row {number}: '{row.trial}' is '{row.role}' of the kind '{row.regimen_class}', but '{role}' of the"
-                f" kind '{kind}' in this version", where=where, hint=hint,
-            )  # fmt: skip
+                f" kind '{kind}' in this version",
+                where=where,
+                hint=hint,
+            )
         key = (row.trial, row.arm, row.endpoint)
         if key in seen:
             raise InputError(f"row {number}: {' '.join(key)} is given twice", where=where, hint=hint)

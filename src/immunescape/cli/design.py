@@ -38,18 +38,52 @@ def register(app: typer.Typer) -> None:
 EVERYWHERE = ("what", "as_json")
 SIZE_OPTIONS = {
     "survival": (
-        "hazard_ratio", "median", "power", "alpha", "looks", "family", "parameter", "futility", "futility_parameter",
-        "binding", "ratio", "accrual", "follow_up", "dropout", "margin", "events", "patients",
+        "hazard_ratio",
+        "median",
+        "power",
+        "alpha",
+        "looks",
+        "family",
+        "parameter",
+        "futility",
+        "futility_parameter",
+        "binding",
+        "ratio",
+        "accrual",
+        "follow_up",
+        "dropout",
+        "margin",
+        "events",
+        "patients",
     ),
     "rates": (
-        "rates", "power", "alpha", "looks", "family", "parameter", "futility", "futility_parameter", "binding", "ratio",
+        "rates",
+        "power",
+        "alpha",
+        "looks",
+        "family",
+        "parameter",
+        "futility",
+        "futility_parameter",
+        "binding",
+        "ratio",
         "patients",
     ),
     "means": (
-        "difference", "sd", "power", "alpha", "looks", "family", "parameter", "futility", "futility_parameter",
-        "binding", "ratio", "patients",
+        "difference",
+        "sd",
+        "power",
+        "alpha",
+        "looks",
+        "family",
+        "parameter",
+        "futility",
+        "futility_parameter",
+        "binding",
+        "ratio",
+        "patients",
     ),
-}  # fmt: skip
+}
 """Options of `design size` that each measure reads; a design brings everything itself."""
 
 
@@ -83,8 +117,9 @@ def _refuse_unread(ctx: Any, what: str) -> None:
         if name in given and not several:
             refuse(name, "a single look needs no boundaries; give the looks as in --looks 0.6,1")
     for option, chosen, needed in (
-        ("family", values["family"], "parameter"), ("futility", values["futility"], "futility_parameter"),
-    ):  # fmt: skip
+        ("family", values["family"], "parameter"),
+        ("futility", values["futility"], "futility_parameter"),
+    ):
         if several and chosen in PARAMETER_FAMILIES and needed not in given:
             raise InputError(
                 f"--{option} {chosen} needs --{needed.replace('_', '-')}",
@@ -184,16 +219,31 @@ def size_command(
     from immunescape.design.records import Dropout
 
     bounds = sizing.size_of_bounds(
-        _numbers(looks, "--looks"), alpha=alpha, power=power, family=family, parameter=parameter, futility=futility,
-        futility_parameter=futility_parameter, binding=binding,
-    )  # fmt: skip
+        _numbers(looks, "--looks"),
+        alpha=alpha,
+        power=power,
+        family=family,
+        parameter=parameter,
+        futility=futility,
+        futility_parameter=futility_parameter,
+        binding=binding,
+    )
     if what == "survival":
         if hazard_ratio is None or median is None:
             raise InputError("survival needs --hazard-ratio and --median")
         size = sizing.size_survival(
-            hazard_ratio, median, bounds, alpha=alpha, accrual_months=accrual, follow_up_months=follow_up, ratio=ratio,
-            dropout=Dropout(dropout, 12.0).hazard, margin=margin, events=events, patients=patients,
-        )  # fmt: skip
+            hazard_ratio,
+            median,
+            bounds,
+            alpha=alpha,
+            accrual_months=accrual,
+            follow_up_months=follow_up,
+            ratio=ratio,
+            dropout=Dropout(dropout, 12.0).hazard,
+            margin=margin,
+            events=events,
+            patients=patients,
+        )
     elif what == "rates":
         pair = _numbers(rates or "", "--rates")
         if len(pair) != 2:
@@ -221,11 +271,19 @@ def _print_size(content: dict[str, Any]) -> None:
     typer.echo(f"Power     {content['power']:.4f}\n")
     digits = {"events": 1, "patients": 1, "month": 1, "efficacy_p": 5, "cumulative_alpha": 5, "information": 3}
     titles = {
-        "look": "Look", "information": "Fraction", "events": "Events", "patients": "Patients", "month": "Month",
-        "efficacy_z": "Z", "efficacy_p": "p", "efficacy_hazard_ratio": "HR at Z",
-        "futility_z": "Futility Z", "futility_hazard_ratio": "Futility HR",
-        "cumulative_alpha": "Alpha so far", "cumulative_power": "Power so far",
-    }  # fmt: skip
+        "look": "Look",
+        "information": "Fraction",
+        "events": "Events",
+        "patients": "Patients",
+        "month": "Month",
+        "efficacy_z": "Z",
+        "efficacy_p": "p",
+        "efficacy_hazard_ratio": "HR at Z",
+        "futility_z": "Futility Z",
+        "futility_hazard_ratio": "Futility HR",
+        "cumulative_alpha": "Alpha so far",
+        "cumulative_power": "Power so far",
+    }
     shown = [k for k in titles if any(k in row for row in content["looks"])]
     rows = [
         {titles[k]: (row[k] if k == "look" else number(row.get(k), digits.get(k, 4))) for k in shown}

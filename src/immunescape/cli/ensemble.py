@@ -49,9 +49,16 @@ def ensemble_command(
 
     with interruptible(out, "draws"), Progress(quiet=as_json, what="draws") as advance:
         result = run_ensemble(
-            load_trial(trial), draws=draws, patients=patients, seed=seed, width=width, workers=workers, out=out,
-            engine=engine, progress=advance,
-        )  # fmt: skip
+            load_trial(trial),
+            draws=draws,
+            patients=patients,
+            seed=seed,
+            width=width,
+            workers=workers,
+            out=out,
+            engine=engine,
+            progress=advance,
+        )
     if as_json:
         typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
         return

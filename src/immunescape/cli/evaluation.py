@@ -224,9 +224,16 @@ def validate_command(
     check_file(html, "--html")
     with interruptible(out):
         validation = validate(
-            names or (), patients=patients, seed=seed, workers=workers, out=out, data=data, engine=engine,
-            progress=tell, cluster=cluster,
-        )  # fmt: skip
+            names or (),
+            patients=patients,
+            seed=seed,
+            workers=workers,
+            out=out,
+            data=data,
+            engine=engine,
+            progress=tell,
+            cluster=cluster,
+        )
     if html is not None:
         write_scoreboard(validation, html, NOTICE, data)
     if as_json:

@@ -46,9 +46,10 @@ def evidence_command(
     rows = matching(table.rows, **{k: v for k, v in filters.items() if v is not None})
     if check:
         counts = Counter(r.result for r in rows)
-        typer.echo(f"{len(rows)} rows, {len({r.registry or r.trial for r in rows})} trials: " + ", ".join(
-            f"{n} {name.replace('_', ' ')}" for name, n in sorted(counts.items())
-        ))  # fmt: skip
+        typer.echo(
+            f"{len(rows)} rows, {len({r.registry or r.trial for r in rows})} trials: "
+            + ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in sorted(counts.items()))
+        )
         recalled = sum(r.checked == MEMORY for r in rows)
         if table.entered_after:
             typer.echo(f"{recalled} rows recalled from memory, not read in their source")
@@ -67,16 +68,25 @@ def evidence_command(
         "Trials by class of regimen and setting",
         [
             {
-                "trial": r.trial, "registry": r.registry, "phase": r.phase, "class": r.kind, "stage": r.stage,
-                "line": r.lines, "inhibitor before": r.had_inhibitor, "histology": r.histology, "PD-L1": r.pdl1,
-                "driver": r.driver, "result": r.result.replace("_", " "),
+                "trial": r.trial,
+                "registry": r.registry,
+                "phase": r.phase,
+                "class": r.kind,
+                "stage": r.stage,
+                "line": r.lines,
+                "inhibitor before": r.had_inhibitor,
+                "histology": r.histology,
+                "PD-L1": r.pdl1,
+                "driver": r.driver,
+                "result": r.result.replace("_", " "),
                 "HR": "" if r.ratio is None else f"{r.ratio:g} ({r.low:g} to {r.high:g})",
-                "finding": r.finding, "source": r.source,
+                "finding": r.finding,
+                "source": r.source,
             }
             for r in rows
         ],
         as_json=False,
-    )  # fmt: skip
+    )
 
 
 def _check_chain(chain: str) -> None:

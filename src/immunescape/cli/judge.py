@@ -46,9 +46,14 @@ def judge_command(
         check_file(page, "--page")
     with interruptible(out, "virtual patients"), Progress(as_json, "virtual patients") as progress:
         result = judge(
-            data, patients=patients, seed=seed, workers=workers, out=out, engine=engine,
+            data,
+            patients=patients,
+            seed=seed,
+            workers=workers,
+            out=out,
+            engine=engine,
             progress=lambda _, done, total: progress(done, total),
-        )  # fmt: skip
+        )
     write_judged(result, out)
     markdown = judged_markdown(result)
     for path in (out / "judged.md", *([page] if page is not None else [])):

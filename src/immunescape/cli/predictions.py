@@ -102,15 +102,17 @@ def show_command(
                 "predicted (95 %)": figure_text(f),
                 "published": "; ".join(
                     outcome_text(o) for o in outcomes if (o.arm, o.endpoint) == (f["arm"], f["endpoint"])
-                ) or "–",
+                )
+                or "–",
             }
             for f in made["figures"]
-        ]  # fmt: skip
+        ]
         print_table("Figures", rows)
         baselines = [{"figure": end, **values} for end, values in made["baselines"].items()]
         print_table("Naive baselines", baselines)
-        chance = [{"primary endpoint": end, "probability": f"{v:.2f}"} for end, v in
-                  made["probability_of_success"].items()]  # fmt: skip
+        chance = [
+            {"primary endpoint": end, "probability": f"{v:.2f}"} for end, v in made["probability_of_success"].items()
+        ]
         print_table("Probability that the trial shows a difference in favour of the experimental arm", chance)
 
 
@@ -144,14 +146,16 @@ def check_command(
 
 @predictions_app.command("make")
 def make_command(
-    *, trials: Annotated[
+    *,
+    trials: Annotated[
         list[str] | None,
-        typer.Argument(help="Trial files or included open trials [default: all included ones].",
-                       autocompletion=completion.trials),
+        typer.Argument(
+            help="Trial files or included open trials [default: all included ones].", autocompletion=completion.trials
+        ),
     ] = None,
-    folder: Annotated[
-        Path, typer.Option("--folder", help="Folder in which to register the predictions.")
-    ] = Path("immunescape-results/predictions"),
+    folder: Annotated[Path, typer.Option("--folder", help="Folder in which to register the predictions.")] = Path(
+        "immunescape-results/predictions"
+    ),
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per arm and seed.")
     ] = 350,
@@ -165,7 +169,7 @@ def make_command(
         str, typer.Option("--known", help="Prior knowledge of its drugs and result; for your own files.")
     ] = "",
     engine: Engine = "auto",
-) -> None:  # fmt: skip
+) -> None:
     """Simulate trials with unknown results and record the predictions in the ledger."""
     from immunescape.evaluation.forecast import forecast
     from immunescape.files import check_folder
@@ -192,8 +196,10 @@ def make_command(
             raise unknown_word("open trial", name, shipped)
     for trial, _, _ in loaded:
         if trial.published is not None:
-            raise InputError(f"trial '{trial.name}' has published results in its file",
-                             hint="Predict trials whose results are not yet known.")  # fmt: skip
+            raise InputError(
+                f"trial '{trial.name}' has published results in its file",
+                hint="Predict trials whose results are not yet known.",
+            )
         if (included_trial := published_as(trial)) is not None:
             raise InputError(
                 f"trial '{trial.name}' is {trial.registry}, whose result is in the included trial '{included_trial}'",
@@ -209,12 +215,19 @@ def make_command(
             typer.echo(f"{trial.name}: {len(trial.arms)} arms of {patients} patients, {seeds} seeds", err=True)
             with Progress(quiet=False) as advance:
                 made = forecast(
-                    trial, patients=patients, seeds=numbers, workers=workers, engine=engine, progress=advance,
+                    trial,
+                    patients=patients,
+                    seeds=numbers,
+                    workers=workers,
+                    engine=engine,
+                    progress=advance,
                     out=folder / "patients" / trial.name,
-                )  # fmt: skip
+                )
             prediction = enter_prediction(made, folder, question=asks, declared=said)
-            typer.echo(f"{prediction.record}: PFS HR {figure_text(prediction.figure('pfs_hr'))}, OS HR"
-                       f" {figure_text(prediction.figure('os_hr'))}")  # fmt: skip
+            typer.echo(
+                f"{prediction.record}: PFS HR {figure_text(prediction.figure('pfs_hr'))}, OS HR"
+                f" {figure_text(prediction.figure('os_hr'))}"
+            )
 
 
 @predictions_app.command("enter")

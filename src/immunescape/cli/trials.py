@@ -102,9 +102,16 @@ def trial_command(
     refuse_other(folder, "trial", virtual.name, force=force)
     with interruptible(folder), Progress(quiet=as_json) as advance:
         result = virtual.run(
-            patients=patients, seed=seed, workers=workers, out=folder, engine=engine, paired=paired,
-            progress=first_with(_read_ahead, advance), attribute=attribute, cluster=cluster,
-        )  # fmt: skip
+            patients=patients,
+            seed=seed,
+            workers=workers,
+            out=folder,
+            engine=engine,
+            paired=paired,
+            progress=first_with(_read_ahead, advance),
+            attribute=attribute,
+            cluster=cluster,
+        )
     written = result.save(folder)
     if as_json:
         typer.echo((folder / "result.json").read_text(encoding="utf-8"), nl=False)

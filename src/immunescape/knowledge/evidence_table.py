@@ -27,18 +27,52 @@ from immunescape.knowledge.tables import DATA, Row, parse_rows
 __all__ = ["COLUMNS", "FURTHER", "EvidenceRow", "EvidenceTable", "matching", "read_evidence", "shipped_evidence"]
 
 COLUMNS = (
-    "trial", "registry", "phase", "kind", "lines", "had_inhibitor", "histology", "pdl1", "driver", "result", "finding",
+    "trial",
+    "registry",
+    "phase",
+    "kind",
+    "lines",
+    "had_inhibitor",
+    "histology",
+    "pdl1",
+    "driver",
+    "result",
+    "finding",
     "source",
-)  # fmt: skip
+)
 FURTHER = ("endpoint", "n", "year", "ratio", "low", "high", "checked", "stage")
 """Columns that the table of combination trials has besides."""
 REGIMEN_CLASSES = (
-    "ici", "CTLA-4 antibody", "TIGIT antibody", "LAG-3 antibody", "TIM-3 antibody", "antiangiogenic", "cytokine",
-    "cell therapy", "antibody-drug conjugate", "targeted", "vaccine", "radiotherapy", "STING agonist",
-    "epigenetic drug", "costimulation", "adenosine antibody", "flora", "chemotherapy", "PARP inhibitor",
-    "ATR inhibitor", "IDO1 inhibitor", "arginase inhibitor", "TGF-beta receptor inhibitor", "TGF-beta trap",
-    "interleukin-1 antibody", "CCR4 antibody", "COX-2 inhibitor", "metformin", "other",
-)  # fmt: skip
+    "ici",
+    "CTLA-4 antibody",
+    "TIGIT antibody",
+    "LAG-3 antibody",
+    "TIM-3 antibody",
+    "antiangiogenic",
+    "cytokine",
+    "cell therapy",
+    "antibody-drug conjugate",
+    "targeted",
+    "vaccine",
+    "radiotherapy",
+    "STING agonist",
+    "epigenetic drug",
+    "costimulation",
+    "adenosine antibody",
+    "flora",
+    "chemotherapy",
+    "PARP inhibitor",
+    "ATR inhibitor",
+    "IDO1 inhibitor",
+    "arginase inhibitor",
+    "TGF-beta receptor inhibitor",
+    "TGF-beta trap",
+    "interleukin-1 antibody",
+    "CCR4 antibody",
+    "COX-2 inhibitor",
+    "metformin",
+    "other",
+)
 """Parts of a class of regimen, in the order in which they are joined by ``and``."""
 PHASES = ("1", "1b", "1/2", "1b/2", "2", "2/3", "3")
 LINES = ("any", "1", "2", "3", "1+", "2+", "3+")
@@ -156,9 +190,12 @@ def _row(r: Row, references: Mapping[str, Any], further: bool) -> EvidenceRow:
     r.choice("phase", PHASES)
     _kind(r)
     for column, levels in (
-        ("lines", LINES), ("had_inhibitor", ("any", "yes", "no")), ("histology", ("any", "squamous", "nonsquamous")),
-        ("driver", DRIVERS), ("result", RESULTS),
-    ):  # fmt: skip
+        ("lines", LINES),
+        ("had_inhibitor", ("any", "yes", "no")),
+        ("histology", ("any", "squamous", "nonsquamous")),
+        ("driver", DRIVERS),
+        ("result", RESULTS),
+    ):
         r.choice(column, levels)
     _pdl1(r)
     # 'strategies' is the table of strategies itself, for results presented at congresses that it cites
@@ -224,9 +261,14 @@ def _further(r: Row) -> dict[str, Any]:
             raise InputError("a single arm has no hazard ratio", where=r.where)
     counts = {k: None if numbers[k] is None else int(numbers[k] or 0) for k in ("n", "year")}
     return {
-        "endpoint": r["endpoint"], **counts, "ratio": ratio, "low": low, "high": high, "checked": r["checked"],
+        "endpoint": r["endpoint"],
+        **counts,
+        "ratio": ratio,
+        "low": low,
+        "high": high,
+        "checked": r["checked"],
         "stage": r["stage"],
-    }  # fmt: skip
+    }
 
 
 def _no_doubles(rows: Sequence[EvidenceRow], raw: Sequence[Row]) -> None:

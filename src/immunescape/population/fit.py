@@ -100,9 +100,10 @@ class PopulationFit:
                 raise InputError(f"{term.value} is not a valid {term.term}", where=where)
             if ("." in term.parameter) != (term.term in COEFFICIENT_TERMS):
                 raise InputError(
-                    f"the term '{term.term}' does not go with '{term.parameter}'", where=where,
+                    f"the term '{term.term}' does not go with '{term.parameter}'",
+                    where=where,
                     hint="Coefficients (lesions.NAME) have the terms factor or log_odds, parameters the others.",
-                )  # fmt: skip
+                )
             terms_of_parameter[term.term] = term.value
         object.__setattr__(self, "_by", by_parameter)
         object.__setattr__(self, "values", values)
@@ -129,9 +130,16 @@ class PopulationFit:
         terms = []
         for row in parse_rows(text, COLUMNS, origin):
             terms.append(
-                FitTerm(row["parameter"], row["term"], row.number("value"), row.number("se"), row["source"],
-                        row["grade"], note=row["note"])
-            )  # fmt: skip
+                FitTerm(
+                    row["parameter"],
+                    row["term"],
+                    row.number("value"),
+                    row.number("se"),
+                    row["source"],
+                    row["grade"],
+                    note=row["note"],
+                )
+            )
         return cls(tuple(terms))
 
     def to_csv(self) -> str:

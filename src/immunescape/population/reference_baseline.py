@@ -286,9 +286,13 @@ def _compile(model: Model, engine: str) -> Compiled:
 
 
 def _grow(
-    model: Model, compiled: Compiled, strengths: Mapping[Key, float], rtol: float, killing: float = 1.0,
+    model: Model,
+    compiled: Compiled,
+    strengths: Mapping[Key, float],
+    rtol: float,
+    killing: float = 1.0,
     changed: Mapping[str, float] | None = None,
-) -> Baseline:  # fmt: skip
+) -> Baseline:
     """Grow the reference patient; `killing` scales k_kill."""
     from immunescape.engine.api import STOPPED, Job, Stop
 
@@ -320,9 +324,13 @@ def _parameters(model: Model, strengths: Mapping[Key, float]) -> dict[str, float
 
 
 def _quantities(
-    model: Model, compiled: Compiled, strengths: Mapping[Key, float], states: Mapping[str, float], rtol: float,
+    model: Model,
+    compiled: Compiled,
+    strengths: Mapping[Key, float],
+    states: Mapping[str, float],
+    rtol: float,
     changed: Mapping[str, float] | None = None,
-) -> dict[str, float]:  # fmt: skip
+) -> dict[str, float]:
     """Values of all quantities at a state."""
     from immunescape.engine.api import Job
 

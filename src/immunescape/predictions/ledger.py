@@ -29,8 +29,18 @@ if TYPE_CHECKING:
     from immunescape.evaluation.forecast import Forecast
     from immunescape.trial.spec import Trial
 
-__all__ = ["Outcome", "Prediction", "check_ledger", "enter_outcome", "enter_prediction", "last_hash",
-           "open_protocols", "read_outcomes", "read_predictions", "shipped_folder"]  # fmt: skip
+__all__ = [
+    "Outcome",
+    "Prediction",
+    "check_ledger",
+    "enter_outcome",
+    "enter_prediction",
+    "last_hash",
+    "open_protocols",
+    "read_outcomes",
+    "read_predictions",
+    "shipped_folder",
+]
 
 COLUMNS = ("number", "record", "date", "sha256", "chain")
 START = "0" * 64
@@ -115,9 +125,10 @@ def _ledger_rows(folder: Path) -> list[dict[str, str]]:
             reader = csv.DictReader(stream)
             if tuple(reader.fieldnames or ()) != COLUMNS:
                 raise InputError(
-                    f"columns {', '.join(reader.fieldnames or ()) or 'none'}", where=str(path),
+                    f"columns {', '.join(reader.fieldnames or ()) or 'none'}",
+                    where=str(path),
                     hint=f"A ledger has the columns {', '.join(COLUMNS)}.",
-                )  # fmt: skip
+                )
             rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"cannot be read: {error}", where=str(path), hint="Restore it from a copy.") from error
@@ -196,9 +207,10 @@ def read_predictions(folder: Path | None = None) -> list[Prediction]:
         raise InputError(f"{folder} is not a folder", hint="Name a folder of predictions with --folder.")
     if problems := check_ledger(place):
         raise InputError(
-            f"the ledger of predictions does not hold: {'; '.join(problems)}", where=str(place),
+            f"the ledger of predictions does not hold: {'; '.join(problems)}",
+            where=str(place),
             hint="Restore the records as they were entered; `immunescape predictions check` lists all problems.",
-        )  # fmt: skip
+        )
     return [_read(place / "records" / row["record"]) for row in _ledger_rows(place)]
 
 
@@ -296,9 +308,14 @@ def enter_prediction(
             break
         record = f"{trial.name}.{day}.{k}.yaml"
     content = {
-        "trial": trial.name, "registry": trial.registry or "", "date": day, "question": question.strip(),
-        "declared": declared.strip(), "forecast": _plain(forecast.to_json()), "protocol": trial.text,
-    }  # fmt: skip
+        "trial": trial.name,
+        "registry": trial.registry or "",
+        "date": day,
+        "question": question.strip(),
+        "declared": declared.strip(),
+        "forecast": _plain(forecast.to_json()),
+        "protocol": trial.text,
+    }
     written = yaml.dump(content, sort_keys=False, allow_unicode=True, width=118, Dumper=_dumper()).encode()
     with whole_file(folder / "records" / record, "cannot store the prediction", hint=_SPACE_HINT) as stream:
         stream.write(written)
@@ -347,10 +364,9 @@ def enter_outcome(folder: Path, outcome: Outcome) -> None:
     bounds = [x for x in (outcome.low, outcome.value, outcome.high) if x is not None]
     limit = 100.0 if outcome.endpoint == "orr_pct" else math.inf
     positive = outcome.endpoint != "orr_pct"
-    if (
-        any(not math.isfinite(x) or x < 0 or x > limit or (positive and x == 0) for x in bounds)
-        or bounds != sorted(bounds)
-    ):  # fmt: skip
+    if any(not math.isfinite(x) or x < 0 or x > limit or (positive and x == 0) for x in bounds) or bounds != sorted(
+        bounds
+    ):
         raise InputError(
             f"{outcome.endpoint} {outcome.value} ({outcome.low} to {outcome.high}) cannot be",
             hint="The lower bound comes before the value and the upper bound; percentages lie between 0 and 100, ratios"
@@ -359,8 +375,10 @@ def enter_outcome(folder: Path, outcome: Outcome) -> None:
     if not outcome.source.strip():
         raise InputError("the source of a published figure is missing", hint="Give a citation with --source.")
     rows = read_outcomes(folder)
-    if any((o.trial, o.endpoint, o.arm, o.source) == (outcome.trial, outcome.endpoint, outcome.arm, outcome.source)
-           for o in rows):  # fmt: skip
+    if any(
+        (o.trial, o.endpoint, o.arm, o.source) == (outcome.trial, outcome.endpoint, outcome.arm, outcome.source)
+        for o in rows
+    ):
         raise InputError(f"{outcome.endpoint} of '{outcome.arm}' is entered from this source already")
     held = yaml.safe_dump({"outcomes": [asdict(o) for o in [*rows, outcome]]}, sort_keys=False, allow_unicode=True)
     with whole_file(folder / "outcomes.yaml", "cannot store the result", hint=_SPACE_HINT) as stream:

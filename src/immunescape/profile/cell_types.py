@@ -5,9 +5,21 @@ from __future__ import annotations
 __all__ = ["CELL_TYPES", "COMPARTMENTS", "IMMUNE", "STATE_GENES", "T_CELLS", "cell_type_of"]
 
 IMMUNE = (
-    "cd8", "cd4", "treg", "t_other", "b", "plasma", "nk", "macrophage", "monocyte", "mdsc", "neutrophil", "dendritic",
-    "mast", "immune_other",
-)  # fmt: skip
+    "cd8",
+    "cd4",
+    "treg",
+    "t_other",
+    "b",
+    "plasma",
+    "nk",
+    "macrophage",
+    "monocyte",
+    "mdsc",
+    "neutrophil",
+    "dendritic",
+    "mast",
+    "immune_other",
+)
 """Cell types of the immune system."""
 
 CELL_TYPES = (*IMMUNE, "tumour", "epithelial", "fibroblast", "endothelial", "other")

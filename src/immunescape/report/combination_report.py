@@ -70,14 +70,25 @@ def combination_lines(
     names = list(dict.fromkeys(name for s in scores for errors in s.errors.values() for name in errors))
     lines += _lines(
         ("figure", "regimens", *(f"median abs. error: {n}" for n in names)),
-        [(_FIGURES[s.figure], group, *(number(errors.get(n), 3) for n in names))
-         for s in scores for group, errors in s.errors.items()],
-    )  # fmt: skip
+        [
+            (_FIGURES[s.figure], group, *(number(errors.get(n), 3) for n in names))
+            for s in scores
+            for group, errors in s.errors.items()
+        ],
+    )
     lines += _lines(
         ("figure", "n", "successes", "slope of published on predicted (SE)", *(f"ROC area: {n}" for n in names)),
-        [(_FIGURES[s.figure], s.n, s.successes, f"{number(s.slope, 2)} ({number(s.slope_se, 2)})",
-          *(number(s.roc.get(n), 2) for n in names)) for s in scores],
-    )  # fmt: skip
+        [
+            (
+                _FIGURES[s.figure],
+                s.n,
+                s.successes,
+                f"{number(s.slope, 2)} ({number(s.slope_se, 2)})",
+                *(number(s.roc.get(n), 2) for n in names),
+            )
+            for s in scores
+        ],
+    )
     lines += [f"{_FLOOR} {correlation}", ""]
     lines += _lines(
         ("figure", "score of a perfect model", "5 %", "median", "95 %"),
@@ -103,13 +114,32 @@ def odds_lines(rows: Sequence[OddsRow]) -> list[str]:
         return "–" if value is None or low is None or high is None else f"{value:.2f} ({low:.2f}–{high:.2f})"
 
     table = _lines(
-        ("factor", "studies", "n, with it", "published (95 %)", "held out", "virtual (95 %)", "n, with it", "inside",
-         "log-likelihood", "odds ratio 1"),
+        (
+            "factor",
+            "studies",
+            "n, with it",
+            "published (95 %)",
+            "held out",
+            "virtual (95 %)",
+            "n, with it",
+            "inside",
+            "log-likelihood",
+            "odds ratio 1",
+        ),
         [
-            (r.factor, r.studies or "–", f"{r.n}, {r.carriers}", interval(r.published, r.low, r.high),
-             number(r.held_out, 2), interval(r.virtual, r.virtual_low, r.virtual_high),
-             f"{r.n_virtual}, {r.n_carriers}", inside[r.inside], number(r.model, 2), number(r.one, 2))
+            (
+                r.factor,
+                r.studies or "–",
+                f"{r.n}, {r.carriers}",
+                interval(r.published, r.low, r.high),
+                number(r.held_out, 2),
+                interval(r.virtual, r.virtual_low, r.virtual_high),
+                f"{r.n_virtual}, {r.n_carriers}",
+                inside[r.inside],
+                number(r.model, 2),
+                number(r.one, 2),
+            )
             for r in rows
         ],
-    )  # fmt: skip
+    )
     return [f"{_FIFTEEN}{note}", "", *table, *_aims(odds_aims(rows))]

@@ -50,20 +50,33 @@ def _mean(figure: Figure | None, digits: int = 1) -> str:
 
 
 PLAN_COLUMNS = {
-    "hypothesis": ("Hypothesis", None), "look": ("Look", None), "at": ("At", None), "test": ("Test", None),
-    "population": ("Population", None), "alpha": ("Alpha", 4), "events": ("Events", 0),
+    "hypothesis": ("Hypothesis", None),
+    "look": ("Look", None),
+    "at": ("At", None),
+    "test": ("Test", None),
+    "population": ("Population", None),
+    "alpha": ("Alpha", 4),
+    "events": ("Events", 0),
     "information": ("Information", 3),
-    "efficacy_z": ("Efficacy Z", 4), "efficacy_p": ("Nominal p", 5), "futility_z": ("Futility Z", 3),
-    "threshold": ("Threshold", 4), "futility": ("Futility", 3), "go_on": ("Go on with", None),
-    "escalate": ("Escalate", None), "de_escalate": ("De-escalate", None), "eliminate": ("Eliminate", None),
+    "efficacy_z": ("Efficacy Z", 4),
+    "efficacy_p": ("Nominal p", 5),
+    "futility_z": ("Futility Z", 3),
+    "threshold": ("Threshold", 4),
+    "futility": ("Futility", 3),
+    "go_on": ("Go on with", None),
+    "escalate": ("Escalate", None),
+    "de_escalate": ("De-escalate", None),
+    "eliminate": ("Eliminate", None),
     "promising": ("Promising with", None),
-}  # fmt: skip
+}
 SCALE_COLUMNS = {
-    "hypothesis": ("Hypothesis", None), "look": ("Look", None),
-    "efficacy_hazard_ratio": ("Hazard ratio at efficacy", 3), "cumulative_alpha": ("Cumulative alpha", 5),
+    "hypothesis": ("Hypothesis", None),
+    "look": ("Look", None),
+    "efficacy_hazard_ratio": ("Hazard ratio at efficacy", 3),
+    "cumulative_alpha": ("Cumulative alpha", 5),
     "futility_hazard_ratio": ("Hazard ratio at futility", 3),
     "conditional_power_at_futility": ("Conditional power at futility, trend", 3),
-}  # fmt: skip
+}
 
 
 def _plan_columns(result: OperatingCharacteristics, columns: Mapping[str, tuple[str, int | None]]) -> Table:
@@ -310,9 +323,12 @@ def boundary_figure(result: OperatingCharacteristics) -> Any:
             ]
             if points:
                 figure.add_scatter(
-                    x=[p[0] for p in points], y=[p[1] for p in points], mode="lines+markers", name=f"{title}, {label}",
+                    x=[p[0] for p in points],
+                    y=[p[1] for p in points],
+                    mode="lines+markers",
+                    name=f"{title}, {label}",
                     line={"color": colour, "dash": dash},
-                )  # fmt: skip
+                )
     return _laid_out(figure, "Boundaries", "Information fraction", "Z (positive: experimental better)")
 
 
@@ -339,19 +355,33 @@ def graph_figure(result: OperatingCharacteristics) -> Any:
             edge = min(0.45, CIRCLE / float(np.hypot(x1 - x0, y1 - y0)))
             tail, head = a + edge * (b - a), a + (1 - edge) * (b - a)
             figure.add_annotation(
-                x=head[0], y=head[1], ax=tail[0], ay=tail[1], xref="x", yref="y", axref="x", ayref="y", text="",
-                arrowhead=2, arrowwidth=1.6, arrowcolor=ARM_COLOURS[0],
-            )  # fmt: skip
+                x=head[0],
+                y=head[1],
+                ax=tail[0],
+                ay=tail[1],
+                xref="x",
+                yref="y",
+                axref="x",
+                ayref="y",
+                text="",
+                arrowhead=2,
+                arrowwidth=1.6,
+                arrowcolor=ARM_COLOURS[0],
+            )
             label = a + 0.5 * (b - a) + side
             figure.add_annotation(x=label[0], y=label[1], text=f"{share:g}", showarrow=False, bgcolor="white")
     total = result.design.alpha or 0.0
     figure.add_scatter(
-        x=[place[n][0] for n in graph.names], y=[place[n][1] for n in graph.names], mode="markers+text",
-        text=[f"{n}<br>alpha {graph.weights[n] * total:.4g}" for n in graph.names], textposition="middle center",
+        x=[place[n][0] for n in graph.names],
+        y=[place[n][1] for n in graph.names],
+        mode="markers+text",
+        text=[f"{n}<br>alpha {graph.weights[n] * total:.4g}" for n in graph.names],
+        textposition="middle center",
         textfont={"size": 11, "color": "#1d2733"},
-        marker={"size": 86, "color": "#e2ecf8", "line": {"color": ARM_COLOURS[0], "width": 1.5}}, showlegend=False,
+        marker={"size": 86, "color": "#e2ecf8", "line": {"color": ARM_COLOURS[0], "width": 1.5}},
+        showlegend=False,
         hoverinfo="skip",
-    )  # fmt: skip
+    )
     figure = _laid_out(figure, "How alpha is shared and handed on", "", "")
     figure.update_xaxes(visible=False, range=[-1.7, 1.7])
     low = min(y for _, y in place.values())
@@ -430,10 +460,13 @@ def stopping_figure(result: OperatingCharacteristics) -> Any:
 
 def _laid_out(figure: Any, title: str, x: str, y: str) -> Any:
     figure.update_layout(
-        title={"text": title, "font": {"size": 16}}, height=400, xaxis_title=x, yaxis_title=y,
+        title={"text": title, "font": {"size": 16}},
+        height=400,
+        xaxis_title=x,
+        yaxis_title=y,
         margin={"l": 56, "r": 16, "t": 44, "b": 56},
         font={"family": "system-ui, sans-serif", "size": 13},
-    )  # fmt: skip
+    )
     return figure
 
 

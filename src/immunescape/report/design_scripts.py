@@ -19,21 +19,26 @@ if TYPE_CHECKING:
 __all__ = ["review_note", "review_script", "script"]
 
 RPACT_TYPES = {
-    "obrien-fleming": 'typeOfDesign = "OF"', "pocock": 'typeOfDesign = "P"',
+    "obrien-fleming": 'typeOfDesign = "OF"',
+    "pocock": 'typeOfDesign = "P"',
     "wang-tsiatis": 'typeOfDesign = "WT", deltaWT = {parameter}',
-    "lan-demets-obrien-fleming": 'typeOfDesign = "asOF"', "lan-demets-pocock": 'typeOfDesign = "asP"',
+    "lan-demets-obrien-fleming": 'typeOfDesign = "asOF"',
+    "lan-demets-pocock": 'typeOfDesign = "asP"',
     "hwang-shih-decani": 'typeOfDesign = "asHSD", gammaA = {parameter}',
     "power": 'typeOfDesign = "asKD", gammaA = {parameter}',
-}  # fmt: skip
+}
 RPACT_BETA = {
-    "lan-demets-obrien-fleming": 'typeBetaSpending = "bsOF"', "lan-demets-pocock": 'typeBetaSpending = "bsP"',
+    "lan-demets-obrien-fleming": 'typeBetaSpending = "bsOF"',
+    "lan-demets-pocock": 'typeBetaSpending = "bsP"',
     "hwang-shih-decani": 'typeBetaSpending = "bsHSD", gammaB = {parameter}',
     "power": 'typeBetaSpending = "bsKD", gammaB = {parameter}',
-}  # fmt: skip
+}
 GSDESIGN_SPENDING = {
-    "lan-demets-obrien-fleming": "gsDesign::sfLDOF", "lan-demets-pocock": "gsDesign::sfLDPocock",
-    "hwang-shih-decani": "gsDesign::sfHSD", "power": "gsDesign::sfPower",
-}  # fmt: skip
+    "lan-demets-obrien-fleming": "gsDesign::sfLDOF",
+    "lan-demets-pocock": "gsDesign::sfLDPocock",
+    "hwang-shih-decani": "gsDesign::sfHSD",
+    "power": "gsDesign::sfPower",
+}
 
 
 def script(results: Sequence[OperatingCharacteristics]) -> str:

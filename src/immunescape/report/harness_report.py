@@ -20,13 +20,21 @@ if TYPE_CHECKING:
 __all__ = ["HISTORY_COLUMNS", "append_history", "harness_markdown", "history_row"]
 
 LABELS = {
-    "pfs_hr": ("PFS hazard ratio", 2), "os_hr": ("OS hazard ratio", 2), "orr_difference": ("response, difference", 0),
-    "orr_pct": ("response, %", 0), "cr_pct": ("complete response, %", 0), "pr_pct": ("partial response, %", 0),
-    "sd_pct": ("stable disease, %", 0), "pd_pct": ("progressive disease, %", 0), "ne_pct": ("not evaluable, %", 0),
-    "dor_median_months": ("duration of response, months", 1), "pfs_median_months": ("median PFS, months", 1),
-    "os_median_months": ("median OS, months", 1), "baseline_sld_median_mm": ("sum of diameters at baseline, mm", 0),
+    "pfs_hr": ("PFS hazard ratio", 2),
+    "os_hr": ("OS hazard ratio", 2),
+    "orr_difference": ("response, difference", 0),
+    "orr_pct": ("response, %", 0),
+    "cr_pct": ("complete response, %", 0),
+    "pr_pct": ("partial response, %", 0),
+    "sd_pct": ("stable disease, %", 0),
+    "pd_pct": ("progressive disease, %", 0),
+    "ne_pct": ("not evaluable, %", 0),
+    "dor_median_months": ("duration of response, months", 1),
+    "pfs_median_months": ("median PFS, months", 1),
+    "os_median_months": ("median OS, months", 1),
+    "baseline_sld_median_mm": ("sum of diameters at baseline, mm", 0),
     **{f"{e}_{m}_pct": (f"{e.upper()} at {m} months, %", 0) for e in ("pfs", "os") for m in (6, 12, 24, 60)},
-}  # fmt: skip
+}
 
 
 def _number(value: float | None, digits: int = 2) -> str:
@@ -64,16 +72,33 @@ def harness_markdown(run: Harness) -> str:
     ]
     rivals = ("constant", "class mean", "no effect", "0.65", "0.75")
     rows = [
-        (s.role, LABELS[s.figure][0], s.n, _number(s.median_abs), _number(s.chance), _number(s.mean_error),
-         _number(None if s.beyond_2_se is None else 100 * s.beyond_2_se, 0), _number(s.rank),
-         *(_number(s.rivals.get(r)) for r in rivals))
+        (
+            s.role,
+            LABELS[s.figure][0],
+            s.n,
+            _number(s.median_abs),
+            _number(s.chance),
+            _number(s.mean_error),
+            _number(None if s.beyond_2_se is None else 100 * s.beyond_2_se, 0),
+            _number(s.rank),
+            *(_number(s.rivals.get(r)) for r in rivals),
+        )
         for s in run.summaries
-    ]  # fmt: skip
+    ]
     lines += _table(
-        ("trials", "figure", "n", "median abs. error", "chance", "mean error", "beyond 2 SE, %", "rank corr.",
-         *(f"baseline: {r}" for r in rivals)),
+        (
+            "trials",
+            "figure",
+            "n",
+            "median abs. error",
+            "chance",
+            "mean error",
+            "beyond 2 SE, %",
+            "rank corr.",
+            *(f"baseline: {r}" for r in rivals),
+        ),
         rows,
-    )  # fmt: skip
+    )
     judged = judged_groups(run)
     lines += ["## Bias and median error beside naive baselines", "", _NAIVE, "", *_rows(errors_table(judged))]
     lines += ["## Aims", "", _AIMS, "", *_rows(aims_table(judged))]
@@ -83,8 +108,7 @@ def harness_markdown(run: Harness) -> str:
     lines += ["## Fifteen odds ratios of response", "", *odds_lines(run.fifteen)]
     ratios = ("pfs_hr", "os_hr", "orr_difference")
     lines += ["## Hazard ratios", "", _SAME_COURSE, "", *_compared(run.comparisons, ratios, names, run.rows)]
-    first = ("orr_pct", "cr_pct", "pr_pct", "sd_pct", "pd_pct", "ne_pct", "dor_median_months",
-             "baseline_sld_median_mm")  # fmt: skip
+    first = ("orr_pct", "cr_pct", "pr_pct", "sd_pct", "pd_pct", "ne_pct", "dor_median_months", "baseline_sld_median_mm")
     lines += ["## Response, duration and size", "", *_compared(run.comparisons, first, names)]
     times = [f for f in LABELS if f.startswith(("pfs_", "os_")) and not f.endswith("_hr")]
     lines += ["## Survival", "", *_compared(run.comparisons, times, names)]
@@ -130,10 +154,17 @@ def _effects(run: Harness) -> list[str]:
     from immunescape.evaluation.harness.class_effects import effects_of
 
     rows = [
-        (LABELS[e.figure][0], e.drug_class, e.trials, _number(e.mean), _number(e.sd), f"{e.low:.2f} to {e.high:.2f}",
-         _number(e.positive))
+        (
+            LABELS[e.figure][0],
+            e.drug_class,
+            e.trials,
+            _number(e.mean),
+            _number(e.sd),
+            f"{e.low:.2f} to {e.high:.2f}",
+            _number(e.positive),
+        )
         for e in effects_of(run.protocols, run.comparisons)
-    ]  # fmt: skip
+    ]
     header = ("figure", "class of the added drug", "trials", "share delivered", "SD", "80 % interval", "P(above 0)")
     return _table(header, rows)
 
@@ -151,15 +182,40 @@ def _compared(
         label, digits = LABELS[c.figure]
         met = {True: "met", False: "not met", None: ""}[names[c.trial].met]
         rows.append(
-            (c.trial, c.role, c.kind, met, c.arm, label, _number(c.virtual, digits), _number(c.se, 2 if c.logarithmic
-             else digits), _published(c, digits), ("guessed " if c.guessed else "") + _number(c.published_se, 2 if
-             c.logarithmic else digits), _number(c.error, 2 if c.logarithmic else digits), _number(c.z, 1), c.checked)
-        )  # fmt: skip
+            (
+                c.trial,
+                c.role,
+                c.kind,
+                met,
+                c.arm,
+                label,
+                _number(c.virtual, digits),
+                _number(c.se, 2 if c.logarithmic else digits),
+                _published(c, digits),
+                ("guessed " if c.guessed else "") + _number(c.published_se, 2 if c.logarithmic else digits),
+                _number(c.error, 2 if c.logarithmic else digits),
+                _number(c.z, 1),
+                c.checked,
+            )
+        )
         if rows_of is not None:
             same = rows_of[c.trial]["comparison"].get("os_hr_same_course") if c.figure == "os_hr" else None
             rows[-1] = (*rows[-1], _number((same or [None])[0]))
-    header = ("trial", "role", "kind", "primary endpoint", "arm", "figure", "virtual", "SE", "published", "its SE",
-              "error", "z", "checked")  # fmt: skip
+    header = (
+        "trial",
+        "role",
+        "kind",
+        "primary endpoint",
+        "arm",
+        "figure",
+        "virtual",
+        "SE",
+        "published",
+        "its SE",
+        "error",
+        "z",
+        "checked",
+    )
     return _table((*header, "same courses") if rows_of is not None else header, rows)
 
 
@@ -171,15 +227,30 @@ def _published(c: Comparison, digits: int) -> str:
 
 
 _ARM = (
-    ("orr_pct", "ORR", 0), ("cr_pct", "CR", 0), ("sd_pct", "SD", 0), ("pd_pct", "PD", 0), ("ne_pct", "NE", 0),
-    ("dor_median_months", "DoR", 1), ("depth_median_pct", "best change", 0), ("shrunk_30_pct", "≤ −30 %", 0),
-    ("shrunk_50_pct", "≤ −50 %", 0), ("shrunk_80_pct", "≤ −80 %", 0), ("pfs_median_months", "PFS", 1),
-    ("pfs_12_pct", "PFS 12", 0), ("pfs_24_pct", "PFS 24", 0), ("os_median_months", "OS", 1), ("os_12_pct", "OS 12", 0),
-    ("os_24_pct", "OS 24", 0), ("new_lesion_share_pct", "PD by new lesion", 0),
-    ("died_unprogressed_pct", "died unprogressed", 0), ("toxic_death_pct", "toxic death", 1),
+    ("orr_pct", "ORR", 0),
+    ("cr_pct", "CR", 0),
+    ("sd_pct", "SD", 0),
+    ("pd_pct", "PD", 0),
+    ("ne_pct", "NE", 0),
+    ("dor_median_months", "DoR", 1),
+    ("depth_median_pct", "best change", 0),
+    ("shrunk_30_pct", "≤ −30 %", 0),
+    ("shrunk_50_pct", "≤ −50 %", 0),
+    ("shrunk_80_pct", "≤ −80 %", 0),
+    ("pfs_median_months", "PFS", 1),
+    ("pfs_12_pct", "PFS 12", 0),
+    ("pfs_24_pct", "PFS 24", 0),
+    ("os_median_months", "OS", 1),
+    ("os_12_pct", "OS 12", 0),
+    ("os_24_pct", "OS 24", 0),
+    ("new_lesion_share_pct", "PD by new lesion", 0),
+    ("died_unprogressed_pct", "died unprogressed", 0),
+    ("toxic_death_pct", "toxic death", 1),
     ("next_line_pct", "next line", 0),
-    ("crossover_pct", "crossover", 0), ("baseline_sld_median_mm", "SLD, mm", 0), ("unmeasurable_pct", "< 10 mm", 0),
-)  # fmt: skip
+    ("crossover_pct", "crossover", 0),
+    ("baseline_sld_median_mm", "SLD, mm", 0),
+    ("unmeasurable_pct", "< 10 mm", 0),
+)
 
 
 def _arms(run: Harness) -> list[str]:
@@ -192,8 +263,15 @@ def _arms(run: Harness) -> list[str]:
 
 
 def _helped(run: Harness) -> list[str]:
-    keys = ("shrinks_more_pct", "helped_pct", "harmed_pct", "responds_only_with_pct", "responds_only_without_pct",
-            "pfs_longer_pct", "pfs_shorter_pct")  # fmt: skip
+    keys = (
+        "shrinks_more_pct",
+        "helped_pct",
+        "harmed_pct",
+        "responds_only_with_pct",
+        "responds_only_without_pct",
+        "pfs_longer_pct",
+        "pfs_shorter_pct",
+    )
     kinds = {p.trial.name: p.kind for p in run.protocols}
     rows = [
         (name, kinds[name], *(f"{_number(row['helped'][k][0], 0)} ({_number(row['helped'][k][1], 0)})" for k in keys))
@@ -201,28 +279,58 @@ def _helped(run: Harness) -> list[str]:
         if row["helped"]
     ]
     return _table(
-        ("trial", "kind", "shrinks more", "helped", "harmed", "responds only with", "only without", "PFS longer",
-         "PFS shorter"),
+        (
+            "trial",
+            "kind",
+            "shrinks more",
+            "helped",
+            "harmed",
+            "responds only with",
+            "only without",
+            "PFS longer",
+            "PFS shorter",
+        ),
         rows,
-    )  # fmt: skip
+    )
 
 
 def _odds(run: Harness) -> list[str]:
     rows = [
-        (o["factor"], o["population"], o["patients"], o["with"], o["without"], _number(o["odds_ratio"]),
-         "–" if o["low"] is None else f"{_number(o['low'])}–{_number(o['high'])}")
+        (
+            o["factor"],
+            o["population"],
+            o["patients"],
+            o["with"],
+            o["without"],
+            _number(o["odds_ratio"]),
+            "–" if o["low"] is None else f"{_number(o['low'])}–{_number(o['high'])}",
+        )
         for o in run.odds
-    ]  # fmt: skip
+    ]
     return _table(("factor", "population", "patients", "with", "without", "odds ratio", "95 %"), rows)
 
 
 # --- history ---------------------------------------------------------------------------------------------------------
 
 HISTORY_COLUMNS = (
-    "state", "date", "model", "n, seeds", "abs. error ln PFS HR (chance)", "ln OS HR (chance)", "add-ons, ln PFS HR",
-    "rank corr. PFS HR", "response, points", "PD, points", "ln DoR", "OAK CR/PR/SD/PD/NE atezolizumab", "docetaxel",
-    "same inhibitor again, response %", "helped by add-on, % (median)", "OR PD-L1 1L", "OR TMB 1L",
-)  # fmt: skip
+    "state",
+    "date",
+    "model",
+    "n, seeds",
+    "abs. error ln PFS HR (chance)",
+    "ln OS HR (chance)",
+    "add-ons, ln PFS HR",
+    "rank corr. PFS HR",
+    "response, points",
+    "PD, points",
+    "ln DoR",
+    "OAK CR/PR/SD/PD/NE atezolizumab",
+    "docetaxel",
+    "same inhibitor again, response %",
+    "helped by add-on, % (median)",
+    "OR PD-L1 1L",
+    "OR TMB 1L",
+)
 
 
 def history_row(run: Harness, label: str, date: str) -> list[str]:
@@ -249,17 +357,33 @@ def history_row(run: Harness, label: str, date: str) -> list[str]:
 
     def odds(factor: str) -> str:
         return next(
-            (_number(o["odds_ratio"]) for o in run.odds
-             if o["factor"] == factor and o["population"] == "virtual: inhibitor, first line"), "–",
-        )  # fmt: skip
+            (
+                _number(o["odds_ratio"])
+                for o in run.odds
+                if o["factor"] == factor and o["population"] == "virtual: inhibitor, first line"
+            ),
+            "–",
+        )
 
     return [
-        label, date, run.digest[:12], f"{run.patients}, {len(run.seeds)}", error("all", "pfs_hr"),
-        error("all", "os_hr"), plain("add-ons", "pfs_hr"), _number(rank), plain("all", "orr_pct", 1),
-        plain("all", "pd_pct", 1), plain("all", "dor_median_months"), best("atezolizumab"), best("docetaxel"),
-        f"{_number(again[0], 0)} (SE {_number(again[1], 0)})", _number(helped[len(helped) // 2], 0) if helped else "–",
-        odds("PD-L1 >= 50 v < 1 %"), odds("TMB >= 10/Mb"),
-    ]  # fmt: skip
+        label,
+        date,
+        run.digest[:12],
+        f"{run.patients}, {len(run.seeds)}",
+        error("all", "pfs_hr"),
+        error("all", "os_hr"),
+        plain("add-ons", "pfs_hr"),
+        _number(rank),
+        plain("all", "orr_pct", 1),
+        plain("all", "pd_pct", 1),
+        plain("all", "dor_median_months"),
+        best("atezolizumab"),
+        best("docetaxel"),
+        f"{_number(again[0], 0)} (SE {_number(again[1], 0)})",
+        _number(helped[len(helped) // 2], 0) if helped else "–",
+        odds("PD-L1 >= 50 v < 1 %"),
+        odds("TMB >= 10/Mb"),
+    ]
 
 
 def append_history(page: Path, run: Harness, label: str, date: str) -> None:

@@ -50,11 +50,14 @@ def judged_markdown(result: Mapping[str, Any]) -> str:
     ]
     rows = [
         (
-            a["cohort"], a["aim"], number(a["value"], 3), number(a["against"], 3),
+            a["cohort"],
+            a["aim"],
+            number(a["value"], 3),
+            number(a["against"], 3),
             {True: "met", False: "**missed**", None: "not assessable"}[a["met"]],
         )
         for a in result["aims"]
-    ]  # fmt: skip
+    ]
     lines += markdown_table(("cohort", "aim", "value", "against", ""), rows)
     for cohort in result["cohorts"]:
         lines += _cohort(cohort)
@@ -84,16 +87,18 @@ def _cohort(c: Mapping[str, Any]) -> list[str]:
         k, benefit = row.get("calibration"), row.get("net_benefit", {})
         table.append(
             (
-                name, row.get("n", ""), _interval(row.get("auc")),
+                name,
+                row.get("n", ""),
+                _interval(row.get("auc")),
                 "–" if k is None else f"{k['slope']:.2f} ± {k['slope_se']:.2f}",
                 "–" if k is None else f"{k['intercept']:.2f} ± {k['intercept_se']:.2f}",
                 "–" if k is None else f"{100 * k['forecast']:.0f} / {100 * k['observed']:.0f}",
                 " / ".join(f"{v:.3f}" for v in benefit.values()) or "–",
             )
-        )  # fmt: skip
+        )
     lines += markdown_table(
         ("predictor", "n", "AUC", "slope", "intercept", "predicted / observed %", "net benefit"), table
-    )  # fmt: skip
+    )
     unseen = c["response"].get("where LORIS was not trained")
     if unseen:
         shown = ", ".join(f"{name} {_interval(row['auc'])} (n {row['n']})" for name, row in unseen.items())
@@ -105,12 +110,14 @@ def _cohort(c: Mapping[str, Any]) -> list[str]:
         [
             (
                 name,
-                *(with_interval(c[e]["c_index"][name]["value"], c[e]["c_index"][name]["interval"], 2)
-                  for e in ("pfs", "os")),
+                *(
+                    with_interval(c[e]["c_index"][name]["value"], c[e]["c_index"][name]["interval"], 2)
+                    for e in ("pfs", "os")
+                ),
             )
             for name in names
         ],
-    )  # fmt: skip
+    )
     return [*lines, *_stacking(c)]
 
 
@@ -156,10 +163,8 @@ def _benefit(b: Mapping[str, Any]) -> list[str]:
         rows.append((name, _interval(p["interaction"]), number(p["interaction"]["p"], 3), *halves))
     return [
         *lines,
-        *markdown_table(
-            ("predictor", "interaction per SD", "p", "HR, most predicted benefit", "HR, least"), rows
-        ),
-    ]  # fmt: skip
+        *markdown_table(("predictor", "interaction per SD", "p", "HR, most predicted benefit", "HR, least"), rows),
+    ]
 
 
 def _monitoring(m: Mapping[str, Any]) -> list[str]:
@@ -183,10 +188,12 @@ def _monitoring(m: Mapping[str, Any]) -> list[str]:
         against = m["against"].get(name)
         rows.append(
             (
-                name, number(d["median"], 3), with_interval(mean, [low, high], 3),
+                name,
+                number(d["median"], 3),
+                with_interval(mean, [low, high], 3),
                 "–" if against is None else with_interval(against[0], against[1:], 3),
                 number(m["regrowth"][name], 2),
             )
-        )  # fmt: skip
+        )
     head = ("predictor", "median error", "mean error", "model less this", "C of regrowth")
     return [*lines, *markdown_table(head, rows)]

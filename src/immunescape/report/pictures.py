@@ -143,10 +143,16 @@ class Picture:
 
 
 LEGEND: Mapping[str, Any] = {
-    "orientation": "h", "xref": "container", "x": 0, "xanchor": "left",
-    "yref": "container", "y": 0, "yanchor": "bottom",
-    "maxheight": 600, "traceorder": "normal",
-}  # fmt: skip
+    "orientation": "h",
+    "xref": "container",
+    "x": 0,
+    "xanchor": "left",
+    "yref": "container",
+    "y": 0,
+    "yanchor": "bottom",
+    "maxheight": 600,
+    "traceorder": "normal",
+}
 """Legend of every picture: over its whole width, at its lower edge, where it never covers what is drawn."""
 
 

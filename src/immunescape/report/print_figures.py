@@ -101,9 +101,15 @@ def kaplan_meier_png(
             handles.setdefault(label, handle)
     if handles:
         figure.legend(
-            list(handles.values()), list(handles), loc="lower center", ncol=in_a_row, fontsize=8, frameon=False,
-            borderaxespad=0.1, labelspacing=0.3,
-        )  # fmt: skip
+            list(handles.values()),
+            list(handles),
+            loc="lower center",
+            ncol=in_a_row,
+            fontsize=8,
+            frameon=False,
+            borderaxespad=0.1,
+            labelspacing=0.3,
+        )
     if subtitle:
         figure.suptitle(subtitle, fontsize=11, y=1 - 0.06 / height, va="top")
     figure.savefig(path)

@@ -36,11 +36,23 @@ STATE_LABELS = {
 _GROUP_COLOURS = ("#0b6e99", "#c4621a", "#5b8c3a", "#7d4e9e", "#8a6d3b", "#b0b8c0", "#444444", "#d9a6c2")
 LEVEL_COLOURS = {
     **RESPONSE_COLOURS,
-    "complete response": "#08519c", "partial response": "#56a3d9", "stable disease": "#d9b64a",
-    "progressive disease": "#c8501e", "not evaluable": "#9a9a9a", "response": "#56a3d9", "no response": "#c8501e",
-    "durable clinical benefit": "#56a3d9", "no durable benefit": "#c8501e", "yes": "#56a3d9", "no": "#c8501e",
-    "primary": "#c8501e", "acquired": "#d9b64a", "none": "#56a3d9", "not assessable": "#e3e8ec", "unknown": "#e3e8ec",
-}  # fmt: skip
+    "complete response": "#08519c",
+    "partial response": "#56a3d9",
+    "stable disease": "#d9b64a",
+    "progressive disease": "#c8501e",
+    "not evaluable": "#9a9a9a",
+    "response": "#56a3d9",
+    "no response": "#c8501e",
+    "durable clinical benefit": "#56a3d9",
+    "no durable benefit": "#c8501e",
+    "yes": "#56a3d9",
+    "no": "#c8501e",
+    "primary": "#c8501e",
+    "acquired": "#d9b64a",
+    "none": "#56a3d9",
+    "not assessable": "#e3e8ec",
+    "unknown": "#e3e8ec",
+}
 """Colours of words that mean something, in any letter case: the same in every report, and never by the alphabet."""
 
 

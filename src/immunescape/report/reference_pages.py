@@ -109,10 +109,16 @@ def drug_page(name: str, model: Model | None = None) -> str:
     harm = toxicity_rows([drug.name])
     if harm:
         rows = [
-            (cell(r["regimen"]), cell(r["quantity"]), cell(r["value"]), cell(r["unit"]), r["grade"],
-             _sources(r["source"].split("; ")))
+            (
+                cell(r["regimen"]),
+                cell(r["quantity"]),
+                cell(r["value"]),
+                cell(r["unit"]),
+                r["grade"],
+                _sources(r["source"].split("; ")),
+            )
             for r in harm
-        ]  # fmt: skip
+        ]
         lines += ["## Toxicity", "", *markdown_table(("regimen", "quantity", "value", "unit", "grade", "source"), rows)]
     trials = [trial for trial, given in _drugs_by_trial().items() if drug.name in given]
     if trials:

@@ -37,9 +37,15 @@ _COMMON_COLUMNS = {
     "lesion_draws": ("", "number of the draw that gave each further lesion its parameters; -1: the patient's own"),
 }
 _ENDINGS = (
-    ("_ml", "milliliter"), ("_mm", "mm"), ("_pct", "percent"), ("_day", "day"), ("_days", "day"), ("_months", "month"),
-    ("_ml_baseline", "milliliter"), ("_mm_baseline", "mm"),
-)  # fmt: skip
+    ("_ml", "milliliter"),
+    ("_mm", "mm"),
+    ("_pct", "percent"),
+    ("_day", "day"),
+    ("_days", "day"),
+    ("_months", "month"),
+    ("_ml_baseline", "milliliter"),
+    ("_mm_baseline", "mm"),
+)
 
 
 def column_notes(columns: list[str], drugs: tuple[str, ...], specificity: str = DEFAULT) -> dict[str, dict[str, str]]:

@@ -300,17 +300,32 @@ def flow_table(result: TrialResult) -> Table:
 
 
 _BASELINE = (
-    ("Age (years)", "age"), ("Weight (kg)", "weight_kg"), ("Body surface (m²)", "bsa_m2"),
-    ("Creatinine clearance (mL/min)", "crcl_ml_min"), ("Albumin (g/L)", "albumin_g_l"),
-    ("LDH (times upper limit)", "ldh_uln"), ("Neutrophil-to-lymphocyte ratio", "nlr"), ("PD-L1 TPS (%)", "pdl1_tps"),
-    ("TMB (mutations/Mb)", "tmb_mut_mb"), ("Target lesions", "n_target_lesions"), ("Lesions", "n_lesions"),
-    ("Sum of diameters (mm)", "sld_mm"), ("Sum of diameters (mm)", "baseline_sld_mm"),
-)  # fmt: skip
+    ("Age (years)", "age"),
+    ("Weight (kg)", "weight_kg"),
+    ("Body surface (m²)", "bsa_m2"),
+    ("Creatinine clearance (mL/min)", "crcl_ml_min"),
+    ("Albumin (g/L)", "albumin_g_l"),
+    ("LDH (times upper limit)", "ldh_uln"),
+    ("Neutrophil-to-lymphocyte ratio", "nlr"),
+    ("PD-L1 TPS (%)", "pdl1_tps"),
+    ("TMB (mutations/Mb)", "tmb_mut_mb"),
+    ("Target lesions", "n_target_lesions"),
+    ("Lesions", "n_lesions"),
+    ("Sum of diameters (mm)", "sld_mm"),
+    ("Sum of diameters (mm)", "baseline_sld_mm"),
+)
 _COVARIATE_NAMES = {
-    "sex": "Sex", "ecog": "ECOG", "smoking": "Smoking", "histology": "Histology", "driver": "Driver",
-    "kras_g12c": "KRAS G12C", "stk11": "STK11 mutation", "keap1": "KEAP1 mutation", "liver_mets": "Liver metastases",
+    "sex": "Sex",
+    "ecog": "ECOG",
+    "smoking": "Smoking",
+    "histology": "Histology",
+    "driver": "Driver",
+    "kras_g12c": "KRAS G12C",
+    "stk11": "STK11 mutation",
+    "keap1": "KEAP1 mutation",
+    "liver_mets": "Liver metastases",
     "brain_mets": "Brain metastases",
-}  # fmt: skip
+}
 """Names as readers know them; genes as HGNC writes them."""
 _SHARES = ("sex", "ecog", "smoking", "histology", "driver", "kras_g12c", "stk11", "keap1", "liver_mets", "brain_mets")
 

@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["fan_picture", "forest_picture", "write_ranking", "write_twins"]
 
 _LEVEL_COLOURS = {
-    "tested": ARM_COLOURS[0], "extrapolated": "#8a6d3b", "contradicted": "#c8501e", "not ranked": "#777777"
-}  # fmt: skip
+    "tested": ARM_COLOURS[0],
+    "extrapolated": "#8a6d3b",
+    "contradicted": "#c8501e",
+    "not ranked": "#777777",
+}
 _FAN = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -47,15 +50,21 @@ def forest_picture(result: RankedPatient) -> Picture:
         d = [r.against_standard for r in of_level]
         traces.append(
             {
-                "type": "scatter", "mode": "markers", "name": level, "y": [_wrapped(r.option.title) for r in of_level],
-                "x": numbers([f.value for f in d]), "marker": {"color": colour, "size": 9},
+                "type": "scatter",
+                "mode": "markers",
+                "name": level,
+                "y": [_wrapped(r.option.title) for r in of_level],
+                "x": numbers([f.value for f in d]),
+                "marker": {"color": colour, "size": 9},
                 "error_x": {
-                    "type": "data", "symmetric": False, "color": colour,
+                    "type": "data",
+                    "symmetric": False,
+                    "color": colour,
                     "array": numbers([f.high - f.value for f in d]),
                     "arrayminus": numbers([f.value - f.low for f in d]),
                 },
             }
-        )  # fmt: skip
+        )
     standard = next(r.option.title for r in result.ranking.rows if r.option.name == result.ranking.standard)
     height = 170 + 44 * max(len(rows), 1)
     zero = {
@@ -70,14 +79,18 @@ def forest_picture(result: RankedPatient) -> Picture:
     return Picture(
         traces,
         {
-            "title": {"text": f"Score less that of {standard}", "font": {"size": 16}}, "height": height,
-            "margin": {"l": 40, "r": 16, "t": 44, "b": 70}, "shapes": [zero],
+            "title": {"text": f"Score less that of {standard}", "font": {"size": 16}},
+            "height": height,
+            "margin": {"l": 40, "r": 16, "t": 44, "b": 70},
+            "shapes": [zero],
             "xaxis": {"title": {"text": "score (share of 24 months), 95 % interval"}},
             "yaxis": {
-                "automargin": True, "categoryorder": "array", "categoryarray": [_wrapped(r.option.title) for r in rows]
+                "automargin": True,
+                "categoryorder": "array",
+                "categoryarray": [_wrapped(r.option.title) for r in rows],
             },
         },
-    )  # fmt: skip
+    )
 
 
 def fan_picture(
@@ -107,43 +120,74 @@ def fan_picture(
     for low, high, alpha, name in ((0, 4, 0.14, "90 % of twins"), (1, 3, 0.26, "50 % of twins")):
         bare = {"width": 0}
         traces.append(
-            {"type": "scatter", "x": months, "y": numbers(fan[:, low]), "line": bare, "mode": "lines",
-             "showlegend": False, "hoverinfo": "skip"}
-        )  # fmt: skip
+            {
+                "type": "scatter",
+                "x": months,
+                "y": numbers(fan[:, low]),
+                "line": bare,
+                "mode": "lines",
+                "showlegend": False,
+                "hoverinfo": "skip",
+            }
+        )
         traces.append(
-            {"type": "scatter", "x": months, "y": numbers(fan[:, high]), "line": bare, "mode": "lines",
-             "fill": "tonexty", "fillcolor": f"rgba(11,110,153,{alpha})", "name": name}
-        )  # fmt: skip
+            {
+                "type": "scatter",
+                "x": months,
+                "y": numbers(fan[:, high]),
+                "line": bare,
+                "mode": "lines",
+                "fill": "tonexty",
+                "fillcolor": f"rgba(11,110,153,{alpha})",
+                "name": name,
+            }
+        )
     traces.append(
-        {"type": "scatter", "mode": "lines", "x": months, "y": numbers(fan[:, 2]), "name": "median twin",
-         "line": {"color": ARM_COLOURS[0]}}
-    )  # fmt: skip
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": months,
+            "y": numbers(fan[:, 2]),
+            "name": "median twin",
+            "line": {"color": ARM_COLOURS[0]},
+        }
+    )
     if line is not None and math.isfinite(line.baseline_mm) and line.scans:
         change = [100.0 * (s.sld_mm / line.baseline_mm - 1.0) for s in line.scans]
         at = numbers([(s.day - line.start) / (365.25 / 12.0) for s in line.scans])
         traces.append(
-            {"type": "scatter", "mode": "markers", "x": at, "y": numbers(change), "name": "the patient's scans",
-             "marker": {"color": "#c4621a", "size": 10, "symbol": "diamond"}}
-        )  # fmt: skip
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": at,
+                "y": numbers(change),
+                "name": "the patient's scans",
+                "marker": {"color": "#c4621a", "size": 10, "symbol": "diamond"},
+            }
+        )
     return Picture(
         traces,
         {
-            "title": {"text": title, "font": {"size": 15}}, "height": 340,
-            "margin": {"l": 56, "r": 16, "t": 44, "b": 56}, "xaxis": {"title": {"text": "months on treatment"}},
+            "title": {"text": title, "font": {"size": 15}},
+            "height": 340,
+            "margin": {"l": 56, "r": 16, "t": 44, "b": 56},
+            "xaxis": {"title": {"text": "months on treatment"}},
             "yaxis": {"title": {"text": "change in the sum of diameters (%)"}},
         },
-    )  # fmt: skip
+    )
 
 
 def _facts(twins: TwinPopulation) -> Table:
     """Measurements that the twins were conditioned on."""
     rows = [
         {
-            "condition": f.text, "measured": f"{f.biomarker} {f.measured}".strip(), "grade": f.grade,
+            "condition": f.text,
+            "measured": f"{f.biomarker} {f.measured}".strip(),
+            "grade": f.grade,
             "at least as extreme": f"{100 * twins.surprise[f.target]:.2g} %" if f.target in twins.surprise else "",
         }
         for f in twins.facts
-    ]  # fmt: skip
+    ]
     return Table(rows)
 
 
@@ -201,12 +245,17 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
     ]
     evidence = [
         {
-            "option": r.option.title, "level": r.option.level, "trial": e.trial, "registry": e.registry,
-            "phase": e.phase, "result": e.result.replace("_", " "), "finding": e.finding,
+            "option": r.option.title,
+            "level": r.option.level,
+            "trial": e.trial,
+            "registry": e.registry,
+            "phase": e.phase,
+            "result": e.result.replace("_", " "),
+            "finding": e.finding,
         }
         for r in ranking.rows
         for e in r.option.evidence
-    ]  # fmt: skip
+    ]
     forest = figure_html(
         forest_picture(result), tools=False, label="Difference of each option's score to that of the standard"
     )

@@ -170,12 +170,16 @@ class Candidates:
         if self._rounds and (known is not None or course is not None):
             proposal = _proposal(self._rounds, self._kinds["observable"], known, course)
         task = GrowTask(
-            self.seed, region=self.region, facts=self._kinds["parameter"], proposal=proposal, course=course,
+            self.seed,
+            region=self.region,
+            facts=self._kinds["parameter"],
+            proposal=proposal,
+            course=course,
             engine=self.engine,
-        )  # fmt: skip
+        )
         drawn = conditional_covariates(
             self._kinds["covariate"], n, seed=self.seed, start=self.grown, region=self.region
-        )  # fmt: skip
+        )
         self._surprise = self._surprise or dict(drawn.surprise)
         grown = grow_many(task, drawn.table, workers=self.workers)
         self.grown += n
@@ -271,9 +275,16 @@ def condition(
     """
     check_number_of_twins(twins, enough)
     candidates = Candidates(
-        patient, facts, first=twins, seed=seed, region=region, workers=workers, engine=engine, batch=batch,
+        patient,
+        facts,
+        first=twins,
+        seed=seed,
+        region=region,
+        workers=workers,
+        engine=engine,
+        batch=batch,
         course=course,
-    )  # fmt: skip
+    )
     if not candidates.grow_until(enough, most):
         raise candidates.refusal(enough)
     return candidates.drawn(twins)

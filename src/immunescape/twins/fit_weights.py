@@ -60,9 +60,14 @@ def fit_factors(followed: Followed, draws: int, seed: int, fits: Sequence[Popula
         whole = pd.concat([table.loc[here], rows.loc[here, extra]], axis=1)
         whole["id"] = here.to_numpy()
         sample = Sample.of_scores(
-            _complete(whole), members, scores, PopulationFit.shipped(),
-            drugs=followed.courses.drugs, specificity=followed.courses.specificity, seed=followed.twins.seed,
-        )  # fmt: skip
+            _complete(whole),
+            members,
+            scores,
+            PopulationFit.shipped(),
+            drugs=followed.courses.drugs,
+            specificity=followed.courses.specificity,
+            seed=followed.twins.seed,
+        )
         places = table.index.get_indexer(here)
         for k, fit in enumerate(fits):
             out[k, places] = np.exp(sample.log_density(fit) - sample.drawn)

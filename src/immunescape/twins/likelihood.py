@@ -127,9 +127,16 @@ def size_fact(measured_mm: float) -> Fact:
     """The sum of diameters before a line that follows earlier ones, with the error of a right twin."""
     name = "sum of diameters before this line"
     return Fact(
-        name, "course", value=measured_mm, spread=_error("scan_discrepancy"), scale="sd_ln", biomarker=name,
-        measured=f"{measured_mm:g} mm", source=("assumed",), grade="assumed",
-    )  # fmt: skip
+        name,
+        "course",
+        value=measured_mm,
+        spread=_error("scan_discrepancy"),
+        scale="sd_ln",
+        biomarker=name,
+        measured=f"{measured_mm:g} mm",
+        source=("assumed",),
+        grade="assumed",
+    )
 
 
 def size_log_likelihood(measured_mm: float, twins_mm: FloatArray) -> FloatArray:

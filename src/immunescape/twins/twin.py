@@ -208,9 +208,15 @@ def twins_on(
     more = 1.0 if ongoing is None else _MORE
     wanted, number = math.ceil(more * enough), math.ceil(more * twins)
     candidates = Candidates(
-        record.patient, record.facts, first=number, seed=seed, workers=workers, engine=engine, course=course,
+        record.patient,
+        record.facts,
+        first=number,
+        seed=seed,
+        workers=workers,
+        engine=engine,
+        course=course,
         region="east_asian" if region == "east_asian" else "western",
-    )  # fmt: skip
+    )
     lines = EarlierLines(record, task, workers=workers, follower=follow) if earlier else None
     made: list[Courses] = []
     for _ in range(_ATTEMPTS):

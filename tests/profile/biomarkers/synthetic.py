@@ -184,8 +184,19 @@ def synthetic_study(n: int, seed: int = 1) -> Study:
         gene2=list(rng.choice(["ALK", "ROS1", "TTN"], len(ids[::5]))),
         event="fusion",
     )
-    kinds = [("cd8", "progenitor"), ("cd8", "exhausted"), ("cd4", ""), ("treg", ""), ("b", ""), ("plasma", ""),
-             ("nk", ""), ("mdsc", ""), ("macrophage", "spp1"), ("macrophage", "cxcl9"), ("tumour", "")]  # fmt: skip
+    kinds = [
+        ("cd8", "progenitor"),
+        ("cd8", "exhausted"),
+        ("cd4", ""),
+        ("treg", ""),
+        ("b", ""),
+        ("plasma", ""),
+        ("nk", ""),
+        ("mdsc", ""),
+        ("macrophage", "spp1"),
+        ("macrophage", "cxcl9"),
+        ("tumour", ""),
+    ]
     counts = _frame(
         "cell_counts",
         patient=[p for p in ids for _ in kinds],

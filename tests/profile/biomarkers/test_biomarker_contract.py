@@ -78,9 +78,18 @@ def test_order_of_rows_does_not_matter(study, measured):
 
 def test_every_biomarker_is_assessable_in_somebody(measured):
     never = [n for n, found in measured.items() if all(m.value is None for m in found.values())]
-    assert set(never) <= {"neoantigen_quality", "ddr_defect", "erap1_status", "psmb8_status", "ntrk1_status",
-                          "ntrk2_status", "ntrk3_status", "erbb2_status", "pdl1_cps",
-                          "hla_evolutionary_divergence"}  # fmt: skip
+    assert set(never) <= {
+        "neoantigen_quality",
+        "ddr_defect",
+        "erap1_status",
+        "psmb8_status",
+        "ntrk1_status",
+        "ntrk2_status",
+        "ntrk3_status",
+        "erbb2_status",
+        "pdl1_cps",
+        "hla_evolutionary_divergence",
+    }
 
 
 def test_table_prints_itself():

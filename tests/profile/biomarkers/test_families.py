@@ -44,9 +44,18 @@ def pdl1(assay, score, value=NAN, category=None):
 
 @pytest.mark.parametrize(
     ("value", "category", "word"),
-    [(0.0, None, "<1%"), (1.0, None, "1-49%"), (49.9, None, "1-49%"), (50.0, None, ">=50%"), (NAN, ">=50%", ">=50%"),
-     (NAN, "1-49%", "1-49%"), (NAN, "<1%", "<1%"), (NAN, "negative", "<1%"), (NAN, ">=1%", None)],
-)  # fmt: skip
+    [
+        (0.0, None, "<1%"),
+        (1.0, None, "1-49%"),
+        (49.9, None, "1-49%"),
+        (50.0, None, ">=50%"),
+        (NAN, ">=50%", ">=50%"),
+        (NAN, "1-49%", "1-49%"),
+        (NAN, "<1%", "<1%"),
+        (NAN, "negative", "<1%"),
+        (NAN, ">=1%", None),
+    ],
+)
 def test_pdl1_strata(value, category, word):
     assert one("pdl1_stratum", pdl1("22C3 pharmDx", "tps", value, category)).value == word
 
@@ -183,11 +192,15 @@ def test_quality_follows_the_equation(tmp_path):
     assert one("neoantigen_quality", study).status == "not_assessable"
     acids = "ACDE"
     made_up = {
-        "a": 8.0, "k": 0.7, "w": 0.25, "position_weights": [0.1 * i for i in range(9)], "gap": -3.0,
+        "a": 8.0,
+        "k": 0.7,
+        "w": 0.25,
+        "position_weights": [0.1 * i for i in range(9)],
+        "gap": -3.0,
         "substitution_distance": {f"{x}>{y}": 1.5 for x in acids for y in acids if x != y},
         "epitopes": ["CAAAACC", "ADADA"],
         "alignment_scores": {x + y: 2.0 if x == y else -1.0 for x in acids for y in acids},
-    }  # fmt: skip
+    }
     path = tmp_path / "quality.json"
     path.write_text(json.dumps(made_up), encoding="utf-8")
     parameters = load_quality_parameters(path)

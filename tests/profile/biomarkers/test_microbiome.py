@@ -23,9 +23,13 @@ NAMES = [
 
 def study_of(shares: dict[str, float]) -> Study:
     table = _frame(
-        "microbiome", patient=["p"] * len(shares), sample="s", taxon=list(shares), rank="species",
+        "microbiome",
+        patient=["p"] * len(shares),
+        sample="s",
+        taxon=list(shares),
+        rank="species",
         abundance=list(shares.values()),
-    )  # fmt: skip
+    )
     return Study(patients=_frame("patients", patient=["p"]), microbiome=table, given={"patients", "microbiome"})
 
 
@@ -67,8 +71,14 @@ def test_a_gut_that_the_table_does_not_tell_is_not_assessable(tmp_path):
     def table(taxonomy: list[list[str]]) -> dict:
         rows = [{"id": f"otu{i}", "metadata": {"taxonomy": t}} for i, t in enumerate(taxonomy)]
         columns = [{"id": "p", "metadata": None}]
-        return {"format": "Biological Observation Matrix 1.0.0", "rows": rows, "columns": columns,
-                "matrix_type": "dense", "shape": [len(rows), 1], "data": [[10.0]] * len(rows)}  # fmt: skip
+        return {
+            "format": "Biological Observation Matrix 1.0.0",
+            "rows": rows,
+            "columns": columns,
+            "matrix_type": "dense",
+            "shape": [len(rows), 1],
+            "data": [[10.0]] * len(rows),
+        }
 
     (tmp_path / "t.biom").write_text(json.dumps(table(taxonomy)))
     (tmp_path / "manifest.yaml").write_text("study: x\nfiles:\n  - {file: t.biom, format: biom, day: 0}\n")
@@ -105,9 +115,13 @@ def test_published_scores_where_the_tables_allow(shared_data):
     long = table.melt("Sample_id", species, "taxon", "abundance")
     long = long[long["abundance"] > 0]
     stool = _frame(
-        "microbiome", patient=list(long["Sample_id"]), sample=list(long["Sample_id"]), taxon=list(long["taxon"]),
-        rank="species", abundance=list(long["abundance"] / 100),
-    )  # fmt: skip
+        "microbiome",
+        patient=list(long["Sample_id"]),
+        sample=list(long["Sample_id"]),
+        taxon=list(long["taxon"]),
+        rank="species",
+        abundance=list(long["abundance"] / 100),
+    )
     ids = list(table["Sample_id"])
     study = Study(patients=_frame("patients", patient=ids), microbiome=stool, given={"patients", "microbiome"})
     found = measure(study, ["toposcore", "toposcore_class"])
@@ -121,8 +135,14 @@ def test_published_scores_where_the_tables_allow(shared_data):
     valid = rows["Cohort"] == "Valid"
     assert (int(valid.sum()), int(same[valid].sum())) == (105, 14)
     assert np.corrcoef(ours[valid], rows.loc[valid, "SCORE"])[0, 1] > 0.97
-    print("class agrees", int(agree[prospective].sum()), "of 48,", int(agree[valid].sum()), "of 105; max difference",
-          float(np.abs(ours - rows["SCORE"]).max()))  # fmt: skip
+    print(
+        "class agrees",
+        int(agree[prospective].sum()),
+        "of 48,",
+        int(agree[valid].sum()),
+        "of 105; max difference",
+        float(np.abs(ours - rows["SCORE"]).max()),
+    )
     assert agree.mean() > 0.85
 
 

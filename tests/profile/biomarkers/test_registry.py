@@ -61,10 +61,15 @@ def test_values_frame_keeps_numbers_words_and_gaps_apart():
 
 def test_words_and_truth_values_may_be_reported_in_the_patients_table():
     patients = pd.DataFrame(
-        {"patient": ["a", "b", "c"], "egfr_status": ["activating", "mutated?", None], "hla_loh": [1, "no", None],
-         "nlr": ["4.5", "high", None], "albumin": [39.0, 40.0, 41.0]},
+        {
+            "patient": ["a", "b", "c"],
+            "egfr_status": ["activating", "mutated?", None],
+            "hla_loh": [1, "no", None],
+            "nlr": ["4.5", "high", None],
+            "albumin": [39.0, 40.0, 41.0],
+        },
         dtype=object,
-    )  # fmt: skip
+    )
     found = measure(Study(patients=patients, given={"patients"}), ["egfr_status", "hla_loh", "nlr", "albumin"])
     assert [found["egfr_status"][p].value for p in "abc"] == ["activating", None, None]
     assert [found["hla_loh"][p].value for p in "abc"] == [True, False, None]

@@ -18,9 +18,17 @@ from immunescape.profile.readers._advice import GENERAL, OPTION_NAMES, options_i
 
 FOLDER = Path(readers.__file__).parent
 NO_TABLES = {
-    "biom", "cbioportal", "fhir", "geo_series_matrix", "h5ad", "phenopackets", "single_cells", "space_anndata",
-    "space_parquet", "vcf",
-}  # fmt: skip
+    "biom",
+    "cbioportal",
+    "fhir",
+    "geo_series_matrix",
+    "h5ad",
+    "phenopackets",
+    "single_cells",
+    "space_anndata",
+    "space_parquet",
+    "vcf",
+}
 TABLES = sorted(set(SEEDS) - NO_TABLES)
 CELLS = ("x",)
 MOST = 5
@@ -70,12 +78,14 @@ def hints_of_source(path: Path) -> list[str]:
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.keyword) and node.arg == "hint":
-            found.append("".join(
-                "X" if isinstance(p, ast.FormattedValue) else str(p.value)
-                for j in ast.walk(node.value)
-                for p in (j.values if isinstance(j, ast.JoinedStr) else [j] if isinstance(j, ast.Constant) else [])
-                if isinstance(p, ast.FormattedValue | ast.Constant)
-            ))  # fmt: skip
+            found.append(
+                "".join(
+                    "X" if isinstance(p, ast.FormattedValue) else str(p.value)
+                    for j in ast.walk(node.value)
+                    for p in (j.values if isinstance(j, ast.JoinedStr) else [j] if isinstance(j, ast.Constant) else [])
+                    if isinstance(p, ast.FormattedValue | ast.Constant)
+                )
+            )
     return found
 
 

@@ -122,13 +122,15 @@ def design_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, 
         run.cancel()
 
     outcome_server(
-        output, run, "d",
+        output,
+        run,
+        "d",
         files=FILES,
         began="Planning the design; a virtual population is simulated first where the design names one …",
         hint=tags.p("Change assumptions, then simulate.", class_="isc-hint"),
         head=_head,
         code=_code,
-    )  # fmt: skip
+    )
 
 
 def _head(result: Mapping[str, Any], asked: Mapping[str, Any]) -> Tag:

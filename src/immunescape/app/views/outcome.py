@@ -77,9 +77,11 @@ def outcome_server(
 
     shown(render.ui, "message", message, message)
     shown(
-        render.ui, "head", lambda result: head(result, run.request()),
+        render.ui,
+        "head",
+        lambda result: head(result, run.request()),
         lambda: None if run.state() or run.refused() else hint,
-    )  # fmt: skip
+    )
     shown(render_cards, "figures", lambda result: cards_of(result["cards"]), list)
     shown(render.ui, "tables", lambda result: joined(*tables(result)), nothing)
     shown(render.ui, "exports", lambda _: downloads(files), nothing)

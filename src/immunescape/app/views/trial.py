@@ -88,14 +88,16 @@ def trial_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, m
         run.cancel()
 
     outcome_server(
-        output, run, "t",
+        output,
+        run,
+        "t",
         files=FILES,
         began="Reading the trial and preparing the model: up to half a minute for drugs that are new …",
         hint=tags.p("Choose a trial and run it.", class_="isc-hint"),
         head=_head,
         code=_code,
         tables=lambda result: tables_of({"tables": [t for t in result["tables"] if t["rows"]]}),
-    )  # fmt: skip
+    )
 
 
 def _head(result: Mapping[str, Any], asked: Mapping[str, Any]) -> Tag:

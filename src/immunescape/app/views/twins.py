@@ -151,23 +151,27 @@ def twins_server(
         ranking.cancel()
 
     outcome_server(
-        output, twins, "w",
+        output,
+        twins,
+        "w",
         files=TWIN_FILES,
         began=_BEGAN,
         hint=tags.p("Show a patient's card, then draw the twins.", class_="isc-hint"),
         head=_head,
         code=lambda asked: reproduce(*twin_code("twin", asked)),
         tables=lambda result: [*tables_of(result), *_remarks(result), tags.p(_LIMIT, class_="isc-hint")],
-    )  # fmt: skip
+    )
     outcome_server(
-        output, ranking, "k",
+        output,
+        ranking,
+        "k",
         files=RANK_FILES,
         began=_BEGAN,
         hint=tags.p("Show a patient's card, then rank.", class_="isc-hint"),
         head=lambda result, asked: joined(_head(result, asked), tags.ul(*[tags.li(t) for t in result["words"]])),
         code=_rank_code,
         tables=lambda result: [*tables_of(result), tags.p(result["score"], class_="isc-hint")],
-    )  # fmt: skip
+    )
 
     @render.ui
     def k_rest() -> Any:

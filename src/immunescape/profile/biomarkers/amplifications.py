@@ -16,11 +16,14 @@ __all__ = ["GENES"]
 
 GENES: dict[str, tuple[str, float, bool, str, str]] = {
     row["name"]: (
-        row["gene"], row.number("copies"), row.choice("follows_ploidy", ("yes", "no")) == "yes", row["source"],
+        row["gene"],
+        row.number("copies"),
+        row.choice("follows_ploidy", ("yes", "no")) == "yes",
+        row["source"],
         row["meaning"],
     )
     for row in read_rows("gene_amplifications")
-}  # fmt: skip
+}
 """Name -> gene, copies from which a diploid tumour is amplified, whether ploidy moves them, source, what it means
 (``knowledge/data/gene_amplifications.csv``)."""
 LEAST_PLOIDY = 1.5

@@ -43,11 +43,14 @@ def signatures() -> tuple[Signature, ...]:
     """Return every signature, those with more columns first."""
     rows = [
         Signature(
-            row["tool"], frozenset(row.split("columns", "|")), frozenset(row.split("without", "|")), row["format"],
+            row["tool"],
+            frozenset(row.split("columns", "|")),
+            frozenset(row.split("without", "|")),
+            row["format"],
             row["advice"],
         )
         for row in read_rows("file_signatures")
-    ]  # fmt: skip
+    ]
     return tuple(sorted(rows, key=lambda s: -len(s.columns)))
 
 
