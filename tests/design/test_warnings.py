@@ -42,7 +42,7 @@ def decided(rejected: int, trials: int = 10_000) -> Decided:
 def test_a_level_above_alpha_is_warned_of(rejected: int, words: str) -> None:
     design = survival_design()
     warnings, _ = diagnose(design, design.rule.plan(design), {"null": decided(rejected)})
-    found = [w for w in warnings if "type-I error" in w]
+    found = [w for w in warnings if "type I error" in w]
     assert bool(found) == bool(words)
     if words:
         assert words in found[0]
@@ -122,7 +122,7 @@ def test_few_simulated_trials_are_not_taken_for_a_lost_level(rejected: int, warn
     """39 of 1,000 lie above 2.5 % in one run of some hundred; 50 do not by chance."""
     design = survival_design()
     warnings, _ = diagnose(design, design.rule.plan(design), {"null": decided(rejected, 1000)})
-    assert any("type-I error" in w for w in warnings) == warned
+    assert any("type I error" in w for w in warnings) == warned
 
 
 @pytest.mark.parametrize("median", [1e-9, 1e9])

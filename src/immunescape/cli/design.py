@@ -182,7 +182,7 @@ def size_command(
     difference: Annotated[float | None, typer.Option("--difference", help="means: difference.")] = None,
     sd: Annotated[float, typer.Option("--sd", help="means: standard deviation.")] = 1.0,
     power: Annotated[float, typer.Option("--power", help="Target power.")] = 0.9,
-    alpha: Annotated[float, typer.Option("--alpha", help="One-sided type-I error.")] = 0.025,
+    alpha: Annotated[float, typer.Option("--alpha", help="One-sided type I error.")] = 0.025,
     looks: Annotated[str, typer.Option("--looks", help="Information fractions, e.g. 0.6,1.")] = "1",
     family: Annotated[str, typer.Option("--family", help="Boundary family.")] = "lan-demets-obrien-fleming",
     parameter: Annotated[float, typer.Option("--parameter", help="Parameter of the family.")] = 0.0,
@@ -348,7 +348,7 @@ def design_command(
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a design file.")] = False,
     force: Force = False,
 ) -> None:
-    """Simulate a trial design: boundaries, power, type-I error, expected size and duration.
+    """Simulate a trial design: boundaries, power, type I error, expected size and duration.
 
     `immunescape design FILE` is short for this command; `immunescape design size --help` computes sizes by formula.
     """

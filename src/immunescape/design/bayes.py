@@ -1,7 +1,7 @@
 """Bayesian multi-arm designs with a binary endpoint: adaptive randomisation, posterior and predictive stopping.
 
 Beta posteriors are compared by quadrature, not by sampling, so that decisions carry no Monte Carlo noise of their own.
-The threshold of superiority can be calibrated to a target type-I error: under the null, the largest posterior
+The threshold of superiority can be calibrated to a target type I error: under the null, the largest posterior
 probability over looks and arms is recorded, and its upper quantile is the threshold.
 
 Sources: adaptive randomisation [thall2007]; predictive probability [lee2008]; predictive power [spiegelhalter1994].
@@ -170,7 +170,7 @@ class Bayesian(Rule):
         if self.threshold is None or design.alpha is None:
             return []
         return [
-            f"the posterior threshold of {self.threshold:g} is given, not calibrated: nothing holds the type-I error "
+            f"the posterior threshold of {self.threshold:g} is given, not calibrated: nothing holds the type I error "
             f"at {100 * design.alpha:g} % (leave 'threshold' out to calibrate it)"
         ]
 

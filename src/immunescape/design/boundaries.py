@@ -108,7 +108,7 @@ class Boundaries:
     ----------
     family : name of the efficacy family. fraction : (K,) information fractions.
     efficacy, futility : (K,) critical values (futility -inf where there is none).
-    alpha_spent : (K,) cumulative one-sided type-I error (futility ignored where it is not binding).
+    alpha_spent : (K,) cumulative one-sided type I error (futility ignored where it is not binding).
     binding : whether the efficacy bounds count on stopping for futility.
     inflation : maximum information relative to a fixed design of the same power; NaN where no power was asked for.
     drift : drift at the final look (theta * sqrt(I_K)) that gives the power asked for; NaN likewise.
@@ -152,7 +152,7 @@ def boundaries(
     ----------
     family : one of `EFFICACY_FAMILIES`. `parameter` is Delta of Wang-Tsiatis, gamma of Hwang-Shih-DeCani or rho.
     fraction : (K,) information fractions, increasing, the last one 1.
-    alpha : one-sided type-I error.
+    alpha : one-sided type I error.
     beta : type-II error; with it the drift that reaches power 1 - beta (and the inflation factor) is found.
     futility : spending function for beta; needs `beta`. Not binding by default: the efficacy bounds ignore it.
     """

@@ -19,7 +19,7 @@ __all__ = ["diagnose", "pool_error"]
 POOL_POINTS = 0.02
 """Standard deviation of the power by the pool's own size from which on a reader is warned."""
 SLIGHTLY = 1.2
-"""Type-I error over alpha up to which it is called a little liberal."""
+"""Type I error over alpha up to which it is called a little liberal."""
 TOGETHER, IDLE = 1e-6, 0.05
 """Months between two looks that count as none, and share of trials in which that is warned of."""
 FEW_TRIALS = 5000
@@ -27,7 +27,7 @@ FEW_TRIALS = 5000
 
 
 def _level_warnings(design: Design, outcomes: Mapping[str, Decided], unstopped: Decided | None) -> list[str]:
-    """A type-I error that is above alpha beyond its Monte Carlo error."""
+    """A type I error that is above alpha beyond its Monte Carlo error."""
     from immunescape.stats.exact import clopper_pearson
 
     decided = unstopped if unstopped is not None else outcomes.get("null")
@@ -44,7 +44,7 @@ def _level_warnings(design: Design, outcomes: Mapping[str, Decided], unstopped: 
         return []
     liberal = hits / count <= SLIGHTLY * design.alpha
     return [
-        f"the type-I error is {100 * hits / count:.2f} % in {count} simulated trials (95 % interval from "
+        f"the type I error is {100 * hits / count:.2f} % in {count} simulated trials (95 % interval from "
         f"{100 * low:.2f} %), above the nominal {100 * design.alpha:g} %: "
         + (
             "a little liberal, as normal approximations with few events are"

@@ -215,7 +215,7 @@ class Bop2:
 
 
 def bop2(p0: float, p1: float, looks: Sequence[int], *, alpha: float = 0.1) -> Bop2:
-    """Boundary with the largest power at `p1` among those whose exact type-I error at `p0` is at most alpha.
+    """Boundary with the largest power at `p1` among those whose exact type I error at `p0` is at most alpha.
 
     Source: [zhou2017].
 
@@ -241,5 +241,5 @@ def bop2(p0: float, p1: float, looks: Sequence[int], *, alpha: float = 0.1) -> B
             if error <= alpha and (best is None or (power, -size) > (best[0], best[1])):
                 best = (power, -size, design)
     if best is None:
-        raise InputError(f"no boundary of this family holds a type-I error of {alpha:g}", hint="Allow more patients.")
+        raise InputError(f"no boundary of this family holds a type I error of {alpha:g}", hint="Allow more patients.")
     return best[2]

@@ -76,7 +76,7 @@ class Enrichment(Rule):
         """See :class:`Rule`."""
         if self.combination != "inverse-normal":
             raise InputError(
-                f"enrichment under '{self.combination}' would not hold the type-I error: the population is chosen by "
+                f"enrichment under '{self.combination}' would not hold the type I error: the population is chosen by "
                 "the data that a plain group-sequential test uses again",
                 hint="Use combination: inverse-normal, which closed testing needs.",
             )

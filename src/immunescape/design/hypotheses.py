@@ -23,7 +23,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Spending:
-    """How a type-I error is spent over the looks: a boundary family and its parameter."""
+    """How a type I error is spent over the looks: a boundary family and its parameter."""
 
     family: str = "lan-demets-obrien-fleming"
     parameter: float = 0.0

@@ -150,7 +150,7 @@ def _margin_cautions(rule: GroupSequential) -> list[str]:
         if len(margins) > 1:
             cautions.append(
                 f"'{endpoint}' is tested against hazard ratios of {', '.join(f'{m:g}' for m in sorted(margins))}: the "
-                f"type-I error is that of a true hazard ratio of {max(margins):g}, which says little of the others "
+                f"type I error is that of a true hazard ratio of {max(margins):g}, which says little of the others "
                 "(a scenario with the other ratio shows their error)"
             )
     return cautions

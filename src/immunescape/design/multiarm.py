@@ -1,6 +1,6 @@
 """Multi-arm multi-stage designs: several arms against one control, arms dropped at interim looks, strong error control.
 
-The type-I error is held by closed testing: intersections by Dunnett (or another test), stages by the inverse normal.
+The type I error is held by closed testing: intersections by Dunnett (or another test), stages by the inverse normal.
 """
 
 from __future__ import annotations

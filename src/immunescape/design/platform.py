@@ -162,7 +162,7 @@ class Platform(Rule):
         cautions = []
         if self.controls == "all":
             cautions.append(
-                "controls that entered before an arm opened are compared with it: its type-I error is held only where "
+                "controls that entered before an arm opened are compared with it: its type I error is held only where "
                 "outcomes do not drift in calendar time"
             )
         if self.multiplicity == "per-arm" and len(self.entries) > 1:

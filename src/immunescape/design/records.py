@@ -156,7 +156,7 @@ class Rule(ABC):
     def ignoring_futility(self) -> Rule | None:
         """The same rule without stops for futility that do not bind; None where there are none.
 
-        The type-I error is reported of it: a trial may go on in spite of such a stop.
+        The type I error is reported of it: a trial may go on in spite of such a stop.
         """
         return None
 
@@ -219,7 +219,7 @@ class Design:
     name, title, description, references : for reports. arms : the control is one of them (except in one-arm designs).
     endpoints : what is measured; patients : how many may be enrolled. looks : analyses in order.
     truths : scenario -> truth; the null (all arms from the control) is added by the simulation.
-    rule : how it decides. alpha : one-sided type-I error that it promises (None: none).
+    rule : how it decides. alpha : one-sided type I error that it promises (None: none).
     text : the design file that it was read from.
     """
 
@@ -308,7 +308,7 @@ class Design:
         )
         if not same:
             raise FieldError(
-                "the scenario 'null' has an effect: its rejections would be reported as type-I error",
+                "the scenario 'null' has an effect: its rejections would be reported as type I error",
                 hint="Give it another name; the null, every arm like the control, is added by itself.",
                 field=("scenarios", list(self.truths).index("null")),
             )

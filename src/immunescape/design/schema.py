@@ -40,7 +40,7 @@ class CommonFile(Block):
     assumptions: list[str] = Field(default=[], description="What is assumed, plainly; shown with the results.")
     references: list[str] = Field(default=[], description="Keys of the bibliography, or free text.")
     kind: str = Field(description="How the design decides.")
-    alpha: float | None = Field(default=0.025, gt=0, lt=0.5, description="One-sided type-I error.")
+    alpha: float | None = Field(default=0.025, gt=0, lt=0.5, description="One-sided type I error.")
     patients: int = Field(ge=2, le=100_000, description="Most patients enrolled (platform: screened).")
     arms: list[ArmBlock] = Field(min_length=1, description="Arms.")
     strata: list[StratumBlock] = Field(default=[], description="Biomarker strata.")

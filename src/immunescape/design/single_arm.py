@@ -20,7 +20,7 @@ __all__ = ["DoseFinding", "Monitored", "TwoStage"]
 
 
 def _check_null_rate(design: Design, endpoint: str, p0: float) -> None:
-    """Refuse a null whose response rate is not the uninteresting one, which is where the type-I error is bounded."""
+    """Refuse a null whose response rate is not the uninteresting one, which is where the type I error is bounded."""
     truth = design.truths["null"]
     if not isinstance(truth, Generator):
         raise InputError("the scenario 'null' of a one-arm design is given by its response rate")
@@ -220,7 +220,7 @@ class DoseFinding(Rule):
         if design.endpoint(self.endpoint).kind != "response":
             raise InputError("dose finding needs a toxicity, an endpoint of kind response")
         if design.alpha is not None:
-            raise InputError("a dose-finding design promises no type-I error", hint="Write alpha: null.")
+            raise InputError("a dose-finding design promises no type I error", hint="Write alpha: null.")
         if not all(isinstance(t, Generator) and len(t.strata) == 1 for t in design.truths.values()):
             raise InputError("dose finding needs a simple truth: a rate for each dose, without strata")
 

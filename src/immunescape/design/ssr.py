@@ -1,7 +1,7 @@
 """Sample-size re-estimation at an interim analysis: from conditional power, or blinded from both arms together.
 
 From conditional power: the promising zone [mehta2011]. The final test combines the parts before and after the
-interim with the weights that were planned [cui1999], so that the type-I error holds whatever the
+interim with the weights that were planned [cui1999], so that the type I error holds whatever the
 increase. Blinded: the size follows the response rate or the event rate of both arms together, which tells nothing of
 the effect [gould1992], [friede2013]; the final test is the usual one at the information that there is.
 """

@@ -202,7 +202,7 @@ class SwitchingStudy:
     ----------
     methods : method -> (geometric mean hazard ratio, its Monte Carlo standard error, mean bias of the logarithm and its
         standard error over the same trials). rejected : method -> (share of trials that reject at `alpha`, its standard
-        error): power, or the type-I error where the drug does nothing. coverage : method -> (share of trials whose 95 %
+        error): power, or the type I error where the drug does nothing. coverage : method -> (share of trials whose 95 %
         interval holds the hazard ratio without switching of all trials together, its standard error).
     """
 

@@ -36,7 +36,7 @@ class SimonDesign:
         return np.asarray(stats.binom.cdf(self.r1, self.n1, np.asarray(p, dtype=float)))
 
     def promising(self, p: ArrayLike) -> Floats:
-        """Probability to call the drug promising (type-I error at p0, power at p1)."""
+        """Probability to call the drug promising (type I error at p0, power at p1)."""
         rate = np.asarray(p, dtype=float)[..., None]
         x = np.arange(self.r1 + 1, self.n1 + 1)
         first = np.asarray(stats.binom.pmf(x, self.n1, rate))

@@ -44,7 +44,7 @@ def check_design(name: str | Path, *, trials: int = 0) -> None:
     name
         Name of a design, or its file.
     trials
-        Trials that are simulated under each scenario and the null. Their type-I error is then at most alpha, and where
+        Trials that are simulated under each scenario and the null. Their type I error is then at most alpha, and where
         the plan computes ``alpha`` and ``power`` by formula, the simulation agrees within four standard errors.
 
     Raises
@@ -78,7 +78,7 @@ def check_design(name: str | Path, *, trials: int = 0) -> None:
         spread = (design.alpha * (1.0 - design.alpha) / trials) ** 0.5
         require(
             error.value <= design.alpha + 4.0 * spread,
-            f"the type-I error of '{name}' is {error.value:.3f}, above its alpha of {design.alpha:g}",
+            f"the type I error of '{name}' is {error.value:.3f}, above its alpha of {design.alpha:g}",
         )
     for quantity, scenario in (("alpha", "null"), ("power", next(s for s in (*shares, "") if s != "null"))):
         value = plan.get(quantity)

@@ -57,8 +57,8 @@ def design_ui(limits: Limits) -> Tag:
     results = tags.div(tags.h2("Operating characteristics"), *outcome_ui("d"))
     return tags.div(
         tags.p(
-            "Power, type-I error, expected size and duration of a design under its scenarios and under the null. A few "
-            "hundred simulated trials show power to about ± 5 points and say little about a type-I error of 2.5 %: for "
+            "Power, type I error, expected size and duration of a design under its scenarios and under the null. A few "
+            "hundred simulated trials show power to about ± 5 points and say little about a type I error of 2.5 %: for "
             "that run thousands from the command line.",
             class_="isc-lead",
         ),

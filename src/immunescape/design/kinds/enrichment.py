@@ -106,7 +106,7 @@ KIND = DesignKind(
     needs="enrichment",
     elsewhere=(
         "a '{kind}' test cannot choose its population from its own data: that is enrichment, and without combination "
-        "tests and closed testing its type-I error is not held",
+        "tests and closed testing its type I error is not held",
         "Use kind: enrichment, or test one population.",
     ),
     check=_check,
