@@ -110,8 +110,10 @@ class Page:
         for name in ("dark", "light"):
             self.scheme(name)
             wait_for(lambda n=name: self.script("return document.documentElement.dataset.bsTheme") == n, 10)
-            time.sleep(0.3)  # figures are drawn again
-            assert self.faint() == [], name
+            try:
+                wait_for(lambda: self.faint() == [], 10)  # figures are drawn again, and colours change gradually
+            except AssertionError:
+                raise AssertionError(f"{name}: {self.faint()}") from None
 
     def scheme(self, name: str) -> None:
         """Have the system set to light or dark."""
