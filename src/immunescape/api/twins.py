@@ -276,11 +276,11 @@ def rank(
     InputError
         As :func:`twin`, for an options file that cannot be used, and for a keyword that is no setting.
     """
-    from immunescape.twins.conditioning import check_number_of_twins
+    from immunescape.twins.conditioning import ENOUGH, check_number_of_twins
     from immunescape.twins.records import patient_record
 
     used = settings_with(settings, changes)
-    check_number_of_twins(used.twins)
+    check_number_of_twins(used.twins, ENOUGH if used.enough is None else used.enough)
     study, patient = _profiled(folder, patient, units)
     profile = study.patients[patient]
     record = patient_record(study.done.study, profile, at)
