@@ -1,4 +1,4 @@
-"""Type-I errors of every family of designs and every design that ships, as the table in docs/design.md.
+"""Type I errors of every family of designs and every design that ships, as the table in docs/design.md.
 
 Each design runs under its null with 10,000 replicates, seed 11 (fewer with an argument)::
 
@@ -315,7 +315,7 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
 SWITCHING = "treatment switching, {method}, one look"
 SWITCHING_NAMES = {"itt": "as randomised", "censored": "censored at the switch", "ipcw": "IPCW", "rpsft": "RPSFT"}
 PAGE = Path(__file__).parents[1] / "docs" / "design.md"
-BEGIN, END = "<!-- type-I errors: written by benchmarks/design_levels.py -->", "<!-- end of type-I errors -->"
+BEGIN, END = "<!-- type I errors: written by benchmarks/design_levels.py -->", "<!-- end of type I errors -->"
 NOT_HELD = " (not controlled, and said so)"
 
 
@@ -378,7 +378,7 @@ def main() -> None:
     numbers = [a for a in words if a.isdigit()]
     replicates = int(numbers[0]) if numbers else 10_000
     chosen = [a for a in words if not a.isdigit()]
-    print("| design under its null | type-I error, % (95 % interval) | nominal | seconds |\n|---|---|---|---|")
+    print("| design under its null | type I error, % (95 % interval) | nominal | seconds |\n|---|---|---|---|")
     for lines in (design_lines, switching_lines):
         for name, row in lines(replicates, chosen):
             print(row, flush=True)

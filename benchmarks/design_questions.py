@@ -215,7 +215,7 @@ def answer(result: OperatingCharacteristics) -> list[dict[str, Any]]:
         error = result.type_one_error if scenario == "null" else None
         rejected = "; ".join(f"{n} {100 * f.value:.1f}" for n, f in found["reject"].items())
         if error is not None:
-            rejected = f"type-I error {100 * error.value:.2f} ± {100 * error.error:.2f}"
+            rejected = f"type I error {100 * error.value:.2f} ± {100 * error.error:.2f}"
         futility = 100 * sum(s["futility"].value for s in found["stopping"])
         months = [f for f in found["looks"]["months"] if f is not None]
         rows.append(

@@ -221,9 +221,9 @@ class HypothesisBlock(Block):
 
 
 class BetaSpendingBlock(Block):
-    """Futility bounds that spend a type-II error."""
+    """Futility bounds that spend a type II error."""
 
-    beta: Annotated[float, Field(gt=0, lt=0.5)] = Field(description="Type-II error that is spent, e.g. 0.1.")
+    beta: Annotated[float, Field(gt=0, lt=0.5)] = Field(description="Type II error that is spent, e.g. 0.1.")
     family: Literal["lan-demets-obrien-fleming", "lan-demets-pocock", "hwang-shih-decani", "power"] = Field(
         default="lan-demets-obrien-fleming", description="Spending function."
     )
@@ -242,6 +242,6 @@ class BoundaryBlock(Block):
         default=[], description="The same as hazard ratios: stop where the estimate lies above (null: none)."
     )
     beta_spending: BetaSpendingBlock | None = Field(
-        default=None, description="Futility bounds that spend a type-II error, in place of fixed ones."
+        default=None, description="Futility bounds that spend a type II error, in place of fixed ones."
     )
     binding: bool = Field(default=False, description="Whether the futility stop is counted on.")

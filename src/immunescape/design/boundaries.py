@@ -153,7 +153,7 @@ def boundaries(
     family : one of `EFFICACY_FAMILIES`. `parameter` is Delta of Wang-Tsiatis, gamma of Hwang-Shih-DeCani or rho.
     fraction : (K,) information fractions, increasing, the last one 1.
     alpha : one-sided type I error.
-    beta : type-II error; with it the drift that reaches power 1 - beta (and the inflation factor) is found.
+    beta : type II error; with it the drift that reaches power 1 - beta (and the inflation factor) is found.
     futility : spending function for beta; needs `beta`. Not binding by default: the efficacy bounds ignore it.
     """
     t = np.asarray(fraction, dtype=float)

@@ -54,7 +54,7 @@ class GroupSequential(Rule):
     stop_when : ``any`` or ``all`` hypotheses rejected. reestimation : sample-size change at an interim.
     early_futility : stop by an endpoint that is read earlier.
     futility_hazard_ratio : the same bounds as hazard ratios: stop where the estimate lies above (None: no stop).
-    beta_spending : futility bounds of the first hypothesis that spend a type-II error.
+    beta_spending : futility bounds of the first hypothesis that spend a type II error.
     """
 
     kind: ClassVar[str] = "group-sequential"

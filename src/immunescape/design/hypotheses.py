@@ -112,7 +112,7 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class BetaSpending:
-    """Futility bounds that spend a type-II error over the looks of the first hypothesis."""
+    """Futility bounds that spend a type II error over the looks of the first hypothesis."""
 
     beta: float
     family: str = "lan-demets-obrien-fleming"

@@ -482,7 +482,7 @@ def _blocks(result: OperatingCharacteristics) -> dict[str, Any]:
     alpha = result.design.alpha
     verdict = ""
     if error is not None and alpha is not None:
-        verdict = f"Type-I error {_percent(error)} % at a nominal {100 * alpha:g} % (one-sided)"
+        verdict = f"Type I error {_percent(error)} % at a nominal {100 * alpha:g} % (one-sided)"
         if result.unstopped is not None:
             verdict += (
                 f", stops for futility ignored, as they do not bind; with them {_percent(result.reject('null'))} %"

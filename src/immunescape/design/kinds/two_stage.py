@@ -22,7 +22,7 @@ class TwoStageBlock(Block):
     endpoint: str = Field(description="A response.")
     p0: Share = Field(description="Uninteresting rate.")
     p1: Share = Field(description="Target rate.")
-    beta: Share = Field(default=0.2, description="Type-II error.")
+    beta: Share = Field(default=0.2, description="Type II error.")
     choose: Literal["optimal", "minimax"] = Field(default="optimal", description="Which of the two.")
 
 
