@@ -412,10 +412,17 @@ def test_a_mechanism_that_is_named_twice_is_taken_once() -> None:
 def test_the_list_of_mechanisms_shows_what_each_was_tested_by() -> None:
     from immunescape.cli.program import app
 
-    result = CliRunner().invoke(app, ["mechanisms"])
-    assert result.exit_code == 0
-    row = next(line for line in result.stdout.splitlines() if line.startswith("lipids"))
-    assert short_label("lipids") in row
+    def last_words(*options: str) -> dict[str, str]:
+        result = CliRunner().invoke(app, ["mechanisms", *options])
+        assert result.exit_code == 0
+        return {line.split()[0]: line.split()[-1] for line in result.stdout.splitlines() if line.strip()}
+
+    shown = last_words()
+    assert shown["killing"] == "trials"
+    assert shown["lipids"] == "claims"
+    assert shown["helper_t"] == "nothing"
+    assert shown["body"] == "–"  # never ablated
+    assert short_label("lipids") in CliRunner().invoke(app, ["mechanisms", "--json"]).stdout
 
 
 def test_show_and_the_list_say_what_a_mechanism_was_tested_by() -> None:
