@@ -5,7 +5,14 @@ from __future__ import annotations
 import difflib
 import sys
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Record = TypeVar("Record", bound="DataclassInstance")
 
 __all__ = [
     "EngineError",
@@ -17,6 +24,7 @@ __all__ = [
     "refuse_call",
     "several",
     "unknown_word",
+    "with_changes",
 ]
 
 
@@ -104,6 +112,21 @@ def unknown_word(
     else:
         hint = f"Known: {', '.join(valid[:40])}{' …' if len(valid) > 40 else ''}."
     return error(f"unknown {kind} '{name}'", where=where, hint=hint)
+
+
+def with_changes(record: Record, changes: Mapping[str, Any], kind: str) -> Record:
+    """Return a record with some fields changed.
+
+    Raises
+    ------
+    InputError
+        For a keyword that is no field, called a `kind`, with the nearest one.
+    """
+    allowed = [f.name for f in fields(record)]
+    for name in changes:
+        if name not in allowed:
+            raise unknown_word(kind, name, allowed)
+    return replace(record, **changes)
 
 
 def refuse_call(package: str, function: str) -> None:

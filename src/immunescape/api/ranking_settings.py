@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, TypedDict
 
-from immunescape.errors import unknown_word
+from immunescape.errors import with_changes
 
 __all__ = ["RankingChanges", "RankingSettings", "settings_with"]
 
@@ -65,8 +65,4 @@ def settings_with(settings: RankingSettings | None, changes: RankingChanges) -> 
     InputError
         For a keyword that is no setting, with the nearest one.
     """
-    allowed = [f.name for f in fields(RankingSettings)]
-    for name in changes:
-        if name not in allowed:
-            raise unknown_word("setting", name, allowed)
-    return replace(settings or RankingSettings(), **changes)
+    return with_changes(settings or RankingSettings(), changes, "setting")

@@ -29,12 +29,6 @@ def drugs_command(as_json: Annotated[bool, typer.Option("--json", help="Print JS
     show_rows("Drugs", drugs_table(), as_json)
 
 
-def _one_word(label: str) -> str:
-    """What a mechanism was tested by, without the rest of its label."""
-    words = label.replace("patients' ", "").split()
-    return words[1] if words and words[0] == "by" else "–"
-
-
 def mechanisms_command(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also show summaries and requirements.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -44,8 +38,9 @@ def mechanisms_command(
 
     rows = mechanisms_table()
     if not (verbose or as_json):
-        # a line of 80 columns has room for one word: "trials", "claims", "nothing"
-        rows = [{"name": r["name"], "title": r["title"], "tested": _one_word(r["tested"])} for r in rows]
+        from immunescape.evaluation.mechanism_labels import one_word_label
+
+        rows = [{"name": r["name"], "title": r["title"], "tested": one_word_label(r["name"])} for r in rows]
     show_rows("Mechanisms", rows, as_json)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
-from immunescape.errors import unknown_word
+from immunescape.errors import with_changes
 from immunescape.evaluation.fit_terms import Term
 from immunescape.population.fit import PopulationFit
 
@@ -85,8 +85,4 @@ def settings_with(settings: CalibrationSettings | None, changes: CalibrationChan
     InputError
         For a keyword that is no setting, with the nearest one.
     """
-    allowed = [f.name for f in fields(CalibrationSettings)]
-    for name in changes:
-        if name not in allowed:
-            raise unknown_word("setting", name, allowed)
-    return replace(settings or CalibrationSettings(), **changes)
+    return with_changes(settings or CalibrationSettings(), changes, "setting")

@@ -33,6 +33,7 @@ __all__ = [
     "drug_label",
     "label_text",
     "mechanism_labels",
+    "one_word_label",
     "ranks",
     "record_labels",
     "short_label",
@@ -55,6 +56,7 @@ COLUMNS = (
     "date",
     "note",
 )
+_ONE_WORD = dict(zip(LABELS, ("trials", "data", "claims", "nothing"), strict=True))
 NOT_TESTED = "never ablated"
 TOGETHER = "+"
 """Joins the names of mechanisms that are switched off together."""
@@ -121,6 +123,11 @@ def short_label(mechanism: str, path: Path = FILE) -> str:
     """Label of a mechanism in a word or two, for a column of a table."""
     label = mechanism_labels(path).get(mechanism)
     return NOT_TESTED if label is None else label.label or "not decided"
+
+
+def one_word_label(mechanism: str, path: Path = FILE) -> str:
+    """What a mechanism was tested by in one word, for a line of 80 columns; a dash where that is not known."""
+    return _ONE_WORD.get(short_label(mechanism, path), "–")
 
 
 def label_text(mechanism: str, path: Path = FILE) -> str:

@@ -81,20 +81,6 @@ class TwinPopulation:
         """Weighted mean of a column of numbers or truth values."""
         return float(self.weights @ self.table[column].to_numpy(dtype=float))
 
-    def reweighted(self, factors: FloatArray, note: str = "") -> TwinPopulation:
-        """The same twins with their weights multiplied."""
-        from dataclasses import replace
-
-        weights = self.weights * factors
-        total = float(weights.sum())
-        if not total > 0.0:
-            raise InputError(
-                "none of the twins has such a course",
-                hint="Check dates and responses of the earlier lines; more twins (--twins) may help.",
-            )
-        notes = (*self.notes, note) if note else self.notes
-        return replace(self, weights=weights / total, effective=effective(weights), notes=notes)
-
 
 @dataclass
 class _Round:

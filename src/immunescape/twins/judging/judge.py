@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -442,9 +441,3 @@ def write_judged(result: Mapping[str, Any], folder: Path) -> Path:
     with whole_file(path, "cannot write the result", hint="Choose another folder with --out.") as stream:
         stream.write(text.encode())
     return path
-
-
-def digest_of(result: Mapping[str, Any]) -> str:
-    """SHA-256 of the figures, without times."""
-    kept = {k: v for k, v in result.items() if k != "seconds"}
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
