@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -358,9 +359,9 @@ def made_twins(
     arms = ((label, regimen),)
     ongoing = record.ongoing
     start = record if ongoing is None else replace(record, lines=record.history, ctdna=(), planned=ongoing)
-    followed = twins_on(
-        start,
-        arms,
+    on_arms = partial(
+        twins_on,
+        arms=arms,
         twins=twins,
         seed=seed,
         workers=workers,
@@ -369,6 +370,7 @@ def made_twins(
         enough=enough,
         progress=progress,
     )
+    followed = on_arms(start)
     before = forecast(*weighted(followed))
     if ongoing is None:
         return TwinResult(
@@ -380,17 +382,7 @@ def made_twins(
             before=before,
             now=before,
         )
-    followed = twins_on(
-        record,
-        arms,
-        twins=twins,
-        seed=seed,
-        workers=workers,
-        engine=engine,
-        region=region,
-        enough=enough,
-        progress=progress,
-    )
+    followed = on_arms(record)
     now = forecast(*weighted(followed), ongoing.last_day - ongoing.start)
     return TwinResult(
         record=record,
