@@ -102,6 +102,9 @@ class Formulas:
             return self._call(node, names)
         if kind in _POWERS:
             return self._power(node.getChild(0), node.getChild(1), names)
+        if kind == libsbml.AST_FUNCTION_PIECEWISE:
+            hint = "Write the switch as a smooth one, such as x^4 / (x^4 + K^4), or with min and max."
+            raise self._refuse("'piecewise' has no counterpart here", hint)
         parts = [self._convert(node.getChild(i), names) for i in range(node.getNumChildren())]
         if kind == libsbml.AST_TIMES:
             return self._product(parts)
@@ -225,10 +228,8 @@ class Formulas:
                 power = 1.0 / degree.value
                 root = Apply("sqrt", (tree,)) if degree.value == 2 else Apply("^", (tree, Number(power)))
                 return root, Form().times(form or Form(), power)
-        called = {libsbml.AST_FUNCTION_PIECEWISE: "piecewise"}.get(kind) or node.getName() or node.getOperatorName()
-        called = called or libsbml.formulaToL3String(node)
-        hint = "Write the switch as a smooth one, such as x^4 / (x^4 + K^4), or with min and max."
-        raise self._refuse(f"'{called}' has no counterpart here", hint if called == "piecewise" else _ALLOWED)
+        called = node.getName() or node.getOperatorName() or libsbml.formulaToL3String(node)
+        raise self._refuse(f"'{called}' has no counterpart here")
 
     def _call(self, node: Any, names: Mapping[str, Symbol]) -> _Part:
         """Write out a function of the file."""

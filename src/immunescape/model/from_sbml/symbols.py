@@ -160,7 +160,7 @@ class Symbols:
     def add_value(self, name: str, value: float, form: Form, identifier: str, *, note: str = "") -> Name:
         """Add a constant to the parameter table, and return its name as an expression."""
         if name not in self.values:
-            if name != identifier:
+            if self.new.get(name) != identifier:
                 self._free(name, identifier)
             self.values[name] = Value(name, value, form, identifier, note)
         return Name(name)

@@ -400,17 +400,27 @@ class Translation:
         forms = [v.form for v in s.values.values()] + [x.form for x in (*self._states, *self._quantities)]
         lacking = sorted({n for form in forms for n in form.unknown if n not in solved})
         if lacking:
-            lines = ", ".join(f"'{n.removeprefix('model ')}: …'" for n in lacking)
-            raise ModelError(
-                "no unit is stated, and none follows from the formulas, for "
-                + ", ".join(
-                    f"the file's {n.removeprefix('model ')}" if n.startswith("model ") else f"'{n}'" for n in lacking
-                ),
-                where=str(s.path),
-                hint=f"State them in the file, or below 'units:' in the coupling: {lines}. With time, substance and "
-                "volume the others mostly follow.",
-            )
+            raise self._no_units(lacking)
         return solved
+
+    def _no_units(self, lacking: list[str]) -> ModelError:
+        """The error for units that neither the file nor its formulas give; those of the whole file come first."""
+        model, stated = self.s.model, self.s.coupling.units
+        whole = [
+            kind
+            for kind in ("time", "substance", "volume")
+            if kind not in stated and not getattr(model, f"get{kind.capitalize()}Units")()
+        ]
+        single = [n for n in lacking if not n.startswith("model ")]
+        parts = [f"the file's {', '.join(whole)}"] if whole else []
+        parts += [", ".join(f"'{n}'" for n in single)] if single else []
+        first = ", ".join(f"'{n}: …'" for n in (whole or single))
+        rest = "; those of single ids then mostly follow from the formulas" if whole else ""
+        return ModelError(
+            f"no unit is stated, and none follows from the formulas, for {' and '.join(parts)}",
+            where=str(self.s.path),
+            hint=f"State them in the file, or below 'units:' in the coupling: {first}{rest}.",
+        )
 
     def _write(self, solved: Mapping[str, Vector]) -> None:
         s, parts = self.s, self.parts
