@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -162,7 +163,7 @@ def test_a_file_without_any_units_needs_those_of_time_substance_and_volume(tmp_p
         **ITACONATE,
         "attributes": "",
         "parameters": plain,
-        "species": [s.replace('substanceUnits="nmol"', "") for s in ITACONATE["species"]],
+        "species": [one_species("MDSC_T", more='boundaryCondition="true"'), one_species("Ita")],
     }
     with pytest.raises(ImmunescapeError, match=r"no unit is stated.*the file's time"):
         read(tmp_path, document(**bare), EFFECT)
@@ -356,14 +357,38 @@ def test_a_number_of_ours_is_used_or_renamed_where_the_coupling_says_so(tmp_path
     assert "k_decay_X,7.0,1/day" in Path(renamed.parameters).read_text()
 
 
+def test_an_annotation_that_cites_the_bibliography_is_the_source_of_a_value(tmp_path):
+    from immunescape.knowledge.references import load_references
+
+    key, doi = next((k, r.fields["doi"]) for k, r in load_references().items() if r.fields.get("doi"))
+    annotated = (
+        '<parameter metaid="m1" id="k_ita" value="0.001" units="release_day" constant="true"><annotation>'
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
+        'xmlns:bqmodel="http://biomodels.net/model-qualifiers/"><rdf:Description rdf:about="#m1"><bqmodel:isDescribedBy>'
+        f'<rdf:Bag><rdf:li rdf:resource="https://identifiers.org/doi:{doi}"/></rdf:Bag></bqmodel:isDescribedBy>'
+        "</rdf:Description></rdf:RDF></annotation></parameter>"
+    )
+    text = itaconate().replace('<parameter id="k_ita" value="0.001" units="release_day" constant="true"/>', annotated)
+    row = {"distribution": "lognormal", "spread": 0.5, "source": key, "grade": "fitted"}
+    mechanism = read(tmp_path, text, {"couple": EFFECT, "parameters": {"K_ita": row}})
+    parameters = reduced(mechanism).parameters
+    assert (parameters["k_ita"].sources, parameters["k_ita"].grade) == ((key,), "assumed")
+    assert (parameters["K_ita"].sources, parameters["K_ita"].grade) == ((key,), "fitted")
+    assert parameters["r_ita"].sources == ()
+
+
 @pytest.mark.slow
 def test_the_example_keeps_the_contract_and_is_added_by_the_commands(tmp_path):
     from typer.testing import CliRunner
 
     from immunescape.cli import app
+    from immunescape.model.registry import get_mechanism
     from immunescape.testing import check_mechanism
 
-    check_mechanism(mechanism_from_sbml(EXAMPLE))
+    mechanism = mechanism_from_sbml(EXAMPLE)
+    with pytest.raises(AssertionError, match="cites nothing"):
+        check_mechanism(mechanism)
+    check_mechanism(replace(mechanism, references=get_mechanism("mdsc").references))
     runner = CliRunner()
     words = ["model", "--drugs", "", "--mechanism", str(EXAMPLE)]
     done = runner.invoke(app, [*words, "--equations", "--sbml", str(tmp_path / "model.xml")])

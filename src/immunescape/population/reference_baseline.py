@@ -162,7 +162,7 @@ def extended_model(
 
     key = (repr((tuple(mechanisms), tuple(without))), tuple(drugs), specificity)
     if key not in _EXTENDED:
-        every = [*registry.mechanisms(), *mechanisms]
+        every: list[str | Mechanism] = [*registry.mechanisms(), *mechanisms]
         model = with_reference_strengths(_Model.build(every, drugs, without, specificity=specificity))
         while len(_EXTENDED) >= 4:
             _EXTENDED.pop(next(iter(_EXTENDED)))

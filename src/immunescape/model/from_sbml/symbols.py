@@ -220,7 +220,7 @@ class Symbols:
         if compartment in self.coupled and form.unknown:
             unit = self.ours.unit(self.ours.model.compartments[self.coupled[compartment]])
             return self._ours(compartment, unit)
-        if not form.unknown and tuple(form.vector[:-1]) != VOLUME:
+        if not form.unknown and _dimension(form) != VOLUME:
             raise ModelError("the size is not in a unit of volume", where=self.place(compartment))
         return form
 
@@ -236,13 +236,14 @@ class Symbols:
         if not target or self.ours.kind(target) not in ("state", "clones"):
             return form
         unit = self.ours.unit(target)
-        if form.unknown:
-            return self._ours(species, unit)
+        stated = self.species[species].getSubstanceUnits() or self.model.getSubstanceUnits()
+        if form.unknown or not (stated or species in self.coupling.units or _dimension(form) == unit.dimension):
+            return self._ours(species, unit)  # what the coupling says of the whole file is for its new species
         self._same(species, target, form, unit)
         return form
 
     def _same(self, identifier: str, target: str, form: Form, unit: Unit) -> None:
-        dimension = tuple(round(float(e), 9) + 0.0 for e in form.vector[:-1])
+        dimension = _dimension(form)
         if dimension != unit.dimension:
             raise ModelError(
                 f"'{identifier}' is in {dimension_text(dimension)} in the file, '{target}' here in "
@@ -335,6 +336,10 @@ class Symbols:
                 where=self.place(identifier),
                 hint=f"Couple the compartment ('{compartment}: {here}'), or set hasOnlySubstanceUnits in the file.",
             )
+
+
+def _dimension(form: Form) -> tuple[float, ...]:
+    return tuple(round(float(e), 9) + 0.0 for e in form.vector[:-1])
 
 
 def sum_of_clones(name: str) -> Name:

@@ -397,7 +397,9 @@ class Translation:
     def _settle(self) -> dict[str, Vector]:
         s = self.s
         solved = solve(self.formulas.equations, set(s.unstated), _HINT)
-        forms = [v.form for v in s.values.values()] + [x.form for x in (*self._states, *self._quantities)]
+        forms = (
+            [v.form for v in s.values.values()] + [x.form for x in self._states] + [x.form for x in self._quantities]
+        )
         lacking = sorted({n for form in forms for n in form.unknown if n not in solved})
         if lacking:
             raise self._no_units(lacking)

@@ -87,7 +87,8 @@ def words(vector: Vector) -> str:
 
 def table_unit(vector: Vector) -> tuple[str, float]:
     """Return base units as the parameter tables write them, and what to multiply a value by to have it in them."""
-    above, below = [], []
+    above: list[str] = []
+    below: list[str] = []
     for base, exponent in zip(BASE, vector[:-1], strict=True):
         power, name = round(float(exponent), 9), base
         if base == "centimeter" and power % 3 == 0:
