@@ -364,8 +364,8 @@ def test_an_annotation_that_cites_the_bibliography_is_the_source_of_a_value(tmp_
     annotated = (
         '<parameter metaid="m1" id="k_ita" value="0.001" units="release_day" constant="true"><annotation>'
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
-        'xmlns:bqmodel="http://biomodels.net/model-qualifiers/"><rdf:Description rdf:about="#m1"><bqmodel:isDescribedBy>'
-        f'<rdf:Bag><rdf:li rdf:resource="https://identifiers.org/doi:{doi}"/></rdf:Bag></bqmodel:isDescribedBy>'
+        'xmlns:bqmodel="http://biomodels.net/model-qualifiers/"><rdf:Description rdf:about="#m1">'
+        f'<bqmodel:isDescribedBy><rdf:Bag><rdf:li rdf:resource="https://identifiers.org/doi:{doi}"/></rdf:Bag></bqmodel:isDescribedBy>'
         "</rdf:Description></rdf:RDF></annotation></parameter>"
     )
     text = itaconate().replace('<parameter id="k_ita" value="0.001" units="release_day" constant="true"/>', annotated)
@@ -375,6 +375,35 @@ def test_an_annotation_that_cites_the_bibliography_is_the_source_of_a_value(tmp_
     assert (parameters["k_ita"].sources, parameters["k_ita"].grade) == ((key,), "assumed")
     assert (parameters["K_ita"].sources, parameters["K_ita"].grade) == ((key,), "fitted")
     assert parameters["r_ita"].sources == ()
+
+
+def test_ids_that_nobody_reads_are_coupled_by_the_names_beside_them(tmp_path):
+    """SimBiology exports ids of its own making; the names that its user gave stand beside them."""
+    text = itaconate()
+    for name, opaque in (("MDSC_T", "mw_1a"), ("effect", "mw_2b"), ("k_ita", "mw_3c")):
+        text = text.replace(f'id="{name}"', f'id="{opaque}" name="my {name}"').replace(
+            f"<ci> {name} </ci>", f"<ci> {opaque} </ci>"
+        )
+        text = text.replace(f'variable="{name}"', f'variable="{opaque}"').replace(
+            f'species="{name}"', f'species="{opaque}"'
+        )
+    couple = {
+        "my MDSC_T": "MDSC_T",
+        "my effect": ["inhibits killing", "own effect_of_itaconate"],
+        "my k_ita": "own k_ita",
+    }
+    mechanism = read(tmp_path, text, couple)
+    assert mechanism.modulations == (Modulation("killing", "trial_mechanism", "inhibits", "effect_of_itaconate"),)
+    assert mechanism.reactions[0].rate == "k_ita * MDSC_T"
+    assert any("0 of mw_1a" in note and "1 of tumour" in note for note in mechanism.notes)  # numbers that do not count
+
+
+def test_a_reaction_whose_name_is_taken_gets_another(tmp_path):
+    text = itaconate(
+        reactions={"growth_sensitive": ("", "Ita", "k_ita * MDSC_T"), "loss": ("Ita", "", "k_ita_loss * Ita")}
+    )
+    mechanism = read(tmp_path, text, {**EFFECT, "growth_sensitive": "own release"})
+    assert [r.name for r in mechanism.reactions] == ["release", "loss"]
 
 
 @pytest.mark.slow

@@ -14,7 +14,6 @@ from immunescape.cli.running import Engine, Mechanisms, mechanisms_of
 from immunescape.errors import InputError
 
 if TYPE_CHECKING:
-    from immunescape.model import Mechanism
     from immunescape.patients.relief import LimitingStep
 
 __all__ = ["register"]
@@ -87,21 +86,8 @@ def simulate_command(
         )
     if out is not None:
         check_folder(out)
-    if mechanism and run is not None:
-        raise InputError(
-            "--mechanism adds nothing to a patient of a run, whose tumour has grown without it", hint="Leave out --run."
-        )
-    patient = _patient(
-        seed,
-        covariate,
-        number=number,
-        run=run,
-        arm=arm,
-        trial=trial,
-        region=region,
-        engine=engine,
-        mechanisms=mechanisms_of(mechanism),
-    )
+    origin: dict[str, Any] = {"number": number, "run": run, "arm": arm, "trial": trial, "region": region}
+    patient = _patient(seed, covariate, **origin, engine=engine, files=mechanism)
     patient = patient.changed(**{name: _change(text) for name, text in _pairs("--set", change).items()})
     shown = list(dict.fromkeys(observe or ()))
     courses = patient.compare(
@@ -143,7 +129,7 @@ def _patient(
     trial: Path | None,
     region: str,
     engine: str,
-    mechanisms: Sequence[Mechanism] = (),
+    files: Sequence[Path] | None = None,
 ) -> Any:
     from immunescape.patients import draw_patient, patient_of_run
 
@@ -156,8 +142,12 @@ def _patient(
             region=region,  # type: ignore[arg-type]
             number=number,
             engine=engine,
-            mechanisms=mechanisms,
+            mechanisms=mechanisms_of(files),
             **values,
+        )
+    if files:
+        raise InputError(
+            "--mechanism adds nothing to a patient of a run, whose tumour has grown without it", hint="Leave out --run."
         )
     if number is None:
         raise InputError("--run without --id", hint="Give the number of the patient: the column 'id' of the run.")

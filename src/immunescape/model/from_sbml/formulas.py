@@ -35,7 +35,7 @@ _Part = tuple[Expression, Form | None]
 """An expression with its unit; None: a bare zero, which has any."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Formulas:
     """Translates formulas; equations between units gather in `equations`.
 

@@ -11,10 +11,11 @@ import csv
 import io
 import os
 import re
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from immunescape.engine.cache import cache_folder, fingerprint
 from immunescape.errors import InputError, ModelError
@@ -30,6 +31,7 @@ from immunescape.model.parameters import COLUMNS
 
 __all__ = ["SbmlMechanism", "mechanism_from_sbml"]
 
+T = TypeVar("T")
 _DOI = re.compile(r"10\.\d{4,9}/[^\s\"'<>#?]+")
 _PUBMED = re.compile(r"pubmed[:/](\d+)", re.IGNORECASE)
 
@@ -60,8 +62,8 @@ def mechanism_from_sbml(
     path
         The SBML file.
     couple
-        How ids of the file are coupled where they do not equal names of the model: ``{"MDSC": "MDSC_T"}`` (a state,
-        quantity, parameter or compartment; ``C_{clone}`` for the cancer cells of every clone),
+        How ids (or names) of the file are coupled where they are not names of the model: ``{"MDSC": "MDSC_T"}``
+        (a state, quantity, parameter or compartment; ``C_{clone}`` for the cancer cells of every clone),
         ``{"effect": "inhibits killing"}``, ``"promotes priming"``, ``"adds to chemo_kill"``, ``{"k": "own k_mine"}``
         for a new name. Or a coupling file (YAML) or its content, with the sections ``couple``, ``units``,
         ``parameters``, ``name``, ``title``, ``summary``, ``references``, ``requires``. None takes ``my.coupling.yaml``
@@ -87,9 +89,9 @@ def mechanism_from_sbml(
     >>> immunescape.patient(seed=3, mechanisms=[itaconate]).simulate("none").plot()  # doctest: +SKIP
     """
     file = Path(path)
-    coupling = read_coupling(couple, file)
     document = read_document(file)
     model = document.getModel()
+    coupling = _with_ids(read_coupling(couple, file), model)
     name = name or coupling.name or _slug(model.getId() or file.stem)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise InputError(f"'{name}' cannot name a mechanism", hint="Small letters, digits and _.")
@@ -101,7 +103,7 @@ def mechanism_from_sbml(
             hint="Give another: name='…', or 'name: …' in the coupling file.",
         )
     _check_coupling(model, coupling)
-    parts = Translation(Symbols(model, file, coupling, ours), name).run()
+    parts = Translation(Symbols(model=model, path=file, coupling=coupling, ours=ours), name).run()
     unknown = [r for r in coupling.requires if r not in registry.mechanisms() and r not in registry.drugs()]
     requires = _owners(parts, coupling) if not unknown else {*coupling.requires}
     title = coupling.title or " ".join((model.getName() or name.replace("_", " ")).split())
@@ -130,6 +132,27 @@ def _slug(text: str) -> str:
     return slug if slug[:1].isalpha() else f"sbml_{slug}"
 
 
+def _with_ids(coupling: Coupling, model: Any) -> Coupling:
+    """The coupling with ids where it says names: programs such as SimBiology export ids that nobody reads."""
+    parts = (model.getListOfSpecies(), model.getListOfParameters(), model.getListOfCompartments())
+    items = [item for part in parts for item in part] + list(model.getListOfReactions())
+    ids = {item.getId() for item in items}
+    named = Counter(item.getName() for item in items if item.getName())
+    by_name = {item.getName(): item.getId() for item in items if named[item.getName()] == 1}
+
+    def with_ids(table: Mapping[str, T]) -> dict[str, T]:
+        return {key if key in ids else by_name.get(key, key): value for key, value in table.items()}
+
+    return replace(
+        coupling,
+        names=with_ids(coupling.names),
+        own=with_ids(coupling.own),
+        acts=with_ids(coupling.acts),
+        units=with_ids(coupling.units),
+        parameters=with_ids(coupling.parameters),
+    )
+
+
 def _check_coupling(model: Any, coupling: Coupling) -> None:
     symbols = [*model.getListOfSpecies(), *model.getListOfParameters(), *model.getListOfCompartments()]
     ids = [item.getId() for item in symbols]
@@ -140,7 +163,8 @@ def _check_coupling(model: Any, coupling: Coupling) -> None:
         if r.getKineticLaw() is not None
         for p in r.getKineticLaw().getListOfLocalParameters()
     ]
-    check_ids([*coupling.names, *coupling.own], ids, "couple", coupling)
+    check_ids(coupling.names, ids, "couple", coupling)
+    check_ids(coupling.own, [*ids, *reactions], "couple", coupling)
     check_ids(coupling.acts, [*ids, *reactions], "couple", coupling)
     check_ids(coupling.units, [*ids, *local, *MODEL_UNITS], "units", coupling)
     check_ids(coupling.parameters, [*ids, *local], "parameters", coupling)

@@ -34,7 +34,7 @@ class Value:
     line: int = 0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Symbols:
     """Ids of one file: which are coupled, which are new.
 
@@ -68,7 +68,7 @@ class Symbols:
         for identifier in (*self.compartments, *self.species, *self.parameters):
             self._resolve(identifier)
         for identifier in self.reactions:
-            self._new_name(identifier, identifier, self.reactions[identifier])
+            self._new_name(identifier, self.coupling.own.get(identifier, identifier), self.reactions[identifier])
 
     # -- names ----------------------------------------------------------------------------------------------------
 
@@ -145,17 +145,30 @@ class Symbols:
             close = nearest(identifier, self.ours.couplable())
             meant = f" Did you mean '{identifier}: {close[0]}'?" if close and reaction is None else ""
             what = f"the name '{name}' is taken: {owner}" if owner else f"'{name}' does not begin with a letter"
-            hint = (
-                "Rename the reaction in the file."
-                if reaction is not None
-                else (f"Write '{identifier}: own NEW_NAME' below 'couple:'.{meant}")
-            )
+            hint = f"Write '{identifier}: own NEW_NAME' below 'couple:'.{meant}"
             raise ModelError(what, where=self.place(identifier), hint=hint)
         self.new[name] = identifier
 
     def name(self, identifier: str) -> str:
         """Return the name here of an id."""
         return self.coupled.get(identifier) or self.coupling.own.get(identifier, identifier)
+
+    def unused(self) -> list[str]:
+        """Return numbers of the file that do not count, as those of the model do: sizes and start values, in words."""
+        numbers = [
+            f"{c.getSize():g} of {i}"
+            for i, c in self.compartments.items()
+            if i in self.coupled and c.isSetSize() and i not in self.assigned
+        ]
+        for identifier, item in self.species.items():
+            if identifier in self.coupled and (item.isSetInitialAmount() or item.isSetInitialConcentration()):
+                amount = item.getInitialAmount() if item.isSetInitialAmount() else item.getInitialConcentration()
+                numbers.append(f"{amount:g} of {identifier}")
+        for identifier, item in self.parameters.items():
+            target = self.coupled.get(identifier, "")
+            if target and item.isSetValue() and (self.ours.kind(target) != "parameter" or target != identifier):
+                numbers.append(f"{item.getValue():g} of {identifier}")
+        return numbers
 
     def add_value(self, name: str, value: float, form: Form, identifier: str, *, note: str = "") -> Name:
         """Add a constant to the parameter table, and return its name as an expression."""

@@ -21,7 +21,7 @@ __all__ = ["Parts", "Translation"]
 _HINT = "SBML does not convert units: give parameters units that fit, or the factor as a parameter with a unit."
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Parts:
     """What a file adds: declarations, the rows of the parameter table, the names here that it uses, and remarks."""
 
@@ -61,7 +61,14 @@ class Translation:
     def __init__(self, symbols: Symbols, mechanism: str) -> None:
         self.s, self.mechanism = symbols, mechanism
         self.time = symbols.model_unit("time")
-        self.formulas = Formulas(symbols.model, str(symbols.path), self._symbol, self.time, self._constant, self._fixed)
+        self.formulas = Formulas(
+            model=symbols.model,
+            path=str(symbols.path),
+            symbol=self._symbol,
+            time=self.time,
+            constant=self._constant,
+            fixed=self._fixed,
+        )
         self.parts = Parts()
         self._states: list[_State] = []
         self._quantities: list[_Quantity] = []
@@ -308,7 +315,11 @@ class Translation:
         meaning = reaction.getName() or f"Reaction {identifier} of the SBML file"
         for number, (factor, (reactants, products)) in enumerate(groups.items()):
             tree = Apply("*", (flux, self.s.meaning(factor).tree)) if factor else flux
-            name = identifier + (f"_{number + 1}" if number else "") + (f"_{CLONE}" if cloned else "")
+            name = (
+                self.s.coupling.own.get(identifier, identifier)
+                + (f"_{number + 1}" if number else "")
+                + (f"_{CLONE}" if cloned else "")
+            )
             self._add_reaction(Reaction(name, self._text(tree), meaning, reactants, products))
         if not groups:
             self.parts.notes.append(f"reaction '{identifier}' changes nothing here: its species are fixed or assigned")
@@ -496,6 +507,10 @@ class Translation:
             notes.insert(0, "coupled: " + ", ".join(f"{a} is {b}" if a != b else a for a, b in s.coupled.items()))
         from immunescape.model.from_sbml.units import words
 
+        if unused := s.unused():
+            notes.insert(
+                1, f"sizes and values of the file that do not count, as those of the model do: {', '.join(unused)}"
+            )
         inferred = {n: words(v) for n, v in solved.items() if n in s.unstated}
         if inferred:
             text = ", ".join(f"{n.removeprefix('model ')} in {u}" for n, u in sorted(inferred.items()))
