@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from immunescape.patients.virtual_patient import VirtualPatient
 if TYPE_CHECKING:
     import pandas as pd
 
+    from immunescape.model.declarations import Mechanism
     from immunescape.population.covariates import Region
     from immunescape.population.fit import PopulationFit
     from immunescape.trial.result import TrialResult
@@ -43,6 +44,7 @@ def draw_patient(
     number: int | None = None,
     engine: str = "auto",
     fit: PopulationFit | None = None,
+    mechanisms: Sequence[Mechanism] = (),
     **covariates: Any,
 ) -> VirtualPatient:
     """Draw a virtual patient at diagnosis of advanced NSCLC.
@@ -60,6 +62,9 @@ def draw_patient(
         Engine that grows the tumour.
     fit
         How distributions across patients are moved; None takes the fit that ships.
+    mechanisms
+        Mechanisms beside the registered ones, such as :func:`immunescape.mechanism_from_sbml` reads: the tumour grows
+        with them, and they stay with the patient.
     **covariates
         Covariate = value: ``pdl1_tps=60``, ``stk11=True``, ``histology="squamous"``.
         `immunescape.trial.covariates.COVARIATES` lists them with their units and values.
@@ -73,7 +78,7 @@ def draw_patient(
     from immunescape.engine import get_engine
     from immunescape.population.blocks import BlockMaker, PopulationSpec
     from immunescape.population.covariates import sample_covariates
-    from immunescape.population.reference_baseline import prepared_model
+    from immunescape.population.reference_baseline import extended_model, prepared_model
 
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise InputError(f"the seed is {seed!r}", hint="Seeds are whole numbers from 0 on.")
@@ -85,13 +90,14 @@ def draw_patient(
         candidates = _nearest(sample_covariates(0, CANDIDATES, int(seed), 0, region=region), requested)
     else:
         candidates = _with(sample_covariates(number, 1, int(seed), 0, region=region), requested)
-    maker = BlockMaker(prepared_model(()), spec, get_engine(engine))
+    model = extended_model(mechanisms) if mechanisms else prepared_model(())
+    maker = BlockMaker(model, spec, get_engine(engine))
     reasons: dict[str, int] = {}
     for position in range(min(TRIES, len(candidates))):
         row = candidates.iloc[[position]]
         block = maker.grow(row)
         if len(block.table):
-            return _patient(block.table, int(seed), 0, fit)
+            return replace(_patient(block.table, int(seed), 0, fit), mechanisms=tuple(mechanisms))
         for fate in block.draws["fate"]:
             reasons[str(fate)] = reasons.get(str(fate), 0) + 1
     tried = ", ".join(f"{k} ({n} times)" for k, n in sorted(reasons.items(), key=lambda item: -item[1]))
