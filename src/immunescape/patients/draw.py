@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
     from immunescape.trial.spec import Trial
 
-__all__ = ["draw_patient", "patient_of_run", "patient_of_trial"]
+__all__ = ["draw_patient", "patient_of_run", "patient_of_trial", "patient_of_twins"]
 
 CANDIDATES = 4096
 """Candidates among which one with the given covariates is looked for."""
@@ -222,6 +222,31 @@ def _again(
         measurable=trial.population.measurable,
         rtol=RTOL,
     )
+
+
+def patient_of_twins(table: pd.DataFrame, number: int, seed: int, origin: str) -> VirtualPatient:
+    """Make a twin a patient at diagnosis, before any treatment.
+
+    Parameters
+    ----------
+    table
+        Twins at diagnosis (`immunescape.twins.conditioning.TwinPopulation.table`).
+    number
+        Index of the row.
+    seed
+        Seed of the twins.
+    origin
+        Where the patient is from, as text.
+    """
+    if number not in table.index:
+        first, last = table.index.min(), table.index.max()
+        raise InputError(
+            f"no twin has the number {number}",
+            hint=f"Numbers run from {first} to {last}, with gaps: the index of table.",
+        )
+    row = table.loc[[number]].iloc[[0]]
+    values = {str(c)[2:]: float(row[c].iloc[0]) for c in row.columns if str(c).startswith("p:")}
+    return replace(_patient(row, seed, 0, None), origin=origin, conditioned=values)
 
 
 _OTHER = "The run was made by another version of the package or another fit: run the trial again."

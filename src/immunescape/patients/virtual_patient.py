@@ -79,6 +79,8 @@ class VirtualPatient:
         without one is scanned again until there is one.
     rtol : relative tolerance with which the patient was made, and is simulated where nothing else is said.
     mechanisms : mechanisms beside the registered ones, with which the tumour has grown.
+    conditioned : parameter -> value (in the unit of the parameter table) in place of the one that seed and number draw:
+        those of a twin, which measurements have moved.
     """
 
     number: int
@@ -101,6 +103,7 @@ class VirtualPatient:
     measurable: bool = False
     rtol: float = 1e-6
     mechanisms: tuple[Mechanism, ...] = ()
+    conditioned: Mapping[str, float] = field(default_factory=dict)
 
     def changed(self, **changes: Change) -> VirtualPatient:
         """Return the patient with parameters changed from the start of the simulation on (the tumour is not regrown).
@@ -130,6 +133,9 @@ class VirtualPatient:
             for name, value in patient_parameters(
                 model.parameters, self._covariate_row(), self.seed, self.stream, draw=self.draw, fit=self.fit
             ).items()
+        }
+        values |= {
+            name: float(value) for name, value in self.conditioned.items() if name in (*values, *model.parameters)
         }
         for name, change in self.changes.items():
             if name not in model.parameters:
