@@ -14,6 +14,7 @@ from immunescape.errors import InputError
 from immunescape.twins.conditioning import ENOUGH, Candidates, TwinPopulation, check_number_of_twins
 from immunescape.twins.courses import Courses, CourseTask, follow, joined, usual_regimen
 from immunescape.twins.covariates import effective
+from immunescape.twins.crew import Crew, crew_of
 from immunescape.twins.earlier_lines import EarlierLines
 from immunescape.twins.early import EarlyCourse, early_course
 from immunescape.twins.likelihood import arm_outcomes, line_log_likelihood
@@ -169,7 +170,7 @@ def twins_on(
     *,
     twins: int = 400,
     seed: int = 1,
-    workers: int = 1,
+    workers: int | Crew = 1,
     engine: str = "auto",
     region: str = "western",
     months: float = 36.0,
@@ -207,54 +208,56 @@ def twins_on(
     # a course that is still going on will cost some of the twins
     more = 1.0 if ongoing is None else _MORE
     wanted, number = math.ceil(more * enough), math.ceil(more * twins)
-    candidates = Candidates(
-        record.patient,
-        record.facts,
-        first=number,
-        seed=seed,
-        workers=workers,
-        engine=engine,
-        course=course,
-        region="east_asian" if region == "east_asian" else "western",
-    )
-    lines = EarlierLines(record, task, workers=workers, follower=follow) if earlier else None
-    made: list[Courses] = []
-    for _ in range(_ATTEMPTS):
-        if lines is not None:
-            population = lines.drawn(candidates, number, wanted)
-        elif candidates.grow_until(wanted):
-            population = candidates.drawn(number)
+    with crew_of(workers) as crew:
+        candidates = Candidates(
+            record.patient,
+            record.facts,
+            first=number,
+            seed=seed,
+            workers=crew,
+            engine=engine,
+            course=course,
+            region="east_asian" if region == "east_asian" else "western",
+        )
+        lines = EarlierLines(record, task, workers=crew, follower=follow) if earlier else None
+        made: list[Courses] = []
+        for _ in range(_ATTEMPTS):
+            if lines is not None:
+                population = lines.drawn(candidates, number, wanted)
+            elif candidates.grow_until(wanted):
+                population = candidates.drawn(number)
+            else:
+                raise candidates.refusal(wanted)
+            done = {i for courses in made for i in (*_ids(courses), *(j for j, _ in courses.lost))}
+            new = population.table.loc[[i for i in population.table.index.tolist() if i not in done]]
+            if len(new):
+                made.append(follow(task, new, workers=crew, progress=progress))
+            courses = _of_twins(joined(made), population)
+            ids = population.table.index.to_numpy()
+            logs = np.where(np.isin(ids, list(_ids(courses))), 0.0, -math.inf)
+            if ongoing is not None:
+                logs = logs + _ongoing(record, ongoing, ids, courses, course is None)
+            weights = population.weights * np.exp(logs)
+            ess = effective(weights)
+            if ongoing is None or ess >= enough:
+                break
+            factor = min(max(1.3 * enough / max(ess, 1.0), 1.5), 4.0)
+            wanted, number = math.ceil(factor * wanted), math.ceil(factor * number)
         else:
-            raise candidates.refusal(wanted)
-        done = {i for courses in made for i in (*_ids(courses), *(j for j, _ in courses.lost))}
-        new = population.table.loc[[i for i in population.table.index.tolist() if i not in done]]
-        if len(new):
-            made.append(follow(task, new, workers=workers, progress=progress))
-        courses = _of_twins(joined(made), population)
-        ids = population.table.index.to_numpy()
-        logs = np.where(np.isin(ids, list(_ids(courses))), 0.0, -math.inf)
-        if ongoing is not None:
-            logs = logs + _ongoing(record, ongoing, ids, courses, course is None)
-        weights = population.weights * np.exp(logs)
-        ess = effective(weights)
-        if ongoing is None or ess >= enough:
-            break
-        factor = min(max(1.3 * enough / max(ess, 1.0), 1.5), 4.0)
-        wanted, number = math.ceil(factor * wanted), math.ceil(factor * number)
-    else:
-        assert ongoing is not None  # without one the first attempt is the last
-        raise InputError(
-            f"only {ess:.0f} of {len(population)} twins agree with the course on {ongoing.title} up to day "
-            f"{record.at:g}; {enough} are needed",
-            hint="Check the days of scans and progression. Courses that the model cannot reproduce give no forecast.",
-        )
-    if not weights.sum() > 0.0:
-        raise InputError(
-            f"none of {len(population)} twins could be followed on {', '.join(name for name, _ in arms)}",
-            hint="Choose another seed (--seed), or leave out the regimen that fails.",
-        )
-    population = replace(population, weights=weights / weights.sum(), effective=min(ess, population.effective))
-    return Followed(population, courses, weights)
+            assert ongoing is not None  # without one the first attempt is the last
+            raise InputError(
+                f"only {ess:.0f} of {len(population)} twins agree with the course on {ongoing.title} up to day "
+                f"{record.at:g}; {enough} are needed",
+                hint="Check the days of scans and progression. Courses that the model cannot reproduce give no "
+                "forecast.",
+            )
+        if not weights.sum() > 0.0:
+            raise InputError(
+                f"none of {len(population)} twins could be followed on {', '.join(name for name, _ in arms)}",
+                hint="Choose another seed (--seed), or leave out the regimen that fails.",
+            )
+        population = replace(population, weights=weights / weights.sum(), effective=min(ess, population.effective))
+        return Followed(population, courses, weights)
 
 
 def _course_from_diagnosis(record: PatientRecord) -> EarlyCourse | None:
@@ -338,7 +341,7 @@ def made_twins(
     *,
     twins: int = 400,
     seed: int = 1,
-    workers: int = 1,
+    workers: int | Crew = 1,
     engine: str = "auto",
     region: str = "western",
     enough: int = ENOUGH,
@@ -358,40 +361,26 @@ def made_twins(
     arms = ((label, regimen),)
     ongoing = record.ongoing
     start = record if ongoing is None else replace(record, lines=record.history, ctdna=(), planned=ongoing)
-    followed = twins_on(
-        start,
-        arms,
-        twins=twins,
-        seed=seed,
-        workers=workers,
-        engine=engine,
-        region=region,
-        enough=enough,
-        progress=progress,
-    )
-    before = forecast(*weighted(followed))
-    if ongoing is None:
-        return TwinResult(
-            record=record,
-            twins=followed.twins,
-            label=label,
-            regimen=regimen,
-            courses=followed.courses,
-            before=before,
-            now=before,
-        )
-    followed = twins_on(
-        record,
-        arms,
-        twins=twins,
-        seed=seed,
-        workers=workers,
-        engine=engine,
-        region=region,
-        enough=enough,
-        progress=progress,
-    )
-    now = forecast(*weighted(followed), ongoing.last_day - ongoing.start)
+    with crew_of(workers) as crew:
+
+        def followed_on(patient: PatientRecord) -> Followed:
+            return twins_on(
+                patient,
+                arms,
+                twins=twins,
+                seed=seed,
+                workers=crew,
+                engine=engine,
+                region=region,
+                enough=enough,
+                progress=progress,
+            )
+
+        followed = followed_on(start)
+        before = now = forecast(*weighted(followed))
+        if ongoing is not None:
+            followed = followed_on(record)
+            now = forecast(*weighted(followed), ongoing.last_day - ongoing.start)
     return TwinResult(
         record=record,
         twins=followed.twins,
