@@ -28,6 +28,7 @@ __all__ = [
     "TwinResult",
     "forecast",
     "made_twins",
+    "twins_before",
     "twins_on",
     "weighted",
 ]
@@ -202,32 +203,15 @@ def twins_on(
     """
     check_number_of_twins(twins, enough)
     ongoing = record.ongoing
-    earlier = bool(record.history or record.unknown_lines)
-    course = None if earlier else _course_from_diagnosis(record)
     task = _task(record, arms, seed=seed, months=months, region=region, engine=engine, lesions=lesions)
     # a course that is still going on will cost some of the twins
     more = 1.0 if ongoing is None else _MORE
     wanted, number = math.ceil(more * enough), math.ceil(more * twins)
     with crew_of(workers) as crew:
-        candidates = Candidates(
-            record.patient,
-            record.facts,
-            first=number,
-            seed=seed,
-            workers=crew,
-            engine=engine,
-            course=course,
-            region="east_asian" if region == "east_asian" else "western",
-        )
-        lines = EarlierLines(record, task, workers=crew, follower=follow) if earlier else None
+        draw = _drawing(record, task, first=number, crew=crew)
         made: list[Courses] = []
         for _ in range(_ATTEMPTS):
-            if lines is not None:
-                population = lines.drawn(candidates, number, wanted)
-            elif candidates.grow_until(wanted):
-                population = candidates.drawn(number)
-            else:
-                raise candidates.refusal(wanted)
+            population = draw(number, wanted)
             done = {i for courses in made for i in (*_ids(courses), *(j for j, _ in courses.lost))}
             new = population.table.loc[[i for i in population.table.index.tolist() if i not in done]]
             if len(new):
@@ -236,7 +220,7 @@ def twins_on(
             ids = population.table.index.to_numpy()
             logs = np.where(np.isin(ids, list(_ids(courses))), 0.0, -math.inf)
             if ongoing is not None:
-                logs = logs + _ongoing(record, ongoing, ids, courses, course is None)
+                logs = logs + _ongoing(record, ongoing, ids, courses, _earlier(record))
             weights = population.weights * np.exp(logs)
             ess = effective(weights)
             if ongoing is None or ess >= enough:
@@ -258,6 +242,68 @@ def twins_on(
             )
         population = replace(population, weights=weights / weights.sum(), effective=min(ess, population.effective))
         return Followed(population, courses, weights)
+
+
+def twins_before(
+    record: PatientRecord,
+    regimen: str,
+    *,
+    twins: int = 400,
+    seed: int = 1,
+    workers: int | Crew = 1,
+    engine: str = "auto",
+    region: str = "western",
+    enough: int = ENOUGH,
+) -> TwinPopulation:
+    """Draw twins of a patient, taken through earlier lines, and follow them no further.
+
+    Parameters
+    ----------
+    record, twins, seed, workers, engine, region, enough
+        See `twins_on`.
+    regimen
+        Regimen text of what would follow: its drugs are in the model.
+
+    Raises
+    ------
+    InputError
+        Where too few twins are effective.
+    """
+    check_number_of_twins(twins, enough)
+    task = _task(record, (("next", regimen),), seed=seed, months=36.0, region=region, engine=engine, lesions="several")
+    with crew_of(workers) as crew:
+        return _drawing(record, task, first=twins, crew=crew)(twins, enough)
+
+
+def _earlier(record: PatientRecord) -> bool:
+    """Whether there were lines before the one that is decided on or goes on."""
+    return bool(record.history or record.unknown_lines)
+
+
+def _drawing(
+    record: PatientRecord, task: CourseTask, *, first: int, crew: Crew
+) -> Callable[[int, float], TwinPopulation]:
+    """Return what draws so many twins where so many are effective, and grows more candidates at each call."""
+    candidates = Candidates(
+        record.patient,
+        record.facts,
+        first=first,
+        seed=task.seed,
+        workers=crew,
+        engine=task.engine,
+        course=None if _earlier(record) else _course_from_diagnosis(record),
+        region="east_asian" if task.region == "east_asian" else "western",
+    )
+    lines = EarlierLines(record, task, workers=crew, follower=follow) if _earlier(record) else None
+
+    def drawn(number: int, wanted: float) -> TwinPopulation:
+        if lines is not None:
+            return lines.drawn(candidates, number, wanted)
+        if candidates.grow_until(wanted):
+            return candidates.drawn(number)
+        raise candidates.refusal(wanted)
+
+    return drawn
 
 
 def _course_from_diagnosis(record: PatientRecord) -> EarlyCourse | None:
