@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from immunescape.engine.cache import cache_folder, fingerprint
-from immunescape.errors import InputError, ModelError
+from immunescape.errors import InputError, ModelError, unknown_word
 from immunescape.knowledge.references import load_references
 from immunescape.model import registry
 from immunescape.model.declarations import Mechanism
@@ -104,8 +104,7 @@ def mechanism_from_sbml(
         )
     _check_coupling(model, coupling)
     parts = Translation(Symbols(model=model, path=file, coupling=coupling, ours=ours), name).run()
-    unknown = [r for r in coupling.requires if r not in registry.mechanisms() and r not in registry.drugs()]
-    requires = _owners(parts, coupling) if not unknown else {*coupling.requires}
+    requires = _owners(parts, coupling)
     title = coupling.title or " ".join((model.getName() or name.replace("_", " ")).split())
     summary = coupling.summary or _prose(model) or f"{title}, read from the SBML file {file.name}, with its own states."
     return SbmlMechanism(
@@ -174,6 +173,9 @@ def _owners(parts: Parts, coupling: Coupling) -> set[str]:
     """Mechanisms that own what the file uses."""
     ours = our_names()
     owners = set(coupling.requires)
+    for required in coupling.requires:
+        if required not in registry.mechanisms() and required not in registry.drugs():
+            raise unknown_word("mechanism", required, registry.mechanisms(), where=f"{coupling.where}, requires")
     for used in parts.uses:
         owners |= ours.owners(used)
     for state in parts.states:
