@@ -15,6 +15,7 @@ from immunescape.errors import InputError, unknown_word
 if TYPE_CHECKING:
     from immunescape.api.profiles import ProfiledStudy
     from immunescape.knowledge.profile_records import PatientProfile
+    from immunescape.patients import VirtualPatient
     from immunescape.twins.options import Option
     from immunescape.twins.ranking import RankedPatient
     from immunescape.twins.records import PatientRecord
@@ -39,6 +40,19 @@ class Twins:
     def table(self) -> Any:
         """Twins at diagnosis (pandas), with their ``weight``."""
         return self.result.twins.table.assign(weight=self.result.twins.weights)
+
+    def patient(self, number: int) -> VirtualPatient:
+        """Make one of the twins a patient, to simulate it under any regimen from diagnosis on.
+
+        Parameters
+        ----------
+        number
+            Index of the row of :attr:`table`. Its parameters are those of the twin, and no earlier line comes before.
+        """
+        from immunescape.patients import patient_of_twins
+
+        twins = self.result.twins
+        return patient_of_twins(twins.table, number, twins.seed, f"twin of {twins.patient}")
 
     @property
     def forecast(self) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from immunescape.evaluation.trial_classes import regimen_class, roles
 if TYPE_CHECKING:
     from immunescape.evaluation.forecast import Forecast
     from immunescape.evaluation.sensitivity import Sensitivity
+    from immunescape.model.parameters import Parameter
     from immunescape.trial.spec import Arm, Trial
 
 __all__ = ["LEVELS", "Credibility", "Criterion", "Purpose", "Verification", "assess", "required_tier", "verify"]
@@ -370,8 +371,15 @@ def _setting_rows(trial: Trial) -> tuple[Row, ...]:
 # --- sensitivity -----------------------------------------------------------------------------------------------------
 
 
+def _source(parameter: Parameter) -> str:
+    """Sources of a value; of an assumed one, what gave the direction."""
+    keys = "; ".join(parameter.sources)
+    return f"direction from {keys}" if keys and parameter.grade == "assumed" else keys or "assumed"
+
+
 def _graded(trial: Trial, sensitive: Sensitivity) -> tuple[Row, ...]:
     """The parameters that matter most to response, with grade and source."""
+    from immunescape.evaluation.mechanism_labels import owner_label
     from immunescape.model.assembly import Model
 
     model = Model.build(drugs=list(trial.arms[0].drugs), check_units=False, specificity=trial.specificity)
@@ -382,8 +390,9 @@ def _graded(trial: Trial, sensitive: Sensitivity) -> tuple[Row, ...]:
             {
                 "Parameter": row["parameter"],
                 "Mechanism": "covariate" if parameter is None else parameter.owner,
+                "Tested": "–" if parameter is None else owner_label(parameter.owner),
                 "Grade": "distribution of patients" if parameter is None else parameter.grade,
-                "Source": "–" if parameter is None else "; ".join(parameter.sources) or "assumed",
+                "Source": "–" if parameter is None else _source(parameter),
                 "Meaning": "–" if parameter is None else parameter.note or "–",
             }
         )
