@@ -325,7 +325,7 @@ def test_an_assessment_says_what_tested_the_mechanisms_of_each_drug_and_what_it_
     made = assessment()
     drugs = {row["Drug"]: next(v for k, v in row.items() if k != "Drug") for row in made.to_json()["ablation"]}
     assert "by trials: checkpoints_pd1" in drugs["pembrolizumab"]
-    assert "never ablated: tumour_growth" in drugs["pemetrexed"]
+    assert "cannot be switched off: tumour_growth" in drugs["pemetrexed"]
     text = credibility_markdown(made, NOTICE)
     assert "is of another state of the model" in text  # "ab" * 32 is the digest of no ablation
     assert "immunescape sensitivity --method each" in text

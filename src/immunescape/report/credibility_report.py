@@ -110,7 +110,7 @@ def _ablation_text(digest: str) -> str:
     labels = mechanism_labels().values()
     text = (
         "Mechanisms were switched off one at a time and left-out trials and patients' data predicted without them"
-        " (`immunescape ablate`); those tested by claims only or by nothing have no support from data here, and a drug"
+        " (immunescape ablate); those tested by claims only or by nothing have no support from data here, and a drug"
         " that acts through no others is an extrapolation."
     )
     if not labels:
@@ -126,13 +126,13 @@ def _ablation_text(digest: str) -> str:
 def _not_analysed(made: Credibility) -> str:
     """What an assessment of this kind could contain, and this one does not."""
     missing = [
-        "joint variation of all assumed values (`immunescape ensemble`)",
-        "forecasts for single held-out patients (`immunescape judge`)",
-        "claims of the literature (`immunescape claims`)",
+        "joint variation of all assumed values (immunescape ensemble)",
+        "forecasts for single held-out patients (immunescape judge)",
+        "claims of the literature (immunescape claims)",
         "interim analyses, and significance levels other than 5 %, of the protocol",
         "review by anyone independent of the authors of model and software",
     ]
-    fixed = "sensitivity to parameters that do not differ between patients (`immunescape sensitivity --method each`)"
+    fixed = "sensitivity to parameters that do not differ between patients (immunescape sensitivity --method each)"
     missing.insert(0, "sensitivity" if made.sensitivity is None else fixed)
     return f"Not part of this assessment: {'; '.join(missing)}."
 
