@@ -52,6 +52,8 @@ class _Page(HTMLParser):
                 self.faults.append("a table that cannot be scrolled on a narrow screen")
             elif region.get("tabindex") != "0" or not region.get("aria-label"):
                 self.faults.append("a table that a keyboard cannot scroll")
+        if tag == "td" and self._inside("div", "stack") and not a.get("data-label"):
+            self.faults.append("a value without its name, where a phone shows the table as a list")
         if tag == "figure":
             self.figures.append({"words": False, "label": bool(a.get("aria-label"))})
         if tag in ("details", "figcaption") and self.figures and self._inside("figure"):

@@ -74,14 +74,15 @@ def test_a_page_as_the_package_writes_it_obeys_every_rule(page: Path) -> None:
     [
         ('scope="col"', "", "scope"),
         ('tabindex="0"', "", "keyboard"),
-        ('class="wide"', 'class="w"', "narrow screen"),
+        ('class="wide ', 'class="w ', "narrow screen"),
+        ('data-label="Arm"', "", "without its name"),
         ("<details><summary>In words</summary>", "<div><summary>In words</summary>", "without words"),
         ("Research use only", "Useful", "research alone"),
         ("<h2>Options</h2>", "<h4>Options</h4>", "headings"),
         ('id="twins"', 'id="options"', "two elements"),
         ('href="#says"', 'href="#nothing"', "not on the page"),
         ("<p>", "<p>log-rank p 0.03", "log-rank"),
-        ("<td>", "<td>nan</td><td>", "a cell says"),
+        ("<span>0.5</span>", "<span>nan</span>", "a cell says"),
         ('<html lang="en">', "<html>", "language"),
         ('"yref":"container"', '"yref":"paper"', "legend"),
         ('"text":"Patients without event (%)"', '"text":""', "vertical axis"),
@@ -144,6 +145,14 @@ window.picturesDrawn.then(() => setTimeout(() => done([...document.querySelector
 """
 
 
+TABLES = """
+const tables = [...document.querySelectorAll('.stack')];
+const named = (e) => getComputedStyle(e, '::before').content !== 'none' && !!e.dataset.label;
+return [tables.filter((e) => e.scrollWidth > e.clientWidth + 1).length,
+  tables.length > 0 && tables.every((e) => [...e.querySelectorAll('td:not(:first-child)')].every(named))];
+"""
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_pictures_fit_a_phone_and_a_desk(page: Path, new_browser: Callable[..., Any], width: int) -> None:
     browser = new_browser(width=width)
@@ -157,5 +166,8 @@ def test_pictures_fit_a_phone_and_a_desk(page: Path, new_browser: Callable[..., 
         assert picture["plot"][0] >= 0.4 * width * (1 if width < 500 else 0.8)
         assert picture["plot"][1] >= 180
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    hidden, names = browser.execute_script(TABLES)
+    assert hidden == 0, "no table of this page needs scrolling"
+    assert names == (width < 500), "on a phone each value stands beside its name"
     assert [e["message"] for e in browser.get_log("browser") if e["level"] == "SEVERE"] == []
     browser.quit()

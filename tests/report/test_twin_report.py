@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+import pytest
 
 from immunescape.report.twin_report import fan_picture, forest_picture, write_ranking, write_twins
 from immunescape.twins.conditioning import TwinPopulation
@@ -85,6 +86,31 @@ def test_the_page_of_a_ranking_says_what_it_must(tmp_path):
     assert "<script src=" not in page
 
 
+@pytest.mark.parametrize("place", ["page", "terminal"])
+def test_every_figure_of_an_option_can_be_read(place, tmp_path, capsys):
+    from immunescape.report.twin_text import print_ranking
+    from immunescape.twins.ranking import FIGURES
+
+    patient, _ = made()
+    if place == "page":
+        shown = write_ranking(patient, tmp_path / "ranking.html", NOTICE).read_text(encoding="utf-8")
+    else:
+        print_ranking(patient)
+        shown = capsys.readouterr().out
+    headings = {
+        "response": "response %",
+        "rmst_24": "months alive of 24",
+        "grade3": "grade 3+ %",
+        "stopped": "discontinued",
+        **{f"{end}_{month}": f"{end.upper()} {month} %" for end in ("pfs", "os") for month in (6, 12, 24)},
+    }
+    assert set(headings) == set(FIGURES)
+    missing = [name for name, heading in headings.items() if heading not in " ".join(shown.split())]
+    assert missing == []
+    alive = patient.ranking.rows[0].figures["rmst_24"]
+    assert f"{alive.value:.1f} ({alive.low:.1f} to {alive.high:.1f})" in " ".join(shown.split())
+
+
 def test_the_page_of_twins_shows_the_patients_scans_and_the_forecast(tmp_path):
     _, result = made()
     page = write_twins(result, tmp_path / "twins.html", NOTICE).read_text(encoding="utf-8")
@@ -116,8 +142,9 @@ def test_the_page_and_the_terminal_say_what_to_measure_next(tmp_path, capsys):
     answer = value_of_information([result], scores, np.full(200, 1 / 200), "A", titles={"B": "option <B>"})
     patient = replace(patient, next=answer)
     page = write_ranking(patient, tmp_path / "ranking.html", NOTICE).read_text(encoding="utf-8")
-    assert "HLA LOH would change the first choice in 1 of 4 twins (present: option &lt;B&gt;)" in page
+    would = "HLA class I loss of heterozygosity would change the first choice in 1 of 4 twins"
+    assert f"{would} (present: option &lt;B&gt;)" in page
     assert "present: 25 %, option &lt;B&gt;" in page
     print_ranking(patient)
-    assert "HLA LOH would change the first choice in 1 of 4 twins" in capsys.readouterr().out
+    assert would in capsys.readouterr().out
     assert patient.to_json()["measure_next"]["measurements"][0]["share_with_another_first_choice"] == 0.25

@@ -46,8 +46,11 @@ def test_a_feature_that_decides_has_the_gain_that_is_computed_by_hand():
     assert first.changed == pytest.approx(0.25)
     assert (first.shown, second.shown) == (True, False)
     assert second.gain == pytest.approx(0.0, abs=0.005)
-    assert answer.words[0].startswith("HLA LOH would change the first choice in 1 of 4 twins (result True: B)")
-    assert "In no twin can a change of the first choice be told from chance by: TMB." in answer.words
+    would = "HLA class I loss of heterozygosity would change the first choice in 1 of 4 twins (result True: B)"
+    assert answer.words[0].startswith(would)
+    assert (
+        "In no twin can a change of the first choice be told from chance by: tumour mutational burden." in answer.words
+    )
 
 
 def test_many_measurements_without_a_value_are_counted_and_not_named_in_a_sentence():
@@ -150,7 +153,24 @@ def test_shares_are_said_as_a_reader_would():
         "3 of 5",
         "1 of 1",
     ]
-    assert in_words("pdl1_tps") == "PD-L1 TPS"
+
+
+@pytest.mark.parametrize(
+    ("biomarker", "words"),
+    [
+        ("pdl1_tps", "PD-L1 tumour proportion score"),
+        ("sc_treg_of_t", "regulatory among T cells"),
+        ("cell_score_b", "B-cell score"),
+        ("cell_score_m2", "M2 macrophage score"),
+        ("signature_cgas_sting", "cGAS–STING signature"),
+        ("akkermansia_level", "Akkermansia level"),
+        ("tcr_clonality", "T cell receptor clonality"),
+        ("albumin", "serum albumin"),
+        ("hla_loh_of_no_table", "HLA LOH of no table"),
+    ],
+)
+def test_a_biomarker_is_called_by_its_title_within_a_sentence(biomarker, words):
+    assert in_words(biomarker) == words
 
 
 def twins_table(n: int = N) -> pd.DataFrame:

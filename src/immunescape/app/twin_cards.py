@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from immunescape.app.figures import Card, card_of_picture
 from immunescape.app.trial_text import check_length
 from immunescape.errors import InputError
+from immunescape.report.fact_text import biomarker_title, fact_rows, least_likely_text
 
 if TYPE_CHECKING:
     from immunescape.report.pictures import Picture
@@ -68,7 +69,7 @@ def run_twins_task(request: Mapping[str, Any], folder: Path, progress: Progress)
         ],
         "cards": [] if fan is None else [_fan_card("twins", result.label, fan).to_json()],
         "notes": [*result.record.notes, *result.twins.notes],
-        "open": list(result.record.open_questions),
+        "open": [biomarker_title(n) for n in result.record.open_questions],
     }
 
 
@@ -172,7 +173,7 @@ def run_ranking_task(request: Mapping[str, Any], folder: Path, progress: Progres
         "facts": _facts(twins),
         "cards": [card.to_json() for card in cards],
         "notes": [*result.record.notes, *twins.notes],
-        "open": list(result.record.open_questions),
+        "open": [biomarker_title(n) for n in result.record.open_questions],
     }
 
 
@@ -182,23 +183,12 @@ def _rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 def _about(twins: TwinPopulation) -> str:
     text = f"{len(twins)} twins, effective sample size {twins.effective:.0f}, from {twins.candidates} candidates."
-    least = twins.least_likely
-    if least is None:
-        return text
-    return f"{text} Least likely in the population: {least[0].biomarker or least[0].target} ({100 * least[1]:.2g} %)."
+    return f"{text} {least_likely_text(twins)}".strip()
 
 
 def _facts(twins: TwinPopulation) -> dict[str, Any]:
     """Measurements that the twins were conditioned on, as a table."""
-    rows = [
-        {
-            "Condition": f.text,
-            "Measured": f"{f.biomarker} {f.measured}".strip(),
-            "Error": f.grade,
-            "At least as extreme": f"{100 * twins.surprise[f.target]:.2g} %" if f.target in twins.surprise else "–",
-        }
-        for f in twins.facts
-    ]
+    rows = fact_rows(twins, ("Condition", "Measured", "Error", "At least as extreme"))
     return {"title": "What the twins were conditioned on", "rows": rows, "numeric": ["At least as extreme"]}
 
 

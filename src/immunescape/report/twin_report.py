@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from immunescape.report.fact_text import biomarker_title, fact_rows, least_likely_text
 from immunescape.report.figures import ARM_COLOURS, figure_html
 from immunescape.report.pictures import Picture, numbers, plotly_script
 from immunescape.report.tables import Table
-from immunescape.report.twin_text import NEXT_NOTE, forecast_rows, next_rows, option_rows, score_note
+from immunescape.report.twin_text import (
+    NEXT_NOTE,
+    forecast_rows,
+    more_figure_rows,
+    next_rows,
+    option_rows,
+    score_note,
+)
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
@@ -179,25 +187,13 @@ def fan_picture(
 
 def _facts(twins: TwinPopulation) -> Table:
     """Measurements that the twins were conditioned on."""
-    rows = [
-        {
-            "condition": f.text,
-            "measured": f"{f.biomarker} {f.measured}".strip(),
-            "grade": f.grade,
-            "at least as extreme": f"{100 * twins.surprise[f.target]:.2g} %" if f.target in twins.surprise else "",
-        }
-        for f in twins.facts
-    ]
-    return Table(rows)
+    return Table(fact_rows(twins, ("condition", "measured", "grade", "at least as extreme")))
 
 
 def _about(twins: TwinPopulation) -> str:
     """Number of twins, effective sample size, and the least likely measurement."""
     note = f"{len(twins)} twins, effective sample size {twins.effective:.0f}, from {twins.candidates} candidates."
-    least = twins.least_likely
-    if least is not None:
-        note += f" Least likely in the population: {least[0].biomarker or least[0].target} ({100 * least[1]:.2g} %)."
-    return note
+    return f"{note} {least_likely_text(twins)}".strip()
 
 
 def write_twins(result: TwinResult, path: Path, notice: str) -> Path:
@@ -219,7 +215,7 @@ def write_twins(result: TwinResult, path: Path, notice: str) -> Path:
             "fans": [] if fan is None else [figure_html(fan, tools=False, label=label)],
             "twins_note": _about(twins),
             "facts": _facts(twins),
-            "open_questions": ", ".join(record.open_questions),
+            "open_questions": [biomarker_title(n) for n in record.open_questions],
             "notes": [*record.notes, *twins.notes],
         },
     )
@@ -269,6 +265,7 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
             "notice": notice,
             "forest": [forest] if len(ranking.rows) > 1 else [],
             "options": Table(option_rows(result)),
+            "more_figures": Table(more_figure_rows(result)),
             "score_note": score_note(result),
             "says": ranking.words,
             "evidence": Table(evidence),
@@ -276,7 +273,7 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
             "twins_note": f"The same under every option. {_about(twins)}",
             "fans": fans,
             "facts": _facts(twins),
-            "open_questions": ", ".join(result.record.open_questions),
+            "open_questions": [biomarker_title(n) for n in result.record.open_questions],
             "notes": [*result.record.notes, *twins.notes],
             "steps": Table(steps),
             "next_says": [] if result.next is None else result.next.words,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from immunescape.console import print_table
+from immunescape.report.fact_text import biomarker_title, fact_rows, least_likely_text, measured_text
 
 if TYPE_CHECKING:
     from immunescape.twins.ranking import RankedPatient
@@ -15,6 +16,7 @@ __all__ = [
     "NEXT_NOTE",
     "first_of",
     "forecast_rows",
+    "more_figure_rows",
     "next_rows",
     "option_rows",
     "print_ranking",
@@ -69,22 +71,14 @@ def print_twins(result: TwinResult) -> None:
     if least is not None:
         fact, share = least
         print(
-            f"Least likely in the population: {fact.biomarker or fact.target} ({fact.measured}); "
+            f"Least likely in the population: {measured_text(fact) or fact.target}; "
             f"{100 * share:.2g} % of comparable patients are at least as extreme"
         )
-    rows = [
-        {
-            "condition": f.text,
-            "measured": f"{f.biomarker} {f.measured}"[:60],
-            "error": f.grade,
-            "at least as extreme": f"{100 * twins.surprise[f.target]:.2g} %" if f.target in twins.surprise else "",
-        }
-        for f in twins.facts
-    ]
+    rows = fact_rows(twins, ("condition", "measured", "error", "at least as extreme"))
     print()
     print_table("Conditioned on", rows)
     if record.open_questions:
-        names = first_of(record.open_questions)
+        names = first_of([biomarker_title(n) for n in record.open_questions])
         print(f"\nNot assessable, therefore distributed as in the population: {names}")
     for note in (*record.notes, *twins.notes):
         print(f"  ! {note}")
@@ -120,6 +114,26 @@ def option_rows(result: RankedPatient) -> list[dict[str, Any]]:
     return rows
 
 
+def more_figure_rows(result: RankedPatient) -> list[dict[str, Any]]:
+    """One row per option, in order: the figures that the first table has no room for, with their intervals."""
+    rows = []
+    for r in result.ranking.rows:
+        f = r.figures
+        alive = f["rmst_24"]
+        rows.append(
+            {
+                "option": r.option.title,
+                "PFS 6 %": _percent(f["pfs_6"]),
+                "PFS 24 %": _percent(f["pfs_24"]),
+                "OS 6 %": _percent(f["os_6"]),
+                "months alive of 24": f"{alive.value:.1f} ({alive.low:.1f} to {alive.high:.1f})",
+                "grade 3+ %": _percent(f["grade3"]),
+                "discontinued for toxicity %": _percent(f["stopped"]),
+            }
+        )
+    return rows
+
+
 def score_note(result: RankedPatient) -> str:
     """Definitions of the score and the probabilities."""
     ranking = result.ranking
@@ -133,14 +147,13 @@ def score_note(result: RankedPatient) -> str:
 
 def next_rows(result: RankedPatient) -> list[dict[str, Any]]:
     """One row for each measurement that was not made: what it would change."""
-    from immunescape.twins.results import in_words
     from immunescape.twins.value import frequency_text
 
     rows = []
     for r in result.next.rows if result.next is not None else ():
         rows.append(
             {
-                "measurement": in_words(r.biomarker),
+                "measurement": biomarker_title(r.biomarker),
                 "changes the first choice": f"{frequency_text(r.changed)} twins" if r.shown else "not told from chance",
                 "expected gain": f"{r.gain:.3f} ({r.low:.3f} to {r.high:.3f})",
                 "narrows the benefit by": f"{100 * r.narrowing:.0f} %",
@@ -167,12 +180,13 @@ def print_ranking(result: RankedPatient) -> None:
         f"{len(twins)} twins, effective sample size {twins.effective:.0f}, the same for every option "
         f"(seed {twins.seed})"
     )
-    least = twins.least_likely
-    if least is not None:
-        print(f"Least likely in the population: {least[0].biomarker or least[0].target} ({100 * least[1]:.2g} %)")
+    if least := least_likely_text(twins):
+        print(least)
     print()
     print_table("Options, by level of evidence and then by score", option_rows(result))
     print(f"\n{score_note(result)}")
+    print()
+    print_table("Other figures of the same twins", more_figure_rows(result))
     print()
     for sentence in ranking.words:
         print(f"  {sentence}")
@@ -197,4 +211,4 @@ def print_ranking(result: RankedPatient) -> None:
         if len(rows) > _MEASUREMENTS:
             print(f"{len(rows) - _MEASUREMENTS} more stand in ranking.html and ranking.json.")
     if result.record.open_questions:
-        print(f"Not assessable: {first_of(result.record.open_questions)}")
+        print(f"Not assessable: {first_of([biomarker_title(n) for n in result.record.open_questions])}")

@@ -121,6 +121,12 @@ def in_unit(m: Measurement, unit: str) -> Measurement:
     return replace(m, value=float(m.value) * factor, unit=unit, low=low, high=high)
 
 
+def _ordinal(number: int) -> str:
+    """A rank as it is read: 1st, 12th, 73rd."""
+    last = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{last}"
+
+
 def _number(link: ProfileLink, m: Measurement) -> Fact | None:
     """Fact of a number; None where its percentile is asked for and not known."""
     from scipy.special import ndtri
@@ -131,7 +137,7 @@ def _number(link: ProfileLink, m: Measurement) -> Fact | None:
         if m.percentile is None:
             return None
         score = float(ndtri(min(max(m.percentile / 100.0, 0.005), 0.995)))
-        measured = f"{m.percentile:.0f}th percentile of {m.reference}"
+        measured = f"{_ordinal(round(m.percentile))} percentile of {m.reference}"
         return Fact(
             link.target, link.kind, value=score, spread=link.spread or 1.0, scale="score", measured=measured, **about
         )

@@ -35,6 +35,9 @@ _ABBREVIATIONS = frozenset(
     "tp53 tps".split()
 )
 
+_PROPER = frozenset({"Akkermansia"})
+"""First words of titles that keep their capital within a sentence, beside abbreviations."""
+
 
 @dataclass(frozen=True, eq=False)
 class PossibleResults:
@@ -54,7 +57,16 @@ class PossibleResults:
 
 
 def in_words(biomarker: str) -> str:
-    """Name of a biomarker for a sentence: ``hla_loh`` is HLA LOH."""
+    """Title of a biomarker within a sentence; of one that is not registered its name: ``hla_loh`` is HLA LOH."""
+    from immunescape.profile.biomarkers import biomarkers
+
+    if biomarker in biomarkers():
+        title = str(biomarkers()[biomarker].title)
+        first = title.split()[0]
+        plain = first.partition("-")[0]  # T-cell, CD8, cGAS–STING and Akkermansia keep their capitals
+        if len(plain) > 1 and plain.isalpha() and plain[1:].islower() and plain not in _PROPER:
+            return first.lower() + title.removeprefix(first)
+        return title
     pieces = [p.upper() if p in _ABBREVIATIONS else p for p in biomarker.split("_")]
     return " ".join(pieces).replace("PDL1", "PD-L1")
 

@@ -159,8 +159,9 @@ def frequency_text(share: float) -> str:
 def _sentence(row: MeasurementValue) -> str:
     other = [c for c in row.choices if c.lead > 0.0]
     given = "; ".join(f"{c.result}: {c.option}" for c in other)
+    name = in_words(row.biomarker)
     return (
-        f"{in_words(row.biomarker)} would change the first choice in {frequency_text(row.changed)} twins"
+        f"{name[:1].upper()}{name[1:]} would change the first choice in {frequency_text(row.changed)} twins"
         + (f" ({given})" if given else "")
         + f": expected gain of the score {row.gain:.3f} ({row.low:.3f} to {row.high:.3f}), the range of the benefit "
         f"narrower by {100 * row.narrowing:.0f} %."

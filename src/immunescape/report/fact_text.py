@@ -1,0 +1,95 @@
+"""What twins were conditioned on, in words: names of measurements as readers know them, genes as HGNC writes them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from immunescape.twins.conditioning import TwinPopulation
+    from immunescape.twins.facts import Fact
+
+__all__ = ["biomarker_title", "condition_text", "fact_rows", "least_likely_text", "measured_text"]
+
+_UNITS = {"year": "years", "1/Mb": "/Mb"}
+_SHORT_UNITS = {" percent": " %", " 1/megabase": " /Mb", " 1": ""}
+"""Units of measurements as they are printed; the unit ``1`` is none."""
+_TRUTH = {"True": "yes", "False": "no"}
+
+
+def biomarker_title(name: str) -> str:
+    """Title of a biomarker; a name that is none, such as a clinical column, without its underscores."""
+    from immunescape.profile.biomarkers import biomarkers
+    from immunescape.trial.covariates import COVARIATES
+
+    if name in biomarkers():
+        return str(biomarkers()[name].title)
+    meaning = COVARIATES[name].meaning if name in COVARIATES else name.replace("_", " ")
+    return meaning[:1].upper() + meaning[1:]
+
+
+def measured_text(fact: Fact) -> str:
+    """What was measured: titles of the biomarkers, and their values in words."""
+    titles = ", ".join(biomarker_title(name) for name in fact.biomarker.split(", ") if name)
+    values = []
+    for value in fact.measured.split(", "):
+        value = _TRUTH.get(value, value.replace("_", " ") if "percentile" not in value else value)
+        if value.endswith(".0") and value[:-2].isdigit():  # a grade such as ECOG, of a column that lacks some values
+            value = value[:-2]
+        for unit, short in _SHORT_UNITS.items():
+            if value.endswith(unit):
+                value = value.removesuffix(unit) + short
+        values.append(value)
+    return ": ".join(text for text in (titles, ", ".join(values)) if text)
+
+
+def _error(fact: Fact, unit: str) -> str:
+    if fact.scale == "sd_ln":
+        return f"times or over {math.exp(fact.spread):.2g}"
+    return f"± {fact.spread:.2g}{unit}"
+
+
+def condition_text(fact: Fact) -> str:
+    """What the measurement demands of twins: of a covariate its meaning, of the model the name that it has there."""
+    from immunescape.trial.covariates import COVARIATES
+
+    about = COVARIATES.get(fact.target) if fact.kind == "covariate" else None
+    name = fact.target if about is None else about.meaning[:1].upper() + about.meaning[1:]
+    unit = "" if about is None or not about.unit else f" {_UNITS.get(about.unit, about.unit)}"
+    if fact.allowed:
+        levels = [("yes" if a else "no") if isinstance(a, bool) else str(a) for a in fact.allowed]
+        return f"{name}: {' or '.join(levels)}"
+    if fact.value is None:
+        return f"{name}: {fact.low:g} to {fact.high:g}{unit}"
+    score = "normal score " if fact.scale == "score" else ""
+    return f"{name}: {score}{'below ' if fact.below else ''}{fact.value:.3g}{unit} ({_error(fact, unit)})"
+
+
+def fact_rows(twins: TwinPopulation, headings: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows of what twins were conditioned on.
+
+    Parameters
+    ----------
+    twins
+        Twins of a patient.
+    headings
+        Headings of four columns: condition, what was measured, grade of the error of measurement, and the share of
+        comparable patients who are at least as extreme.
+    """
+    rows = []
+    for fact in twins.facts:
+        share = f"{100 * twins.surprise[fact.target]:.2g} %" if fact.target in twins.surprise else "–"
+        rows.append(dict(zip(headings, (condition_text(fact), measured_text(fact), fact.grade, share), strict=True)))
+    return rows
+
+
+def least_likely_text(twins: TwinPopulation) -> str:
+    """The measurement that the population finds least likely, with its probability; '' without measurements."""
+    least = twins.least_likely
+    if least is None:
+        return ""
+    fact, share = least
+    name = ", ".join(biomarker_title(n) for n in (fact.biomarker or fact.target).split(", "))
+    return f"Least likely in the population: {name} ({100 * share:.2g} %)."
