@@ -11,7 +11,9 @@ new ones. Its hazard (per month) is taken as
 and compared with the ratio of both curves (progression-free patients over patients whose measured lesion has
 not progressed) in both arms, the growth rate being that of a curve fitted to each patient (function `growth_rate`).
 
-    python scripts/fit_new_lesions.py SHARED_DATA
+    python scripts/fit_new_lesions.py SHARED_DATA [--without-held-out]
+
+The shipped value was read off all patients, the held-out 30 % among them; `--without-held-out` leaves these out.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ import pandas as pd
 from lifelines import KaplanMeierFitter
 from scipy.optimize import least_squares
 
+from immunescape.knowledge.held_out import is_held_out
+
 MONTH = 30.4375
 ARMS = {"Study_4_Arm_1": "Docetaxel", "Study_4_Arm_2": "MPDL3280A"}
 TIMES = np.array([1.5, 3, 4.5, 6, 9, 12, 15, 18])
@@ -31,11 +35,11 @@ GRID = np.arange(0.0, 18.01, 0.25)
 
 
 def read_lesions(shared: Path) -> pd.DataFrame:
-    """One row per patient: arm, baseline, month and flag of progression of the lesion, growth rate on the grid."""
+    """One row per patient: name, arm, baseline, month and flag of the lesion's progression, growth rate on the grid."""
     raw = pd.read_csv(shared / "tumour_kinetics/oak.csv")
     raw["mm"] = pd.to_numeric(raw["TargetLesionLongDiam_mm"].replace({"TOO SMALL TO MEASURE": "5"}), errors="coerce")
     rows = []
-    for (_, arm), group in raw.dropna().sort_values("Treatment_Day").groupby(["Patient_Anonmyized", "Study_Arm"]):
+    for (patient, arm), group in raw.dropna().sort_values("Treatment_Day").groupby(["Patient_Anonmyized", "Study_Arm"]):
         before, after = group[group["Treatment_Day"] <= 7], group[group["Treatment_Day"] > 7]
         if before.empty or after.empty or before["mm"].iloc[-1] <= 0:
             continue
@@ -45,8 +49,8 @@ def read_lesions(shared: Path) -> pd.DataFrame:
         hit = np.flatnonzero((size[1:] >= 1.2 * nadir) & (size[1:] - nadir >= 5))
         end = months[hit[0] + 1] if len(hit) else months[-1]
         rate = growth_rate(months, size)
-        rows.append((arm, size[0], end, len(hit) > 0, rate))
-    return pd.DataFrame(rows, columns=["arm", "baseline", "months", "progressed", "rate"])
+        rows.append((patient, arm, size[0], end, len(hit) > 0, rate))
+    return pd.DataFrame(rows, columns=["patient", "arm", "baseline", "months", "progressed", "rate"])
 
 
 def growth_rate(months: np.ndarray, size: np.ndarray) -> np.ndarray:
@@ -77,9 +81,14 @@ def main() -> None:
     """Fit and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("shared", type=Path)
-    shared = parser.parse_args().shared
+    parser.add_argument("--without-held-out", action="store_true")
+    options = parser.parse_args()
+    shared = options.shared
     lesions = read_lesions(shared)
     clinical = pd.read_csv(shared / "oak/oak_clinical.csv", na_values=["."])
+    if options.without_held_out:
+        lesions = lesions[[not is_held_out("oak", name) for name in lesions["patient"]]]
+        clinical = clinical[[not is_held_out("oak", name) for name in clinical["PtID"]]].reset_index(drop=True)
     died = (clinical["OS.CNSR"] == 0) & ((clinical["OS"] - clinical["PFS"]).abs() < 0.05)
     progressed = (clinical["PFS.CNSR"] == 0) & ~died
     target, rates, at_risk = {}, {}, {}

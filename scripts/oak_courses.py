@@ -15,8 +15,9 @@ stretched to the patient's own time to progression.
   when it does: nobody looked, so the absence of a documented progression says nothing.
 
 Survival plays no part in the choice, and no state is read off a course before it begins: a responder counts as one
-from the scan of the response on. Lesions of held-out patients cannot be told apart and are among the courses; they
-carry no survival. Patients with fewer than two scans after baseline (a fifth of OAK) have no lesion in the table.
+from the scan of the response on. Lesions of held-out patients cannot be told apart and are among the courses (an
+exception to the split that the page of forecasts for held-out patients names); they carry no survival. Patients with
+fewer than two scans after baseline (a fifth of OAK) have no lesion in the table.
 """
 
 from __future__ import annotations

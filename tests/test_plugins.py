@@ -217,6 +217,36 @@ def test_a_mechanism_of_a_name_that_is_taken_is_refused(install: Install) -> Non
         registry.mechanisms()
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('State("Toy_T", "nanomole", "tumour", "toy")', '"Toy_T"', r"the field 'states' of Mechanism is \('Toy_T',\)"),
+        ('"nanomole", "tumour", "toy"', '"nanomole", "tumor", "toy"', r"the field 'compartment' of State is 'tumor'"),
+        ('{"Toy_T": 1}', '{"Toy_T": "one"}', r"the field 'reactants' of Reaction is"),
+        ('("tumour_growth", "killing")', '"tumour_growth"', r"the field 'requires' of Mechanism is 'tumour_growth'"),
+    ],
+)
+def test_a_field_of_a_wrong_type_is_refused(install: Install, before: str, after: str, message: str) -> None:
+    text = toy()
+    assert before in text
+    install("extoy", {"toy.py": text.replace(before, after), "toy.csv": TABLE}, MECHANISMS)
+    with pytest.raises(ModelError, match=message) as error:
+        registry.mechanisms()
+    assert "package 'extoy'" in str(error.value)
+
+
+def test_no_record_of_immunescape_has_a_field_of_a_wrong_type() -> None:
+    from immunescape.design.kinds import KINDS
+    from immunescape.profile.biomarkers import biomarkers
+    from immunescape.profile.readers._base import READERS
+    from immunescape.record_types import wrong_field
+
+    records = [*registry.mechanisms().values(), *registry.drugs().values(), *biomarkers().values()]
+    records += [*READERS.all().values(), *KINDS.all().values()]
+    assert len(records) > 250
+    assert [wrong for record in records if (wrong := wrong_field(record))] == []
+
+
 def test_something_else_under_a_group_is_refused(install: Install) -> None:
     install("extoy", {"toy.py": "MECHANISM = 3\n"}, MECHANISMS)
     with pytest.raises(ModelError, match="this is int, not Mechanism"):
@@ -324,6 +354,58 @@ def test_a_parameter_table_without_the_module_of_its_drug_is_refused(install: In
         plugins.data_folders()
 
 
+def test_a_drug_whose_molar_mass_is_text_is_refused(install: Install) -> None:
+    install("extoy", WHOLE | {"drug.py": DRUG.replace("molar_mass=148000", "molar_mass='heavy'")}, DRUG_POINTS)
+    with pytest.raises(ModelError, match="the field 'molar_mass' of Drug is 'heavy'") as error:
+        registry.drugs()
+    assert "package 'extoy'" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "message"),
+    [
+        ("drug.py", "'wang2019'", "'wong2019'", r"of the package 'extoy': unknown reference 'wong2019'"),
+        ("toymab.csv", "assumed,assumed", "wong2019,measured", r"toymab\.csv, row 2 .*: unknown reference 'wong2019'"),
+        ("data/toxicity.csv", "assumed,assumed", "wong2019,measured", r"line 2: unknown reference 'wong2019'"),
+        ("data/usual_doses.csv", ",mg,", ",mL,", r"the usual dose of 'toymab' is in 'mL', in which it cannot be dosed"),
+        (
+            "data/drug_classes.csv",
+            "ici",
+            "icii",
+            r"No other drug has the class 'icii': correct it in 'drug_classes\.csv'",
+        ),
+    ],
+)
+def test_a_drug_with_an_unknown_source_unit_or_class_is_refused(
+    install: Install, file: str, before: str, after: str, message: str
+) -> None:
+    install("extoy", WHOLE | {file: WHOLE[file].replace(before, after, 1)}, DRUG_POINTS)
+    with pytest.raises(ImmunescapeError, match=message):
+        registry.drugs()
+
+
+def test_a_mechanism_with_an_unknown_source_is_refused_unless_a_bibliography_lies_beside_its_table(
+    install: Install,
+) -> None:
+    table = TABLE.replace("assumed,assumed", "nobody1900,measured", 1)
+    folder = install("extoy", {"toy.py": toy(), "toy.csv": table}, MECHANISMS)
+    with pytest.raises(InputError, match="unknown reference 'nobody1900'") as error:
+        registry.mechanisms()
+    assert str(folder / "toy.csv") in str(error.value)
+    (folder / "toy.bib").write_text(
+        "@article{nobody1900, author = {Nobody, A}, title = {A}, journal = {B}, year = {1900}}"
+    )
+    plugins.refresh()
+    assert "toy" in registry.mechanisms()
+
+
+def test_a_synonym_that_is_taken_is_refused_with_its_package(install: Install) -> None:
+    install("extoy", WHOLE | {"drug.py": DRUG.replace("synonyms=()", "synonyms=('Keytruda',)")}, DRUG_POINTS)
+    with pytest.raises(ModelError, match="'keytruda' names both drugs 'pembrolizumab' and 'toymab'") as error:
+        registry.drugs()
+    assert "package 'extoy'" in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("lacking", "message"),
     [
@@ -412,6 +494,50 @@ def test_a_trial_or_design_of_a_name_that_is_taken_is_refused(install: Install, 
         list_trials() if kind == "trials" else list_designs()
 
 
+CLAIM = """chapter: Toys
+claims:
+- id: {name}
+  text: Arginase of suppressor cells impairs killing.
+  mechanism: [mdsc]
+  change: {{set: {{k_MDSC_rec: x3}}}}
+  observe: f_killing
+  day: 7
+  expect: decrease
+"""
+
+
+def test_a_claim_of_a_plugin_needs_no_place_in_the_review_and_those_of_immunescape_have_one(install: Install) -> None:
+    from immunescape.knowledge.claim_records import load_claims, shipped_claims
+
+    files = {"data/__init__.py": "", "data/claims/toys.yaml": CLAIM.format(name="toy-killing")}
+    install("extoy", files, {"immunescape.data": {"t": "extoy.data"}})
+    assert load_claims()[-1].at == ()
+    assert all(claim.at for claim in shipped_claims())
+
+
+@pytest.mark.slow
+def test_the_claims_of_the_template_come_out_as_their_comments_say(example: Path) -> None:
+    """The one about killing does not hold, because inhibitions add up and PD-1 is most of their sum."""
+    from immunescape.evaluation.claims import run_claims, select_claims
+    from immunescape.evaluation.summary import full_model
+    from immunescape.model.stored import untreated_model
+    from immunescape.population.reference_baseline import with_reference_strengths
+
+    recruits, impairs = run_claims(select_claims("Example of a plug-in"), patients=20, seed=1).claims
+    assert recruits.holds
+    assert not impairs.holds
+    assert impairs.effect is not None
+    assert 0.98 < impairs.effect.value < impairs.effect.high < 1.0
+    parameters = untreated_model(with_reference_strengths(full_model())).parameters
+    before = {name: p.value for name, p in parameters.items() if name.startswith("X0_killing_")}
+    alone = before["X0_killing_itaconate_itaconate"]
+    more = 0.5 * 5 * alone / (0.5 + 4 * alone)  # r c / (c + K), with five times the concentration c
+    inhibiting = sum(x for name, x in before.items() if "immunoediting" not in name)
+    assert (1 + alone) / (1 + more) == pytest.approx(0.86, abs=0.01)
+    assert (1 + inhibiting) / (1 + inhibiting + more - alone) == pytest.approx(0.99, abs=0.005)
+    assert before["X0_killing_pd1_checkpoints_pd1"] > inhibiting / 2
+
+
 def test_two_plugins_with_one_trial_are_refused(install: Install) -> None:
     from immunescape.trial.loading import list_trials
 
@@ -438,8 +564,9 @@ def test_a_claim_of_an_identifier_that_is_taken_is_refused(install: Install) -> 
         {"data/__init__.py": "", "data/claims/x.yaml": text},
         {"immunescape.data": {"t": "extoy.data"}},
     )
-    with pytest.raises(InputError, match="the claim 'abstract-scope' occurs in two chapters"):
+    with pytest.raises(InputError, match="the id 'abstract-scope' is that of a claim of the chapter") as error:
         load_claims()
+    assert "x.yaml" in str(error.value)
 
 
 def test_a_reference_that_disagrees_is_refused(install: Install) -> None:

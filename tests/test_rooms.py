@@ -14,7 +14,7 @@ import immunescape
 
 ROOT = Path(immunescape.__file__).parent
 COMMON = {"console", "errors", "files", "release", "units"}
-KNOWLEDGE = COMMON | {"knowledge", "plugins", "registry"}
+KNOWLEDGE = COMMON | {"knowledge", "plugins", "record_types", "registry"}
 SIMULATION = KNOWLEDGE | {"library", "stats", "engine", "parallel", "model", "population", "trial"}
 RESULTS = SIMULATION | {"design", "patients", "evaluation", "profile", "twins"}
 BELOW: dict[str, set[str]] = {
@@ -22,10 +22,11 @@ BELOW: dict[str, set[str]] = {
     "console": set(),
     "release": set(),
     "units": set(),
+    "record_types": set(),
     "files": {"errors"},
     "stats": {"errors"},
     "plugins": {"errors"},
-    "registry": {"errors", "plugins"},
+    "registry": {"errors", "plugins", "record_types"},
     "library": {"errors", "plugins"},
     "parallel": {"errors", "engine"},
     "knowledge": {"errors", "plugins"},

@@ -18,6 +18,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from immunescape import plugins
 from immunescape.errors import ImmunescapeError, ModelError, unknown_word
+from immunescape.record_types import wrong_field
 
 __all__ = ["Entry", "Registry"]
 
@@ -164,6 +165,8 @@ class Registry(Generic[T]):
             item = extra.value if self._adopt is None else self._adopt(extra)
             if item is not None:
                 self._take(entries, item, extra.where)
+                if wrong := wrong_field(item):
+                    raise self._error(wrong, where=extra.where)
         for name in set(self._added) - set(entries):  # added while an entry point was loaded
             self._take(entries, self._added[name].item, self._added[name].where)
         return entries

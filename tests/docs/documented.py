@@ -37,7 +37,7 @@ NOT_RUN: tuple[tuple[str, str], ...] = (
     (r"^immunescape judge", "needs public data and minutes; tests/twins/test_judging.py"),
     (r"^immunescape credibility", "many trials; tests/evaluation runs it small"),
     (r"^immunescape predictions (make|enter)", "a phase 3 trial with three seeds; tests/predictions"),
-    (r"domvanalimab|itaconate", "needs the plug-in; tests/test_plugins.py installs it"),
+    (r"domvanalimab|itaconate(?!\.xml)", "needs the plug-in; tests/test_plugins.py installs it"),
     (r"^immunescape claims --only metabolism", "a chapter takes minutes; tests/evaluation/test_claims.py"),
     (r"^immunescape (reference build|profile FOLDER --reference)", "needs 20 samples; tests/profile/biomarkers"),
     (r"--treated ARM", "the example has no arms; tests/profile/cohort"),
@@ -51,6 +51,7 @@ SMALL: tuple[tuple[str, str], ...] = (
     (r"\bFOLDER\b|\bCOHORT\b", "{example}"),
     (r"--patient P1", "--patient EX-01"),
     (r"\bDIR\b|\bOUT\b", "made"),
+    (r"\bexamples/sbml/", f"{ROOT}/examples/sbml/"),
 )
 """(what is replaced, by what)."""
 

@@ -45,7 +45,9 @@ def test_a_page_shows_value_unit_source_and_grade_as_the_table_has_them(pages):
         assert row["unit"] == cells[2]
         assert row["grade"] == cells[4]
         keys = [k.strip() for k in row["source"].replace(",", ";").split(";")]
-        assert cells[5] == (", ".join(f"`{k}`" for k in keys if k != "assumed") or "assumed")
+        cited = ", ".join(f"`{k}`" for k in keys if k != "assumed")
+        direction = "direction from " if row["grade"] == "assumed" and cited else ""
+        assert cells[5] == (direction + cited or "assumed")
 
 
 def test_a_mechanism_shows_what_it_acts_on_its_equations_and_its_claims(pages):

@@ -329,8 +329,9 @@ def test_a_drug_that_acts_only_through_what_nothing_tests_ranks_nothing(tmp_path
     path = tmp_path / "labels.csv"
     drug = get_drug("epacadostat")
     assert acts_through(drug) == ("tryptophan",)
-    assert ranks(drug, path)[0]
-    assert "never ablated" in ranks(drug, path)[1]
+    may, why = ranks(drug, path)
+    assert not may
+    assert "never ablated" in why
     recorded(path, Ablation("tryptophan", {"trials": difference([0.0, 0.1, -0.1])}, label="by nothing"))
     may, why = ranks(drug, path)
     assert not may
@@ -338,6 +339,21 @@ def test_a_drug_that_acts_only_through_what_nothing_tests_ranks_nothing(tmp_path
     recorded(path, Ablation("tryptophan", {"trials": difference([0.2, 0.3, 0.4])}, label="by trials"))
     assert ranks(drug, path)[0]
     assert drug_label(drug, path) == "by trials"
+
+
+def test_a_drug_one_of_whose_mechanisms_was_never_ablated_ranks_by_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    til = get_drug("til")
+    assert acts_through(til) == ("cd8", "tumour_growth")
+    assert ranks(til, path)[0]  # nobody can switch the tumour off
+    doubtful = get_drug("tazemetostat")
+    assert acts_through(doubtful) == ("cd8", "mhc1")
+    recorded(path, Ablation("cd8", {"trials": difference([0.0, 0.1, -0.1])}, label="by claims only"))
+    may, why = ranks(doubtful, path)
+    assert may
+    assert "part of which was never ablated" in why
+    assert label_text("mdsc", path) == "never ablated"
+    assert "cannot be switched off" in label_text("tumour_growth", path)
 
 
 def test_every_drug_acts_through_a_mechanism() -> None:

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from immunescape.errors import InputError, ModelError
-from immunescape.evaluation import ensemble
+from immunescape.evaluation import audit, ensemble
 from immunescape.evaluation.audit import run_audit, strengths_at
 from immunescape.evaluation.ensemble import run_ensemble
 from immunescape.evaluation.uncertainty import (
@@ -166,6 +166,36 @@ def test_what_matters_comes_first_and_every_parameter_can_be_asked_for() -> None
     assert result.to_json()["points"] == 16
     with pytest.raises(InputError, match="NET_50"):
         run_audit("keynote-024", patients=4, only=["NET50"])
+
+
+class RarelyDiagnosed:
+    """Candidates of whom one in `every` is diagnosed."""
+
+    parameters = ("a", "b")
+    trial = SimpleNamespace(name="a trial", file=None)
+
+    def __init__(self, every: int) -> None:
+        self.every, self.enlisted = every, 0
+
+    def enlist(self, patients: int) -> None:
+        self.enlisted = patients
+
+    def evaluate(self, who: np.ndarray, quantiles: np.ndarray) -> np.ndarray:
+        assert who.max() < self.enlisted
+        assert len(who) == len(quantiles)
+        return np.where((who % self.every == 0)[:, None], 1.0, np.nan) * np.ones((1, 3))
+
+
+def test_candidates_are_added_until_enough_are_diagnosed() -> None:
+    many, few = RarelyDiagnosed(2), RarelyDiagnosed(30)
+    assert audit._diagnosed(many, 12, 1)[0].tolist() == list(range(0, 24, 2))  # type: ignore[arg-type]
+    assert many.enlisted == 96
+    who, quantiles = audit._diagnosed(few, 12, 1)  # type: ignore[arg-type]
+    assert who.tolist() == list(range(0, 360, 30))
+    assert few.enlisted == 384
+    assert np.array_equal(quantiles, np.random.default_rng(1).random((384, 2))[who])
+    with pytest.raises(InputError, match="only 1 of 3072 candidates"):
+        audit._diagnosed(RarelyDiagnosed(100_000), 12, 1)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -80,3 +80,36 @@ def test_without_the_extra_the_error_names_it(course, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "libsedml", None)
     with pytest.raises(InputError, match="exchange"):
         course.to_omex(tmp_path / "x.omex")
+
+
+@pytest.mark.slow
+def test_tellurium_runs_the_archive_to_the_same_course(course, tmp_path):
+    """Every dose of the SED-ML simulation is given: the serum concentration is that of our course."""
+    pytest.importorskip("tellurium")
+    from tellurium.sedml import tesedml
+
+    results = tesedml.executeCombineArchive(str(course.to_omex(tmp_path / "course.omex")), createOutputs=False)
+    (values,) = (result["dataGenerators"] for result in results.values())
+    for name in course.table.columns:
+        own = course.table[name].to_numpy()
+        other = np.asarray(values[f"data_{name}"]).ravel() * course.model.scale(name)
+        own = own[: len(other)]
+        # a dose on an output day may be seen before or after: they come 0.05 days later
+        assert other[1:] == pytest.approx(own[1:], rel=2e-3, abs=1e-6 * np.abs(own).max()), name
+
+
+@pytest.mark.slow
+def test_pypesto_finds_the_likelihood_of_our_course(course, tmp_path):
+    """pyPESTO simulates the PEtab problem with libroadrunner; at the patient's own values it has our residuals."""
+    pytest.importorskip("pypesto")
+    petab = pytest.importorskip("pypesto.petab")
+    noise = 0.1
+    course.to_petab(tmp_path, ["k_growth"])
+    importer = petab.PetabImporter.from_yaml(str(tmp_path / "problem.yaml"), simulator_type="roadrunner")
+    problem = importer.create_problem()
+    theirs = problem.objective(problem.get_reduced_vector(np.asarray(importer.petab_problem.x_nominal_scaled)))
+    scans, diameter = course.scans, course.column("diameter_T")
+    simulated = np.interp(scans["day"], diameter.index, diameter) / diameter.iloc[0]
+    residuals = (scans["sld_mm"] / scans["sld_mm"].iloc[0] - simulated) / noise
+    ours = float((0.5 * np.log(2 * np.pi * noise**2) + 0.5 * residuals**2).sum())
+    assert theirs == pytest.approx(ours, rel=1e-4)

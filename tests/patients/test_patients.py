@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -281,3 +282,38 @@ def test_a_patient_who_progresses_on_the_last_days_is_followed_to_the_end() -> N
     course = patient.simulate("none", months=months)
     assert course.outcome["progression_day"] == later
     assert course.table.index[-1] == pytest.approx(later + 0.5)
+
+
+def test_a_twin_becomes_a_patient_with_the_parameters_that_measurements_have_moved():
+    from types import SimpleNamespace
+
+    from immunescape.api.twins import Twins
+    from immunescape.population.covariates import sample_covariates
+    from immunescape.population.reference_baseline import prepared_model
+    from immunescape.twins.growth import GrowTask, Proposal, grow
+
+    moved = Proposal(("k_growth",), np.array([0.4]), np.array([[0.5]]))
+    table = grow(GrowTask(3, proposal=moved), sample_covariates(0, 6, 3, 0)).table
+    twins = Twins(SimpleNamespace(twins=SimpleNamespace(table=table, seed=3, patient="P-7")))
+    number = int(table.index[-1])
+    patient = twins.patient(number)
+    assert "twin of P-7" in repr(patient)
+    model = prepared_model(())
+    parameters = patient.parameters(model)
+    row = table.loc[number]
+    assert parameters["k_growth"] == pytest.approx(float(row["p:k_growth"]), rel=1e-12)
+    assert parameters["k_growth"] != pytest.approx(
+        replace(patient, conditioned={}).parameters(model)["k_growth"], rel=1e-3
+    )
+    course = patient.simulate("none", months=1, conduct="planned", observe=["diameter_T"])
+    assert course.table["diameter_T"].iloc[0] == pytest.approx(float(row["b:diameter_T"]), rel=1e-6)
+    with pytest.raises(InputError, match="no twin has the number 12345"):
+        twins.patient(12345)
+
+
+def test_a_saved_course_says_with_what_it_was_computed(tmp_path):
+    course = immunescape.patient(seed=2).simulate("none", months=1, conduct="planned", observe=["V_T"])
+    course.save(tmp_path / "out", figure=False)
+    provenance = json.loads((tmp_path / "out" / "course.json").read_text())["provenance"]
+    assert provenance["packages"]["numpy"] == np.__version__
+    assert len(provenance["model_sha256"]) == 64

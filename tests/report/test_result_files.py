@@ -42,6 +42,11 @@ def test_columns_carry_units_and_descriptions(folder):
     assert b"CD8" in schema.field("b:CD8_density_T").metadata[b"description"]
     notes = json.loads(schema.metadata[b"immunescape_columns"])
     assert all(note["description"] for note in notes.values())
+    # a description says more than the name of its column
+    plain = {"age", "b:doubling_time"}
+    scans = json.loads(pq.read_schema(folder / "scans.parquet").metadata[b"immunescape_columns"])
+    said = {**notes, **scans}
+    assert [n for n, note in said.items() if note["description"] == n.replace("_", " ") and n not in plain] == []
     assert len(pd.read_parquet(folder / "patients.parquet")) == 8
 
 

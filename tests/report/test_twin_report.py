@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+import pytest
 
 from immunescape.report.twin_report import fan_picture, forest_picture, write_ranking, write_twins
 from immunescape.twins.conditioning import TwinPopulation
@@ -83,6 +84,31 @@ def test_the_page_of_a_ranking_says_what_it_must(tmp_path):
     for words in expected:
         assert words in page
     assert "<script src=" not in page
+
+
+@pytest.mark.parametrize("place", ["page", "terminal"])
+def test_every_figure_of_an_option_can_be_read(place, tmp_path, capsys):
+    from immunescape.report.twin_text import print_ranking
+    from immunescape.twins.ranking import FIGURES
+
+    patient, _ = made()
+    if place == "page":
+        shown = write_ranking(patient, tmp_path / "ranking.html", NOTICE).read_text(encoding="utf-8")
+    else:
+        print_ranking(patient)
+        shown = capsys.readouterr().out
+    headings = {
+        "response": "response %",
+        "rmst_24": "months alive of 24",
+        "grade3": "grade 3+ %",
+        "stopped": "discontinued",
+        **{f"{end}_{month}": f"{end.upper()} {month} %" for end in ("pfs", "os") for month in (6, 12, 24)},
+    }
+    assert set(headings) == set(FIGURES)
+    missing = [name for name, heading in headings.items() if heading not in " ".join(shown.split())]
+    assert missing == []
+    alive = patient.ranking.rows[0].figures["rmst_24"]
+    assert f"{alive.value:.1f} ({alive.low:.1f} to {alive.high:.1f})" in " ".join(shown.split())
 
 
 def test_the_page_of_twins_shows_the_patients_scans_and_the_forecast(tmp_path):

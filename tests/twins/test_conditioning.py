@@ -95,6 +95,154 @@ def test_a_proposal_and_its_weights_give_the_exact_answer_where_there_is_one():
     assert spread == pytest.approx(np.sqrt(np.diag(np.eye(6) - gain @ slope.T)), abs=0.06)
 
 
+def test_weighted_candidates_sharpen_the_proposal_where_an_observable_is_not_linear_and_the_answer_stays_right():
+    rng = np.random.default_rng(12)
+    names, error = tuple(f"p{i}" for i in range(4)), 0.3
+
+    def observed(z):
+        return np.column_stack([np.exp(z[:, 0]), z[:, 1]])
+
+    def made(scores):
+        return Grown(pd.DataFrame(index=range(len(scores))), names, scores, np.zeros(len(scores)), np.zeros((n, 0)))
+
+    def likely(z):
+        return -0.5 * (((values - observed(z)) / error) ** 2).sum(axis=1)
+
+    n, values = 20_000, np.array([5.0, 1.0])
+    first = made(rng.standard_normal((n, 4)))
+    posterior = np.exp(likely(first.scores))
+    arguments = (first, np.ones(n), first.scores, observed(first.scores), values, [error, error])
+    grid = np.linspace(-6.0, 6.0, 4001)
+    exact = np.exp(-0.5 * grid**2 - 0.5 * ((values[0] - np.exp(grid)) / error) ** 2)
+    shares, means = [], []
+    for proposal in (fitted_proposal(*arguments), fitted_proposal(*arguments, posterior=posterior)):
+        assert proposal is not None
+        z = rng.standard_normal((n, 4))
+        places = [names.index(p) for p in proposal.names]
+        z[:, places] = proposal.move(z[:, places])
+        log_weight = likely(z) - proposal.log_ratio(z[:, places])
+        w = np.exp(log_weight - log_weight.max())
+        shares.append(effective(w) / n)
+        means.append(float(w @ z[:, 0] / w.sum()))
+    assert shares[1] > 1.5 * shares[0]
+    assert means == pytest.approx([float(exact @ grid / exact.sum())] * 2, abs=0.05)
+
+
+def test_a_parameter_that_was_measured_itself_is_no_part_of_a_proposal():
+    scores = np.random.default_rng(13).standard_normal((500, 3))
+    first = Grown(pd.DataFrame(index=range(500)), ("a", "b", "c"), scores, np.zeros(500), np.zeros((500, 0)))
+    arguments = (first, np.ones(500), scores, scores[:, :2] @ np.eye(2), [1.0, 1.0], [0.5, 0.5])
+    free, held = fitted_proposal(*arguments), fitted_proposal(*arguments, fixed={"a"})
+    assert free is not None
+    assert held is not None
+    assert {"a", "b"} <= set(free.names)
+    assert "a" not in held.names
+
+
+def test_the_first_candidates_look_where_patients_of_the_population_point_to_and_some_do_not(monkeypatch):
+    import immunescape.twins.conditioning as module
+
+    names, made = ("x", "y"), []
+    rng = np.random.default_rng(14)
+
+    def grown(task, covariates, *, workers):
+        scores = np.random.default_rng(len(made)).standard_normal((len(covariates), 2))
+        if task.proposal is not None:
+            places = [names.index(p) for p in task.proposal.names]
+            scores[:, places] = task.proposal.move(scores[:, places])
+        made.append((len(covariates), task.proposal))
+        table = covariates.assign(**{"b:CD8_density_T": scores[:, 0]})
+        return Grown(table, names, scores, np.zeros(len(table)), np.zeros((len(table), 0)))
+
+    whole = rng.standard_normal((400, 2))
+    known = Observables(pd.DataFrame({"b:CD8_density_T": whole[:, 0]}), names, whole)
+    monkeypatch.setattr(module, "grow_many", grown)
+    monkeypatch.setattr(module, "reference_observables", lambda *_: known)
+    fact = number("CD8_density_T", 1.5, 0.5, "sd", "observable")
+    twins = condition("nobody", (fact,), twins=512, seed=6)
+    assert [n for n, _ in made] == [192, 320]
+    assert made[0][1] is None
+    assert made[1][1] is not None
+    # exact: prior and error are Gaussian
+    assert twins.mean("b:CD8_density_T") == pytest.approx(1.5 / (1 + 0.5**2), abs=0.06)
+    assert twins.effective > 200
+    assert twins.surprise["CD8_density_T"] == pytest.approx(math.erfc(1.5 / math.sqrt(2 * 1.25)), abs=0.04)
+
+
+def world_of(scores):
+    """Made-up tumours: observables of four parameters, not linear, and whether they are diagnosed."""
+    seen = np.column_stack(
+        [np.exp(0.7 * scores[:, 0] + 0.3 * scores[:, 3]), np.tanh(scores[:, 1]) + 0.5 * scores[:, 2]]
+    )
+    return seen, scores[:, 0] + 0.7 * scores[:, 1] > 0.8
+
+
+def diagnosed(draw, n):
+    """Scores of n candidates who are drawn until they are diagnosed, and the parameter sets tried."""
+    kept, tried = [], 0
+    waiting = n
+    for _ in range(10):
+        scores = draw(waiting)
+        tried += waiting
+        fine = world_of(scores)[1]
+        kept.append(scores[fine])
+        waiting -= int(fine.sum())
+        if not waiting:
+            break
+    return np.concatenate(kept), tried
+
+
+def test_ranks_of_the_truth_at_diagnosis_are_uniform_whatever_the_proposals(monkeypatch):
+    """Simulation-based calibration: parameters and observables of a patient who was measured with error."""
+    from scipy.stats import chisquare
+
+    import immunescape.twins.conditioning as module
+    from immunescape.twins.covariates import CovariateDraws
+
+    names, columns = ("p0", "p1", "p2", "p3"), ["b:a", "b:c"]
+    rng = np.random.default_rng(15)
+
+    def grown(task, covariates, *, workers):
+        def draw(n):
+            scores = rng.standard_normal((n, 4))
+            if task.proposal is not None:
+                places = [names.index(p) for p in task.proposal.names]
+                scores[:, places] = task.proposal.move(scores[:, places])
+            return scores
+
+        scores, tried = diagnosed(draw, len(covariates))
+        index = covariates.index[: len(scores)]
+        table = pd.DataFrame(world_of(scores)[0], columns=columns, index=index)
+        table[list(names)] = scores
+        fates = {"accepted": len(scores), "never diagnosed": tried - len(scores)}
+        return Grown(table, names, scores, np.zeros(len(table)), np.zeros((len(table), 0)), fates)
+
+    def covariates(facts, n, *, seed, start, region):
+        return CovariateDraws(pd.DataFrame(index=range(start, start + n)), 1.0, {})
+
+    whole, _ = diagnosed(lambda n: rng.standard_normal((n, 4)), 600)
+    known = Observables(pd.DataFrame(world_of(whole)[0], columns=columns), names, whole)
+    monkeypatch.setattr(module, "grow_many", grown)
+    monkeypatch.setattr(module, "conditional_covariates", covariates)
+    monkeypatch.setattr(module, "reference_observables", lambda *_: known)
+    truths, _ = diagnosed(lambda n: rng.standard_normal((n, 4)), 240)
+    ranks: dict[str, list[int]] = {name: [] for name in (*names, *columns)}
+    for k, truth in enumerate(truths):
+        seen = world_of(truth[None])[0][0]
+        measured = seen[0] * math.exp(0.2 * rng.standard_normal()), seen[1] + 0.2 * rng.standard_normal()
+        facts = [
+            number("a", measured[0], 0.2, "sd_ln", "observable"),
+            number("c", measured[1], 0.2, "sd", "observable"),
+        ]
+        twins = condition("simulated", facts, twins=400, seed=k, enough=200)
+        drawn = twins.table.iloc[rng.choice(len(twins), 15, p=twins.weights)]
+        for name, value in zip((*names, *columns), (*truth, *seen), strict=True):
+            ranks[name].append(int((drawn[name] < value).sum()))
+    for name, found in ranks.items():
+        counts = np.bincount(np.array(found) // 2, minlength=8)
+        assert chisquare(counts).pvalue > 0.002, (name, counts)
+
+
 def test_the_words_that_a_number_follows_are_those_of_the_table():
     from immunescape.knowledge.tables import read_rows
     from immunescape.population.covariates import covariate_table

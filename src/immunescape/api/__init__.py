@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from immunescape.api.cohort_ranking import RankedCohort, rank_cohort
 from immunescape.api.designs import DesignRun, VirtualDesign, design_sizes, designs_table, load_design, run_designs
-from immunescape.api.model import build_model, drugs_table, mechanisms_table, show
+from immunescape.api.model import build_model, drugs_table, mechanism_from_sbml, mechanisms_table, show
 from immunescape.api.profiles import ProfiledStudy, biomarkers_table, build_reference, profile_study
 from immunescape.api.ranking_settings import RankingSettings
 from immunescape.api.trials import VirtualResult, VirtualTrial, load_trial, patient, trials_table
@@ -31,6 +31,7 @@ __all__ = [
     "drugs_table",
     "load_design",
     "load_trial",
+    "mechanism_from_sbml",
     "mechanisms_table",
     "patient",
     "profile_study",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunescape.console import print_table
@@ -10,13 +11,15 @@ from immunescape.errors import InputError, unknown_word
 
 if TYPE_CHECKING:
     from immunescape.engine.bench import Workload
-    from immunescape.model import Model
+    from immunescape.model import Mechanism, Model
+    from immunescape.model.from_sbml import SbmlMechanism
     from immunescape.profile.biomarkers import Biomarker
 
 __all__ = [
     "bench_example",
     "build_model",
     "drugs_table",
+    "mechanism_from_sbml",
     "mechanisms_table",
     "model_summary",
     "print_bounds",
@@ -64,7 +67,9 @@ def _split_names(text: str) -> list[str]:
     return [w.strip() for w in text.split(",") if w.strip()]
 
 
-def build_model(*, drugs: str | Sequence[str] = "all", without: str | Sequence[str] = ()) -> Model:
+def build_model(
+    *, drugs: str | Sequence[str] = "all", without: str | Sequence[str] = (), mechanisms: Sequence[Mechanism] = ()
+) -> Model:
     """Assemble the model.
 
     Parameters
@@ -73,6 +78,8 @@ def build_model(*, drugs: str | Sequence[str] = "all", without: str | Sequence[s
         Names, or one comma-separated text; ``"all"`` takes every registered drug, ``""`` none.
     without
         Mechanisms to leave out, likewise.
+    mechanisms
+        Mechanisms beside the registered ones: declarations, or what :func:`mechanism_from_sbml` reads.
     """
     from immunescape.model import Model
     from immunescape.model.registry import drugs as registered
@@ -82,7 +89,24 @@ def build_model(*, drugs: str | Sequence[str] = "all", without: str | Sequence[s
         drugs = list(registered()) if drugs.strip() == "all" else _split_names(drugs)
     if isinstance(without, str):
         without = _split_names(without)
+    if mechanisms:
+        from immunescape.population.reference_baseline import extended_model
+
+        return extended_model(tuple(mechanisms), tuple(drugs), without=tuple(without))
     return with_reference_strengths(Model.build(drugs=drugs, without=without))
+
+
+def mechanism_from_sbml(
+    path: str | Path, couple: Mapping[str, Any] | str | Path | None = None, *, name: str = ""
+) -> SbmlMechanism:
+    """Read a mechanism from an SBML file; see :func:`immunescape.model.from_sbml.mechanism_from_sbml`.
+
+    >>> itaconate = immunescape.mechanism_from_sbml("itaconate.xml")  # doctest: +SKIP
+    >>> immunescape.patient(seed=3, mechanisms=[itaconate]).simulate("none").plot()  # doctest: +SKIP
+    """
+    from immunescape.model.from_sbml import mechanism_from_sbml as read
+
+    return read(path, couple, name=name)
 
 
 def model_summary(model: Model) -> dict[str, Any]:

@@ -219,7 +219,8 @@ def patient(seed: int = 1, **options: Any) -> VirtualPatient:
     seed
         Seed of all random numbers.
     **options
-        Covariates that the patient has (``pdl1_tps=60, stk11=True, histology="nonsquamous"``), ``region``, ``number``.
+        Covariates that the patient has (``pdl1_tps=60, stk11=True, histology="nonsquamous"``), ``region``, ``number``,
+        ``mechanisms`` (beside the registered ones, see :func:`immunescape.mechanism_from_sbml`).
 
     Examples
     --------

@@ -15,6 +15,7 @@ from immunescape.errors import InputError, unknown_word
 if TYPE_CHECKING:
     from immunescape.api.profiles import ProfiledStudy
     from immunescape.knowledge.profile_records import PatientProfile
+    from immunescape.patients import VirtualPatient
     from immunescape.twins.options import Option
     from immunescape.twins.ranking import RankedPatient
     from immunescape.twins.records import PatientRecord
@@ -39,6 +40,19 @@ class Twins:
     def table(self) -> Any:
         """Twins at diagnosis (pandas), with their ``weight``."""
         return self.result.twins.table.assign(weight=self.result.twins.weights)
+
+    def patient(self, number: int) -> VirtualPatient:
+        """Make one of the twins a patient, to simulate it under any regimen from diagnosis on.
+
+        Parameters
+        ----------
+        number
+            Index of the row of :attr:`table`. Its parameters are those of the twin, and no earlier line comes before.
+        """
+        from immunescape.patients import patient_of_twins
+
+        twins = self.result.twins
+        return patient_of_twins(twins.table, number, twins.seed, f"twin of {twins.patient}")
 
     @property
     def forecast(self) -> dict[str, Any]:
@@ -339,6 +353,7 @@ def rank_options(
     """
     from immunescape.parallel import usable_cores
     from immunescape.twins.conditioning import ENOUGH
+    from immunescape.twins.crew import crew_of
     from immunescape.twins.fit_weights import fit_factors
     from immunescape.twins.options import setting_of
     from immunescape.twins.outcomes import outcomes_of
@@ -350,20 +365,20 @@ def rank_options(
     from immunescape.twins.value import measure_next
 
     used = settings_with(settings, changes)
-    cores = usable_cores() if used.workers is None else used.workers
-    followed = twins_on(
-        record,
-        tuple((o.name, o.regimen) for o in options),
-        twins=used.twins,
-        seed=used.seed,
-        workers=cores,
-        engine=used.engine,
-        region=used.region,
-        months=used.months,
-        enough=ENOUGH if used.enough is None else used.enough,
-        progress=progress,
-    )
-    reference = reference_observables("east_asian" if used.region == "east_asian" else "western", cores)
+    with crew_of(usable_cores() if used.workers is None else used.workers) as crew:
+        followed = twins_on(
+            record,
+            tuple((o.name, o.regimen) for o in options),
+            twins=used.twins,
+            seed=used.seed,
+            workers=crew,
+            engine=used.engine,
+            region=used.region,
+            months=used.months,
+            enough=ENOUGH if used.enough is None else used.enough,
+            progress=progress,
+        )
+        reference = reference_observables("east_asian" if used.region == "east_asian" else "western", crew)
     limiting = limiting_steps(followed.twins.table, followed.twins.weights, reference)
     first_line = not record.history and not record.unknown_lines
     regimens = {o.name: o.regimen for o in options}

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from immunescape.cli import completion
-from immunescape.cli.running import show_rows, stop
+from immunescape.cli.running import Mechanisms, mechanisms_of, show_rows, stop
 
 __all__ = ["register"]
 
@@ -79,6 +79,7 @@ def model_command(
             "--without", help="Comma-separated mechanisms to leave out.", autocompletion=completion.mechanism_list
         ),
     ] = "",
+    mechanism: Mechanisms = None,
     equations: Annotated[bool, typer.Option("--equations", help="Print the assembled equations.")] = False,
     cite: Annotated[
         bool, typer.Option("--cite", help="Print the references of the selected mechanisms and drugs.")
@@ -94,7 +95,7 @@ def model_command(
     from immunescape.files import check_file
 
     check_file(sbml, "--sbml")
-    model = build_model(drugs=drugs, without=without)
+    model = build_model(drugs=drugs, without=without, mechanisms=mechanisms_of(mechanism))
     if sbml is not None:
         try:
             sbml.write_text(model.to_sbml(), encoding="utf-8")

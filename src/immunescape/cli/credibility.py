@@ -50,7 +50,8 @@ def credibility_command(
         typer.Option("--scoreboard", help="Output of `validate --json`, in place of simulating published trials."),
     ] = None,
     trajectories: Annotated[
-        int, typer.Option("--trajectories", min=4, max=10_000, help="Seed of the sensitivity analysis.")
+        int,
+        typer.Option("--trajectories", min=4, max=10_000, help="Trajectories of the sensitivity analysis."),
     ] = 6,
     workers: Workers = None,
     out: Annotated[

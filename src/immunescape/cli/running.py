@@ -5,24 +5,29 @@ from __future__ import annotations
 import json as json_module
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from immunescape.cli import completion
 from immunescape.errors import ImmunescapeError
 
+if TYPE_CHECKING:
+    from immunescape.model.from_sbml import SbmlMechanism
+
 __all__ = [
     "Cluster",
     "Engine",
+    "Mechanisms",
     "Progress",
     "Seed",
     "Workers",
     "first_with",
     "interruptible",
+    "mechanisms_of",
     "plain_warnings",
     "show_rows",
     "stop",
@@ -40,6 +45,13 @@ Engine = Annotated[
     str,
     typer.Option("--engine", help="auto, native, cuda, roadrunner or reference.", autocompletion=completion.engines),
 ]
+Mechanisms = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--mechanism",
+        help="SBML file of a mechanism to add; MY.coupling.yaml beside MY.xml says how it is coupled. Repeatable.",
+    ),
+]
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -50,6 +62,19 @@ Workers = Annotated[
         help="Processes [default: one per core]. Results do not depend on it.",
     ),
 ]
+
+
+def mechanisms_of(files: Sequence[Path] | None) -> tuple[SbmlMechanism, ...]:
+    """Read the mechanisms of SBML files, and say on standard error how they are coupled."""
+    if not files:
+        return ()
+    from immunescape.api import mechanism_from_sbml
+
+    read = tuple(mechanism_from_sbml(file) for file in files)
+    for mechanism in read:
+        for note in mechanism.notes:
+            typer.echo(f"{mechanism.name}: {note}", err=True)
+    return read
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from immunescape.cli import completion
-from immunescape.cli.running import Engine
+from immunescape.cli.running import Engine, Mechanisms, mechanisms_of
 from immunescape.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def simulate_command(
         ),
     ] = None,
     number: Annotated[int | None, typer.Option("--id", min=0, help="Number of the patient (of a run: --run).")] = None,
+    mechanism: Mechanisms = None,
     run: Annotated[Path | None, typer.Option("--run", help="Folder of a run, whose patient --id is taken.")] = None,
     arm: Annotated[str | None, typer.Option("--arm", help="Arm of that run.")] = None,
     trial: Annotated[
@@ -85,7 +86,8 @@ def simulate_command(
         )
     if out is not None:
         check_folder(out)
-    patient = _patient(seed, covariate, number=number, run=run, arm=arm, trial=trial, region=region, engine=engine)
+    origin: dict[str, Any] = {"number": number, "run": run, "arm": arm, "trial": trial, "region": region}
+    patient = _patient(seed, covariate, **origin, engine=engine, files=mechanism)
     patient = patient.changed(**{name: _change(text) for name, text in _pairs("--set", change).items()})
     shown = list(dict.fromkeys(observe or ()))
     courses = patient.compare(
@@ -127,6 +129,7 @@ def _patient(
     trial: Path | None,
     region: str,
     engine: str,
+    files: Sequence[Path] | None = None,
 ) -> Any:
     from immunescape.patients import draw_patient, patient_of_run
 
@@ -134,7 +137,18 @@ def _patient(
         if arm is not None or trial is not None:
             raise InputError("--arm and --trial belong to --run", hint="Name the folder of the run as well.")
         values = {name: _value(name, text) for name, text in _pairs("--with", covariate).items()}
-        return draw_patient(seed, region=region, number=number, engine=engine, **values)  # type: ignore[arg-type]
+        return draw_patient(
+            seed,
+            region=region,  # type: ignore[arg-type]
+            number=number,
+            engine=engine,
+            mechanisms=mechanisms_of(files),
+            **values,
+        )
+    if files:
+        raise InputError(
+            "--mechanism adds nothing to a patient of a run, whose tumour has grown without it", hint="Leave out --run."
+        )
     if number is None:
         raise InputError("--run without --id", hint="Give the number of the patient: the column 'id' of the run.")
     if covariate:

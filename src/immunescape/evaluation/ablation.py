@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import ImmunescapeError, InputError, unknown_word
-from immunescape.evaluation.mechanism_labels import GROUPS, LABELS, TOGETHER
+from immunescape.evaluation.mechanism_labels import GROUPS, LABELS, TOGETHER, ablatable
 from immunescape.evaluation.target_sets import data_targets
 from immunescape.evaluation.targets import Target, trial_targets
 from immunescape.evaluation.trial_classes import roles
@@ -176,17 +176,6 @@ class AblationResult:
             "targets": dict(self.targets),
             "mechanisms": [r.row() for r in self.rows],
         }
-
-
-def ablatable() -> list[str]:
-    """Names of the mechanisms that act on others, in the order of the registry; body and tumour stay."""
-    from immunescape.model.registry import mechanisms
-
-    return [
-        m.name
-        for m in mechanisms().values()
-        if m.name not in ("body", "tumour_growth") and (m.modulations or m.clones or m.contributions or m.reactions)
-    ]
 
 
 def chosen_mechanisms(names: Sequence[str]) -> list[str]:

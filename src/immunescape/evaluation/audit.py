@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["Audit", "run_audit", "strengths_at"]
 
 FloatArray = NDArray[np.float64]
-_SPARE = 8
-"""Candidates for each patient: those whose tumour is never diagnosed as things are say nothing."""
+_SPARE, _MOST_SPARE = 8, 256
+"""Candidates for each patient, at first and at most: tumours that are never diagnosed as things are say nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +112,32 @@ def strengths_at(model: Model, names: Sequence[str], values: Sequence[float], en
     return np.maximum(result.values[:, 0, :], 0.0)
 
 
+def _diagnosed(treated: TreatedPatients, patients: int, seed: int) -> tuple[NDArray[np.int64], FloatArray]:
+    """Take the first candidates whose tumour is diagnosed as things are; candidates are added until they suffice.
+
+    Returns
+    -------
+    (patients,) their numbers among the candidates, and (patients, k) their quantiles.
+    """
+    rng = np.random.default_rng(seed)
+    quantiles = np.empty((0, len(treated.parameters)))
+    diagnosed = np.empty(0, dtype=np.int64)
+    while len(diagnosed) < patients:
+        first, last = len(quantiles), max(2 * len(quantiles), _SPARE * patients)
+        if last > _MOST_SPARE * patients:
+            raise InputError(
+                f"only {len(diagnosed)} of {first} candidates are diagnosed",
+                where=treated.trial.file or treated.trial.name,
+                hint="Widen the eligibility criteria, or take fewer patients.",
+            )
+        treated.enlist(last)  # the same seed: those of before come first again
+        more = rng.random((last - first, quantiles.shape[1]))
+        unchanged = treated.evaluate(np.arange(first, last), more)
+        diagnosed = np.concatenate([diagnosed, first + np.flatnonzero(np.isfinite(unchanged).all(axis=1))])
+        quantiles = np.concatenate([quantiles, more])
+    return diagnosed[:patients], quantiles[diagnosed[:patients]]
+
+
 def run_audit(
     trial: str | Trial,
     *,
@@ -165,14 +191,7 @@ def run_audit(
     for j, key in enumerate(bare.modulations):
         if reference_id(key) in p and not np.allclose(at[:, j], stored[j], rtol=1e-9, atol=0.0):
             changed[reference_id(key)] = ("set", np.repeat(at[:, j], patients))
-    quantiles = np.random.default_rng(seed).random((_SPARE * patients, len(treated.parameters)))
-    unchanged = treated.evaluate(np.arange(_SPARE * patients), quantiles)
-    diagnosed = np.flatnonzero(np.isfinite(unchanged).all(axis=1))[:patients]
-    if len(diagnosed) < patients:
-        raise InputError(
-            f"only {len(diagnosed)} of {_SPARE * patients} candidates are diagnosed", hint="Take fewer patients."
-        )
-    quantiles = quantiles[diagnosed]
+    diagnosed, quantiles = _diagnosed(treated, patients, seed)
     who = np.tile(diagnosed, len(ends))
     values = treated.evaluate(who, np.tile(quantiles, (len(ends), 1)), progress, changed)
     finite = np.where(np.isfinite(values), values, np.nan).reshape(len(names), 2, patients, len(OUTPUTS))

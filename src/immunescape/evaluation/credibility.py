@@ -24,6 +24,7 @@ from immunescape.evaluation.trial_classes import regimen_class, roles
 if TYPE_CHECKING:
     from immunescape.evaluation.forecast import Forecast
     from immunescape.evaluation.sensitivity import Sensitivity
+    from immunescape.model.parameters import Parameter
     from immunescape.trial.spec import Arm, Trial
 
 __all__ = ["LEVELS", "Credibility", "Criterion", "Purpose", "Verification", "assess", "required_tier", "verify"]
@@ -153,6 +154,7 @@ class Credibility:
             "validation": {"rows": [s.row() for s in self.scores], "summary": dict(self.summary)},
             "sensitivity": None if self.sensitivity is None else self.sensitivity.to_json(),
             "influential": list(self.influential),
+            "ablation": list(ablation_rows(self.trial)),
             "applicability": {"drugs": list(self.drugs), "setting": list(self.setting)},
         }
 
@@ -193,7 +195,7 @@ def assess(
         Virtual patients per arm of the trials with published results; `scores` takes their place where they were
         computed before (``immunescape validate --json``).
     trajectories
-        Seed of the sensitivity analysis.
+        Trajectories of the sensitivity analysis, each from a different patient.
     workers, out, engine
         As for a single trial; `out` keeps finished patients.
     progress
@@ -367,11 +369,39 @@ def _setting_rows(trial: Trial) -> tuple[Row, ...]:
     return tuple(rows)
 
 
+# --- ablation --------------------------------------------------------------------------------------------------------
+
+
+def ablation_rows(trial: Trial) -> tuple[Row, ...]:
+    """Each drug of the trial with the mechanisms through which it acts and what these were tested by."""
+    from immunescape.evaluation.mechanism_labels import NOT_TESTED, ablatable, acts_through, short_label
+    from immunescape.model.registry import get_drug
+
+    rows = []
+    for name in sorted(set().union(*(_drugs_of(arm) for arm in trial.arms))):
+        tested: dict[str, list[str]] = {}
+        for mechanism in acts_through(get_drug(name)):
+            label = short_label(mechanism)
+            if label == NOT_TESTED and mechanism not in ablatable():
+                label = "cannot be switched off"
+            tested.setdefault(label, []).append(mechanism)
+        through = "; ".join(f"{label}: {', '.join(names)}" for label, names in sorted(tested.items()))
+        rows.append({"Drug": name, "Mechanisms through which it acts, by what tested them": through or "none"})
+    return tuple(rows)
+
+
 # --- sensitivity -----------------------------------------------------------------------------------------------------
+
+
+def _source(parameter: Parameter) -> str:
+    """Sources of a value; of an assumed one, what gave the direction."""
+    keys = "; ".join(parameter.sources)
+    return f"direction from {keys}" if keys and parameter.grade == "assumed" else keys or "assumed"
 
 
 def _graded(trial: Trial, sensitive: Sensitivity) -> tuple[Row, ...]:
     """The parameters that matter most to response, with grade and source."""
+    from immunescape.evaluation.mechanism_labels import owner_label
     from immunescape.model.assembly import Model
 
     model = Model.build(drugs=list(trial.arms[0].drugs), check_units=False, specificity=trial.specificity)
@@ -382,8 +412,9 @@ def _graded(trial: Trial, sensitive: Sensitivity) -> tuple[Row, ...]:
             {
                 "Parameter": row["parameter"],
                 "Mechanism": "covariate" if parameter is None else parameter.owner,
+                "Tested": "–" if parameter is None else owner_label(parameter.owner),
                 "Grade": "distribution of patients" if parameter is None else parameter.grade,
-                "Source": "–" if parameter is None else "; ".join(parameter.sources) or "assumed",
+                "Source": "–" if parameter is None else _source(parameter),
                 "Meaning": "–" if parameter is None else parameter.note or "–",
             }
         )

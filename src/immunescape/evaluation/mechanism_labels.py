@@ -29,11 +29,13 @@ __all__ = [
     "NOT_TESTED",
     "TOGETHER",
     "MechanismLabel",
+    "ablatable",
     "acts_through",
     "drug_label",
     "label_text",
     "mechanism_labels",
     "one_word_label",
+    "owner_label",
     "ranks",
     "record_labels",
     "short_label",
@@ -58,6 +60,7 @@ COLUMNS = (
 )
 _ONE_WORD = dict(zip(LABELS, ("trials", "data", "claims", "nothing"), strict=True))
 NOT_TESTED = "never ablated"
+_STAYS = "body and tumour cannot be switched off, and what acts on no other mechanism leaves nothing to compare"
 TOGETHER = "+"
 """Joins the names of mechanisms that are switched off together."""
 
@@ -125,6 +128,13 @@ def short_label(mechanism: str, path: Path = FILE) -> str:
     return NOT_TESTED if label is None else label.label or "not decided"
 
 
+def owner_label(owner: str, path: Path = FILE) -> str:
+    """Label of what a parameter belongs to, for a column of a table; a dash for a drug."""
+    from immunescape.model.registry import mechanisms
+
+    return short_label(owner, path) if owner in mechanisms() else "–"
+
+
 def one_word_label(mechanism: str, path: Path = FILE) -> str:
     """What a mechanism was tested by in one word, for a line of 80 columns; a dash where that is not known."""
     return _ONE_WORD.get(short_label(mechanism, path), "–")
@@ -134,7 +144,7 @@ def label_text(mechanism: str, path: Path = FILE) -> str:
     """Say in a line what a mechanism was tested by."""
     label = mechanism_labels(path).get(mechanism)
     if label is None:
-        return NOT_TESTED
+        return NOT_TESTED if mechanism in ablatable() else f"{NOT_TESTED}: {_STAYS}"
     if label.note:
         return label.note
     said = f"tested {label.label}" if label.label else "not decided (too few seeds)"
@@ -145,6 +155,17 @@ def label_text(mechanism: str, path: Path = FILE) -> str:
         f"{said}; without it mean errors change by {', '.join(parts)} SD ({label.patients} patients an arm, "
         f"{label.seeds} seeds, {label.date}, model {label.model[:8]}); {label.claims} claims name it"
     )
+
+
+def ablatable() -> list[str]:
+    """Names of the mechanisms that act on others, in the order of the registry; body and tumour stay."""
+    from immunescape.model.registry import mechanisms
+
+    return [
+        m.name
+        for m in mechanisms().values()
+        if m.name not in ("body", "tumour_growth") and (m.modulations or m.clones or m.contributions or m.reactions)
+    ]
 
 
 def acts_through(drug: Drug) -> tuple[str, ...]:
@@ -180,6 +201,7 @@ def ranks(drug: Drug, path: Path = FILE) -> tuple[bool, str]:
     """Whether the effect of a drug may rank it against others, and why.
 
     A drug that acts only through mechanisms that are tested by nothing may not, nor one that acts on other drugs alone.
+    A mechanism that could be ablated and never was, such as that of a plug-in, is tested by nothing so far.
     """
     through = ", ".join(acts_through(drug))
     if not through:
@@ -188,6 +210,10 @@ def ranks(drug: Drug, path: Path = FILE) -> tuple[bool, str]:
     if label == LABELS[3]:
         return False, f"acts only through what is tested by nothing ({through})"
     if not label:
+        labels = mechanism_labels(path)
+        supported = [m for m in acts_through(drug) if m in labels and labels[m].label in LABELS[:3]]
+        if not supported and set(acts_through(drug)) <= set(ablatable()):
+            return False, f"acts only through what was never ablated, or is tested by nothing ({through})"
         return True, f"acts through {through}, part of which was never ablated"
     return True, f"acts through what is tested {label} ({through})"
 

@@ -120,6 +120,10 @@ class TreatedPatients:
         self.grower = Grower(self.model, made, rtol=1e-5)
         self.compiled = made.compile(self.model.to_sbml())
         self.parameters = varying_parameters(self.model.parameters)
+        self.enlist(patients)
+
+    def enlist(self, patients: int) -> None:
+        """Take the first eligible candidates of the seed, and plan their doses."""
         self.covariates = self._candidates(patients)
         self._doses = self._planned()
 
@@ -315,6 +319,7 @@ def _row(treated: TreatedPatients, name: str) -> dict[str, Any]:
         "unit": p.unit,
         "value": p.value,
         "grade": p.grade,
+        "basis": p.basis,
         "sources": list(p.sources),
     }
 

@@ -95,7 +95,7 @@ class Claim(_Record):
     Attributes
     ----------
     id : unique, lower case with hyphens.
-    at : places in the review, ``paragraph.sentence`` or ``paragraph.first-last``.
+    at : places in the review, ``paragraph.sentence`` or ``paragraph.first-last``; none for the claim of a plug-in.
     refs : the review's reference numbers.
     text : what it says, in our own words.
     kind : ``directional``, ``quantitative`` (the review gives a size), or ``context`` (not for a simulation to judge).
@@ -126,7 +126,7 @@ class Claim(_Record):
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
-    at: tuple[str, ...]
+    at: tuple[str, ...] = ()
     refs: tuple[int, ...] = ()
     text: str = Field(min_length=10)
     kind: Literal["directional", "quantitative", "context"] = "directional"
@@ -291,13 +291,19 @@ def load_claims() -> tuple[Claim, ...]:
         Naming file, line and claim; an identifier that stands twice.
     """
     claims = list(shipped_claims())
+    chapters = {claim.id: f"'{claim.chapter}'" for claim in claims}
+    if len(chapters) < len(claims):
+        raise InputError("a claim occurs in two of the included chapters")
     for path in plugins.library("claims").values():
-        claims += read_claims(str(path), path.read_text(encoding="utf-8"))
-    seen: set[str] = set()
-    for claim in claims:
-        if claim.id in seen:
-            raise InputError(f"the claim '{claim.id}' occurs in two chapters")
-        seen.add(claim.id)
+        for claim in read_claims(str(path), path.read_text(encoding="utf-8")):
+            if claim.id in chapters:
+                raise InputError(
+                    f"the id '{claim.id}' is that of a claim of the chapter {chapters[claim.id]}",
+                    where=str(path),
+                    hint="Give the claim another id.",
+                )
+            chapters[claim.id] = f"'{claim.chapter}' ({path})"
+            claims.append(claim)
     return tuple(claims)
 
 

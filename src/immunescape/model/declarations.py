@@ -93,8 +93,9 @@ class Modulation:
     """How strongly a pathway inhibits or promotes a shared process.
 
     Strengths X >= 0 (dimensionless) of one pathway add up, so that inhibitors acting on one pathway share one
-    saturation; different pathways multiply. With X0 the strength at the untreated reference patient, the factor is
+    saturation. With X0 the strength at the untreated reference patient, the factor of a single pathway is
     ``(1 + X0) / (1 + X)`` for an inhibition and ``(1 + X) / (1 + X0)`` for a promotion: 1 at the reference baseline.
+    Inhibiting pathways of one process are resistances that add up, promoting ones multiply (`model.composition`).
     """
 
     process: str

@@ -13,9 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from immunescape.errors import InputError, ModelError, unknown_word
+from immunescape.knowledge.references import get_reference, load_references
 from immunescape.model.declarations import Drug, Mechanism
-from immunescape.model.parameters import table_path
+from immunescape.model.parameters import load_parameters, table_path
 from immunescape.plugins import Contribution, cached, contributions
+from immunescape.record_types import wrong_field
 from immunescape.registry import Registry
 
 __all__ = ["DRUGS", "MECHANISMS", "drugs", "get_drug", "get_mechanism", "mechanisms", "with_table_in"]
@@ -51,7 +53,24 @@ def with_table_in(mechanism: Mechanism, folder: Path | None, where: str) -> Mech
 
 def _adopt(extra: Contribution) -> Mechanism:
     value: Mechanism = extra.value
-    return with_table_in(value, extra.folder, extra.where) if isinstance(value, Mechanism) else value
+    if not isinstance(value, Mechanism):
+        return value
+    adopted = with_table_in(value, extra.folder, extra.where)
+    if wrong := wrong_field(adopted):
+        raise ModelError(wrong, where=extra.where)
+    _check_cited(adopted, extra.where)
+    return adopted
+
+
+def _check_cited(mechanism: Mechanism, where: str) -> None:
+    """Refuse what cites a source that neither the bibliography nor a ``.bib`` file beside its table has."""
+    table = Path(mechanism.parameters) if str(mechanism.parameters) else None
+    references = load_references(sorted(table.parent.glob("*.bib")) if table is not None else ())
+    for key in mechanism.references:
+        get_reference(key, references, where)
+    for parameter in load_parameters(table, mechanism.name).values() if table is not None else ():
+        for key in parameter.sources:
+            get_reference(key, references, parameter.origin)
 
 
 def _adopt_drug(extra: Contribution) -> Drug:
@@ -93,24 +112,37 @@ def _drugs() -> Mapping[str, Drug]:
     registered = DRUGS.all()
     clash = sorted(set(registered) & set(MECHANISMS.all()))
     if clash:
-        raise ModelError(f"'{clash[0]}' is both a mechanism and a drug")
+        raise ModelError(
+            f"'{clash[0]}' is both a mechanism and a drug",
+            where=f"{MECHANISMS.entries()[clash[0]].where}; {DRUGS.entries()[clash[0]].where}",
+            hint="Give one of them another name.",
+        )
     taken: dict[str, str] = {}
     for drug in registered.values():
         for drug_name in {w.casefold() for w in (drug.name, *drug.synonyms)}:
             if drug_name in taken:
-                raise ModelError(f"'{drug_name}' names both drugs '{taken[drug_name]}' and '{drug.name}'")
+                raise ModelError(
+                    f"'{drug_name}' names both drugs '{taken[drug_name]}' and '{drug.name}'",
+                    where=DRUGS.entries()[drug.name].where,
+                    hint="Give one of them another name, or leave out the synonym.",
+                )
             taken[drug_name] = drug.name
     for extra in contributions("immunescape.drugs"):
-        _check_harm(extra.value.name, extra.where)
+        _check_harm(extra.value, extra.where)
     return registered
 
 
-def _check_harm(drug: str, where: str) -> None:
+def _check_harm(declared: Drug, where: str) -> None:
     """Refuse a drug of a plug-in without class, harm or usual dose: it would fail in the middle of a trial, or win."""
     from immunescape.model.drug_tables import drug_classes, usual_doses
     from immunescape.model.toxicity import toxicity, toxicity_facts
 
-    toxicity_facts()  # a table that cannot be read names its row
+    drug = declared.name
+    references = load_references()
+    for fact in toxicity_facts():  # a table that cannot be read names its row
+        if drug in fact.regimen.split("+"):
+            for key in fact.sources:
+                get_reference(key, references, fact.origin)
     hint = (
         "Bring '{file}' in the folder of the plug-in's entry point in the group 'immunescape.data'; "
         "examples/plugin has one, and immunescape.testing.check_drug says what is missing."
@@ -119,13 +151,25 @@ def _check_harm(drug: str, where: str) -> None:
         raise ModelError(f"the drug '{drug}' has no class", where=where, hint=hint.format(file="drug_classes.csv"))
     if drug not in usual_doses():
         raise ModelError(f"the drug '{drug}' has no usual dose", where=where, hint=hint.format(file="usual_doses.csv"))
+    if usual_doses()[drug].unit not in declared.dose_units:
+        units = ", ".join(declared.dose_units)
+        raise ModelError(
+            f"the usual dose of '{drug}' is in '{usual_doses()[drug].unit}', in which it cannot be dosed",
+            where=where,
+            hint=f"It is dosed in {units}. Correct 'usual_doses.csv' or the drug's `dose_units`.",
+        )
     try:
         toxicity((drug,))
     except InputError as error:
+        kind, advice = drug_classes()[drug], hint.format(file="toxicity.csv")
+        if kind not in {c for other, c in drug_classes().items() if other != drug}:
+            advice = (
+                f"No other drug has the class '{kind}': correct it in 'drug_classes.csv', or add its rows. {advice}"
+            )
         raise ModelError(
             f"the drug '{drug}' has no complete record of harm: {error.message}",
             where=where,
-            hint="A drug without harm would always win. " + hint.format(file="toxicity.csv"),
+            hint=f"A drug without harm would always win. {advice}",
         ) from error
 
 

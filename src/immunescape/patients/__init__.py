@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from immunescape.patients.course import PatientCourse
 from immunescape.patients.courses import PatientCourses
-from immunescape.patients.draw import draw_patient, patient_of_run, patient_of_trial
+from immunescape.patients.draw import draw_patient, patient_of_run, patient_of_trial, patient_of_twins
 from immunescape.patients.virtual_patient import VirtualPatient
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "draw_patient",
     "patient_of_run",
     "patient_of_trial",
+    "patient_of_twins",
 ]

@@ -140,6 +140,7 @@ class PatientCourse:
                     "origin": self.patient.origin,
                     "covariates": dict(self.patient.covariates),
                     "changes": dict(self.patient.changes),
+                    **_own_mechanisms(self.patient),
                 },
                 "outcome": dict(self.outcome),
                 "doses": self.doses.to_dict("records"),
@@ -201,3 +202,9 @@ class PatientCourse:
     def _repr_html_(self) -> str:
         items = "".join(f"<li>{html.escape(text)}</li>" for text in self.sentences())
         return f"<p><b>{html.escape(self.label)}</b></p><ul>{items}</ul>" + self.patient._repr_html_()
+
+
+def _own_mechanisms(patient: VirtualPatient) -> dict[str, Any]:
+    """The mechanisms beside the registered ones by name and file; nothing where there are none."""
+    own = [{"name": m.name, "file": str(getattr(m, "source", ""))} for m in patient.mechanisms]
+    return {"mechanisms": own} if own else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import re
@@ -9,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from immunescape.release import installation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,7 +118,7 @@ def save_courses(courses: Sequence[PatientCourse], folder: Path, *, figure: bool
         every = [getattr(c, name).assign(course=c.label) for c in courses]
         nonempty = [course for course in every if len(course)] or every[:1]
         write(f"{name}.csv", pd.concat(nonempty, ignore_index=True).to_csv(index=False))
-    content = [c.to_json() for c in courses]
+    content = [{**c.to_json(), "provenance": _provenance(c)} for c in courses]
     write("course.json", json.dumps(content[0] if len(content) == 1 else content, indent=2, allow_nan=False) + "\n")
     if figure:
         from immunescape.patients.plot import plot_courses
@@ -123,6 +126,12 @@ def save_courses(courses: Sequence[PatientCourse], folder: Path, *, figure: bool
         plot_courses(courses, None, folder / "course.png")
         written.append(folder / "course.png")
     return written
+
+
+def _provenance(course: PatientCourse) -> dict[str, Any]:
+    """What the course was computed with: versions, platform, and the hash of the model's SBML."""
+    document = course.model.to_sbml()
+    return {**installation(), "model_sha256": hashlib.sha256(document.encode()).hexdigest()}
 
 
 def _cell(text: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,13 @@ from immunescape.patients.virtual_patient import VirtualPatient
 if TYPE_CHECKING:
     import pandas as pd
 
+    from immunescape.model.declarations import Mechanism
     from immunescape.population.covariates import Region
     from immunescape.population.fit import PopulationFit
     from immunescape.trial.result import TrialResult
     from immunescape.trial.spec import Trial
 
-__all__ = ["draw_patient", "patient_of_run", "patient_of_trial"]
+__all__ = ["draw_patient", "patient_of_run", "patient_of_trial", "patient_of_twins"]
 
 CANDIDATES = 4096
 """Candidates among which one with the given covariates is looked for."""
@@ -43,6 +44,7 @@ def draw_patient(
     number: int | None = None,
     engine: str = "auto",
     fit: PopulationFit | None = None,
+    mechanisms: Sequence[Mechanism] = (),
     **covariates: Any,
 ) -> VirtualPatient:
     """Draw a virtual patient at diagnosis of advanced NSCLC.
@@ -60,6 +62,9 @@ def draw_patient(
         Engine that grows the tumour.
     fit
         How distributions across patients are moved; None takes the fit that ships.
+    mechanisms
+        Mechanisms beside the registered ones, such as :func:`immunescape.mechanism_from_sbml` reads: the tumour grows
+        with them, and they stay with the patient.
     **covariates
         Covariate = value: ``pdl1_tps=60``, ``stk11=True``, ``histology="squamous"``.
         `immunescape.trial.covariates.COVARIATES` lists them with their units and values.
@@ -73,7 +78,7 @@ def draw_patient(
     from immunescape.engine import get_engine
     from immunescape.population.blocks import BlockMaker, PopulationSpec
     from immunescape.population.covariates import sample_covariates
-    from immunescape.population.reference_baseline import prepared_model
+    from immunescape.population.reference_baseline import extended_model, prepared_model
 
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise InputError(f"the seed is {seed!r}", hint="Seeds are whole numbers from 0 on.")
@@ -85,13 +90,14 @@ def draw_patient(
         candidates = _nearest(sample_covariates(0, CANDIDATES, int(seed), 0, region=region), requested)
     else:
         candidates = _with(sample_covariates(number, 1, int(seed), 0, region=region), requested)
-    maker = BlockMaker(prepared_model(()), spec, get_engine(engine))
+    model = extended_model(mechanisms) if mechanisms else prepared_model(())
+    maker = BlockMaker(model, spec, get_engine(engine))
     reasons: dict[str, int] = {}
     for position in range(min(TRIES, len(candidates))):
         row = candidates.iloc[[position]]
         block = maker.grow(row)
         if len(block.table):
-            return _patient(block.table, int(seed), 0, fit)
+            return replace(_patient(block.table, int(seed), 0, fit), mechanisms=tuple(mechanisms))
         for fate in block.draws["fate"]:
             reasons[str(fate)] = reasons.get(str(fate), 0) + 1
     tried = ", ".join(f"{k} ({n} times)" for k, n in sorted(reasons.items(), key=lambda item: -item[1]))
@@ -216,6 +222,31 @@ def _again(
         measurable=trial.population.measurable,
         rtol=RTOL,
     )
+
+
+def patient_of_twins(table: pd.DataFrame, number: int, seed: int, origin: str) -> VirtualPatient:
+    """Make a twin a patient at diagnosis, before any treatment.
+
+    Parameters
+    ----------
+    table
+        Twins at diagnosis (`immunescape.twins.conditioning.TwinPopulation.table`).
+    number
+        Index of the row.
+    seed
+        Seed of the twins.
+    origin
+        Where the patient is from, as text.
+    """
+    if number not in table.index:
+        first, last = table.index.min(), table.index.max()
+        raise InputError(
+            f"no twin has the number {number}",
+            hint=f"Numbers run from {first} to {last}, with gaps: the index of table.",
+        )
+    row = table.loc[[number]].iloc[[0]]
+    values = {str(c)[2:]: float(row[c].iloc[0]) for c in row.columns if str(c).startswith("p:")}
+    return replace(_patient(row, seed, 0, None), origin=origin, conditioned=values)
 
 
 _OTHER = "The run was made by another version of the package or another fit: run the trial again."

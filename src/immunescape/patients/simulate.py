@@ -174,6 +174,10 @@ _COMPILED: dict[tuple[int, str], tuple[Model, Compiled]] = {}
 def _prepared(patient: VirtualPatient, regimen: Regimen, model: Model | None, engine: str) -> tuple[Model, Compiled]:
     needed = dict.fromkeys(d for line in patient.prior for c in line.choices for d in c.regimen.drugs)
     needed |= dict.fromkeys(regimen.drugs)
+    if model is None and patient.mechanisms:
+        from immunescape.population.reference_baseline import extended_model
+
+        model = extended_model(patient.mechanisms, tuple(dict.fromkeys((*patient.drugs, *needed))), patient.specificity)
     if model is None:
         return _shipped(tuple(dict.fromkeys((*patient.drugs, *needed))), engine, patient.specificity)
     lacking = [d for d in needed if d not in {drug.name for drug in model.drugs}]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from immunescape.model.assembly import Model
+    from immunescape.model.declarations import Mechanism
     from immunescape.patients.course import PatientCourse
     from immunescape.patients.courses import PatientCourses
     from immunescape.patients.relief import LimitingStep
@@ -77,6 +78,9 @@ class VirtualPatient:
     measurable : whether the trial that the patient is from demands a measurable lesion after earlier lines; a patient
         without one is scanned again until there is one.
     rtol : relative tolerance with which the patient was made, and is simulated where nothing else is said.
+    mechanisms : mechanisms beside the registered ones, with which the tumour has grown.
+    conditioned : parameter -> value (in the unit of the parameter table) in place of the one that seed and number draw:
+        those of a twin, which measurements have moved.
     """
 
     number: int
@@ -98,6 +102,8 @@ class VirtualPatient:
     origin: str = "drawn"
     measurable: bool = False
     rtol: float = 1e-6
+    mechanisms: tuple[Mechanism, ...] = ()
+    conditioned: Mapping[str, float] = field(default_factory=dict)
 
     def changed(self, **changes: Change) -> VirtualPatient:
         """Return the patient with parameters changed from the start of the simulation on (the tumour is not regrown).
@@ -127,6 +133,9 @@ class VirtualPatient:
             for name, value in patient_parameters(
                 model.parameters, self._covariate_row(), self.seed, self.stream, draw=self.draw, fit=self.fit
             ).items()
+        }
+        values |= {
+            name: float(value) for name, value in self.conditioned.items() if name in (*values, *model.parameters)
         }
         for name, change in self.changes.items():
             if name not in model.parameters:
@@ -216,7 +225,8 @@ class VirtualPatient:
 
     def __repr__(self) -> str:
         facts = "; ".join(f"{name} {value}" for name, value in self._facts())
-        changes = "".join(f"; {k} {v}" for k, v in self.changes.items())
+        changes = "".join(f"; with {m.name}" for m in self.mechanisms)
+        changes += "".join(f"; {k} {v}" for k, v in self.changes.items())
         return f"VirtualPatient({self.origin}, number {self.number}, seed {self.seed}: {facts}{changes})"
 
     def _repr_html_(self) -> str:

@@ -42,9 +42,11 @@ from immunescape.population.diagnosis import clones_off
 if TYPE_CHECKING:
     from immunescape.engine.api import Compiled
     from immunescape.model.assembly import Model
+    from immunescape.model.declarations import Mechanism
 
 __all__ = [
     "Baseline",
+    "extended_model",
     "prepared_model",
     "reference_baseline",
     "reference_strengths",
@@ -124,6 +126,48 @@ def prepared_model(drugs: tuple[str, ...], specificity: str = DEFAULT) -> Model:
     from immunescape.model.stored import registered_model
 
     return with_reference_strengths(registered_model(drugs, specificity))
+
+
+_EXTENDED: dict[tuple[str, tuple[str, ...], str], Model] = {}
+"""The last models with mechanisms that are not registered."""
+
+
+def extended_model(
+    mechanisms: Sequence[Mechanism],
+    drugs: Sequence[str] = (),
+    specificity: str = DEFAULT,
+    *,
+    without: Sequence[str] = (),
+) -> Model:
+    """Return the model of every registered mechanism and some that are not, ready to be simulated.
+
+    Parameters
+    ----------
+    mechanisms
+        Declarations, such as :func:`immunescape.mechanism_from_sbml` reads.
+    drugs
+        Registered drugs by name.
+    specificity
+        See :mod:`immunescape.model.specificity`.
+    without
+        Registered mechanisms to leave out.
+
+    Raises
+    ------
+    ModelError
+        For a declaration that does not fit, its units included.
+    """
+    from immunescape.model import registry
+    from immunescape.model.assembly import Model as _Model
+
+    key = (repr((tuple(mechanisms), tuple(without))), tuple(drugs), specificity)
+    if key not in _EXTENDED:
+        every: list[str | Mechanism] = [*registry.mechanisms(), *mechanisms]
+        model = with_reference_strengths(_Model.build(every, drugs, without, specificity=specificity))
+        while len(_EXTENDED) >= 4:
+            _EXTENDED.pop(next(iter(_EXTENDED)))
+        _EXTENDED[key] = model
+    return _EXTENDED[key]
 
 
 def reference_baseline(

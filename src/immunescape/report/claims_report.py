@@ -69,7 +69,8 @@ def claims_table(rows: Sequence[Checked]) -> Table:
         [
             {
                 "Claim": r.claim.id,
-                "Review": ", ".join(r.claim.at) + (f" [{', '.join(map(str, r.claim.refs))}]" if r.claim.refs else ""),
+                "Review": (", ".join(r.claim.at) or "–")
+                + (f" [{', '.join(map(str, r.claim.refs))}]" if r.claim.refs else ""),
                 "What it says": r.claim.text,
                 "Looked at": f"{r.claim.observe}, day {r.claim.day:g}" if r.claim.observe else "–",
                 "Expected": _expected(r.claim),

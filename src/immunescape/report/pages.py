@@ -157,12 +157,15 @@ def page(model: Model, component: Mechanism, course: ReferenceCourse | None, pic
     course, picture
         What was simulated, and the file name of its picture.
     """
+    from immunescape.evaluation.mechanism_labels import label_text
     from immunescape.knowledge.references import format_reference, get_reference, load_references
     from immunescape.model.declarations import Drug
     from immunescape.model.describe import parameter_table
 
     lines = [f"# {component.title}", "", f"`{component.name}` – {component.summary}", ""]
-    if isinstance(component, Drug):
+    if not isinstance(component, Drug):
+        lines += [f"Ablation: {label_text(component.name)}", ""]
+    else:
         facts = [f"class: {component.drug_class}", f"targets: {', '.join(component.targets)}"]
         facts.append(f"doses: {', '.join(component.dose_units)}")
         lines += ["; ".join(facts) + ".", ""]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from immunescape.console import markdown_table
 from immunescape.model.declarations import Mechanism
-from immunescape.report.tables import toxicity_rows
+from immunescape.report.tables import cited, toxicity_rows
 
 if TYPE_CHECKING:
     from immunescape.knowledge.claim_records import Claim
@@ -77,12 +77,14 @@ def mechanism_page(name: str, model: Model | None = None) -> str:
     model
         The model that its equations are taken from; None assembles all mechanisms without drugs.
     """
+    from immunescape.evaluation.mechanism_labels import label_text
     from immunescape.model import Model as Assembled
     from immunescape.model.registry import get_mechanism
 
     mechanism = get_mechanism(name)
     model = Assembled.build(drugs=[]) if model is None else model
     lines = _head(mechanism)
+    lines += [f"Ablation: {cell(label_text(name))}", ""]
     if mechanism.requires:
         lines += ["Requires: " + ", ".join(f"`{n}`" for n in mechanism.requires) + ".", ""]
     lines += _parameters(model, name) + _structure(mechanism) + _equations(model, name)
@@ -115,7 +117,7 @@ def drug_page(name: str, model: Model | None = None) -> str:
                 cell(r["value"]),
                 cell(r["unit"]),
                 r["grade"],
-                _sources(r["source"].split("; ")),
+                _keys(r["source"]),
             )
             for r in harm
         ]
@@ -252,8 +254,11 @@ def _head(record: Mechanism) -> list[str]:
     return [f"# {cell(record.title)}", "", f"`{record.name}`", "", cell(record.summary), ""]
 
 
-def _sources(keys: Iterable[str]) -> str:
-    return ", ".join("assumed" if k == "assumed" else f"`{k}`" for k in keys) or "assumed"
+def _keys(cited_: str) -> str:
+    """What `cited` wrote, with the keys as code."""
+    prefix = "direction from " if cited_.startswith("direction from ") else ""
+    keys = cited_.removeprefix(prefix).split("; ")
+    return prefix + ", ".join("assumed" if k == "assumed" else f"`{k}`" for k in keys)
 
 
 def _parameters(model: Model, owner: str) -> list[str]:
@@ -264,7 +269,14 @@ def _parameters(model: Model, owner: str) -> list[str]:
         spread = "" if p.spread is None else f" {p.spread:.4g}"
         bounds = "" if p.lower is None and p.upper is None else f" [{_end(p.lower)}, {_end(p.upper)}]"
         distribution = f"{p.distribution}{spread}{bounds}"
-        row = (f"`{p.name}`", cell(p.value), cell(p.unit), cell(distribution), p.grade, _sources(p.sources))
+        row = (
+            f"`{p.name}`",
+            cell(p.value),
+            cell(p.unit),
+            cell(distribution),
+            p.grade,
+            _keys(cited(p.grade, p.sources)),
+        )
         rows.append((*row, cell(p.note)))
     if not rows:
         return ["No parameters.", ""]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import json
-import platform
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from immunescape.model.specificity import DEFAULT
+from immunescape.release import installation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +33,37 @@ _COMMON_COLUMNS = {
     "late_cycles": ("", "cycles that toxicity delayed"),
     "death_cause": ("", "disease, tumour volume or toxicity"),
     "resistance": ("", "to checkpoint inhibitors, by the definitions of SITC"),
+    "largest_mm": ("mm", "diameter of the largest lesion"),
+    "change_pct": ("percent", "sum of diameters against the baseline"),
+    "frailty_death": ("1", "factor of the hazard of death that tumour and covariates do not explain"),
+    "frailty_new_lesion": ("1", "factor of the hazard of new lesions that tumour and covariates do not explain"),
+    "volume_ml_baseline": ("milliliter", "tumour volume at the baseline scan"),
+    "sld_mm_baseline": ("mm", "sum of the longest diameters of the target lesions at the baseline scan"),
+    "largest_mm_baseline": ("mm", "diameter of the largest lesion at the baseline scan"),
+    "target_lesions": ("", "number of target lesions"),
+    "best_change_pct": ("percent", "deepest change of the sum of diameters against the baseline"),
+    "progression_day": ("day", "progression by RECIST 1.1, since randomisation; empty without one"),
+    "progression_new_lesion": ("", "progression was by a new lesion"),
+    "death_day": ("day", "death, since randomisation; empty for those who live to the end of follow-up"),
+    "dropout_day": ("day", "lost to follow-up, since randomisation"),
+    "follow_up_day": ("day", "end of the patient's follow-up, since randomisation"),
+    "entry_months": ("month", "entry into the trial, since the first patient's"),
+    "treatment_end_day": ("day", "end of the trial's treatment, since randomisation"),
+    "grade3_day": ("day", "first severe (grade 3 or higher) toxic event, since randomisation"),
+    "toxicity_stop_day": ("day", "treatment stopped for toxicity, since randomisation"),
+    "dose_reduced": ("", "a dose was reduced for toxicity"),
+    "checkpoint_inhibitor": ("", "the trial's treatment holds a checkpoint inhibitor"),
+    "ici_with_chemotherapy": ("", "the trial's treatment holds a checkpoint inhibitor and chemotherapy"),
+    "next_line": ("", "a further line of treatment was given"),
+    "next_line_regimen": ("", "treatment of the further line"),
+    "next_line_day": ("day", "start of the further line, since randomisation"),
+    "pfs_months": ("month", "progression-free survival, or time to censoring"),
+    "pfs_event": ("", "progression or death was seen"),
+    "pfs_reason": ("", "what ended progression-free survival, or censored it"),
+    "os_months": ("month", "overall survival, or time to censoring"),
+    "os_event": ("", "death was seen"),
+    "dor_months": ("month", "duration of response, or time to censoring"),
+    "dor_event": ("", "the response ended by progression or death"),
     "lesion_draws": ("", "number of the draw that gave each further lesion its parameters; -1: the patient's own"),
 }
 _ENDINGS = (
@@ -79,6 +109,9 @@ def column_notes(columns: list[str], drugs: tuple[str, ...], specificity: str = 
             unit, text = COLUMNS[column]
         elif column in _COMMON_COLUMNS:
             unit, text = _COMMON_COLUMNS[column]
+        elif column.startswith("prior ") and column.endswith("_days"):
+            line = column.removeprefix("prior ").removesuffix("_days")
+            unit, text = "day", f"length of earlier line {line}, from its start to the next line or the trial"
         else:
             unit = next((u for ending, u in _ENDINGS if column.endswith(ending)), "")
         notes[column] = {"unit": unit, "description": text}
@@ -115,25 +148,16 @@ def described_parquet(
 def provenance(result: TrialResult, command: str) -> dict[str, Any]:
     """How a result came about: command, versions, model, date; enough to repeat it."""
     import hashlib
-    from importlib.metadata import PackageNotFoundError, version
 
     from immunescape.population.reference_baseline import prepared_model
 
-    packages = {}
-    for name in ("numpy", "scipy", "pandas", "pyarrow", "python-libsbml"):
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:  # it may be installed under another name
-            continue
     document = prepared_model(result.trial.drugs, result.trial.specificity).to_sbml()
     return {
         "command": command,
         "specificity": result.trial.specificity,
         "version": result.version,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "platform": f"{sys.platform} {platform.machine()}",
-        "packages": packages,
+        **installation(),
         "engine": result.engine,
         "model_sha256": hashlib.sha256(document.encode()).hexdigest(),
         "protocol_sha256": hashlib.sha256((result.trial.text or repr(result.trial)).encode()).hexdigest(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from immunescape.evaluation.mechanism_labels import owner_label
 from immunescape.report.tables import Row, Table
 
 if TYPE_CHECKING:
@@ -28,7 +29,13 @@ def sensitivity_table(result: Sensitivity, n: int = 20) -> Table:
     """One row for each of the n parameters that matter most."""
     rows: list[Row] = []
     for rank, row in enumerate(result.top(n), 1):
-        shown: Row = {"Rank": rank, "Parameter": row["parameter"], "Mechanism": row["mechanism"], "Grade": row["grade"]}
+        shown: Row = {
+            "Rank": rank,
+            "Parameter": row["parameter"],
+            "Mechanism": row["mechanism"],
+            "Tested": owner_label(row["mechanism"]),
+            "Basis": row["basis"],
+        }
         for output, title in _TITLES.items():
             value, low, high = _index(row[output], result.method)
             sign = "" if result.method == "sobol" else ("+" if row[output]["mu"] > 0 else "−")

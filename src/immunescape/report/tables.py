@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from immunescape.console import markdown_table
-from immunescape.evaluation.mechanism_labels import short_label
-from immunescape.model.registry import mechanisms
+from immunescape.evaluation.mechanism_labels import owner_label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -369,7 +368,7 @@ def grades_table(model: Model) -> Table:
                 "Mechanism or drug": component.title,
                 "States": sum(s.owner == component.name for s in model.states.values()),
                 **{g: grades.get(g, 0) for g in ("measured", "fitted", "assumed")},
-                "Tested": "–" if component in model.drugs else short_label(component.name),
+                "Tested": owner_label(component.name),
             }
         )
     return Table(rows, ("States", "measured", "fitted", "assumed"))
@@ -380,7 +379,6 @@ def escape_table(escape: Mapping[str, Any]) -> Table:
     kinds = ("primary", "acquired")
     counts = escape["counts"]
     names = {name for kind in counts.values() for name in kind}
-    registered = mechanisms()
     total = {name: sum(counts.get(k, {}).get(name, 0) for k in kinds) for name in names}
     rows: list[Row] = []
     for name in sorted(names, key=lambda n: (-total[n], n)):
@@ -390,11 +388,17 @@ def escape_table(escape: Mapping[str, Any]) -> Table:
                 "Attribution of escape": escape["candidates"].get(name, "None alone"),
                 "Primary": counts.get("primary", {}).get(name, 0),
                 "Acquired": counts.get("acquired", {}).get(name, 0),
-                "Tested": short_label(name) if name in registered else "–",
+                "Tested": owner_label(name),
                 "Median gain without it (months)": number(float(np.median(gains))),
             }
         )
     return Table(rows, ("Primary", "Acquired", "Median gain without it (months)"))
+
+
+def cited(grade: str, sources: Iterable[str]) -> str:
+    """Sources of a value; of an assumed one, what gave the direction, since none gave the number."""
+    keys = "; ".join(k for k in sources if k != "assumed")
+    return f"direction from {keys}" if keys and grade == "assumed" else keys or "assumed"
 
 
 def toxicity_rows(drugs: list[str]) -> list[dict[str, Any]]:
@@ -411,7 +415,7 @@ def toxicity_rows(drugs: list[str]) -> list[dict[str, Any]]:
             "value": f.value,
             "unit": f.unit,
             "grade": f.grade,
-            "source": "; ".join(f.sources) or "assumed",
+            "source": cited(f.grade, f.sources),
         }
         for f in toxicity_facts()
         if set(f.regimen.split("+")) & (chosen | classes)

@@ -74,8 +74,8 @@ def print_trial(trial: Trial) -> None:
         print_table("Published", [{k: "" if v is None else v for k, v in arm.items()} for arm in block["arms"]])
     from immunescape.knowledge.references import format_reference, get_reference, load_references
 
-    references = load_references()
-    print("\n".join(f"[{k}] {format_reference(get_reference(k, references))}" for k in trial.references))
+    references, where = load_references(), trial.file or trial.name
+    print("\n".join(f"[{k}] {format_reference(get_reference(k, references, where))}" for k in trial.references))
 
 
 def result_html(result: TrialResult, notice: str) -> str:
@@ -126,8 +126,9 @@ def print_biomarker(biomarker: Biomarker) -> None:
         if facts[key]:
             print(f"\n{title}\n" + "\n".join(f"  {line}" for line in facts[key]))
     if biomarker.references:
-        keys = biomarker.references
-        print("\nReferences\n" + "\n".join(f"  [{k}] {format_reference(get_reference(k))}" for k in keys))
+        where = f"biomarker '{biomarker.name}'"
+        cited = [(k, get_reference(k, where=where)) for k in biomarker.references]
+        print("\nReferences\n" + "\n".join(f"  [{k}] {format_reference(entry)}" for k, entry in cited))
 
 
 def print_claims(name: str) -> None:

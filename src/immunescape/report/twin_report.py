@@ -13,7 +13,14 @@ from immunescape.report.fact_text import biomarker_title, fact_rows, least_likel
 from immunescape.report.figures import ARM_COLOURS, figure_html
 from immunescape.report.pictures import Picture, numbers, plotly_script
 from immunescape.report.tables import Table
-from immunescape.report.twin_text import NEXT_NOTE, forecast_rows, next_rows, option_rows, score_note
+from immunescape.report.twin_text import (
+    NEXT_NOTE,
+    forecast_rows,
+    more_figure_rows,
+    next_rows,
+    option_rows,
+    score_note,
+)
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
@@ -258,6 +265,7 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
             "notice": notice,
             "forest": [forest] if len(ranking.rows) > 1 else [],
             "options": Table(option_rows(result)),
+            "more_figures": Table(more_figure_rows(result)),
             "score_note": score_note(result),
             "says": ranking.words,
             "evidence": Table(evidence),

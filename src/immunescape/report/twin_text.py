@@ -16,6 +16,7 @@ __all__ = [
     "NEXT_NOTE",
     "first_of",
     "forecast_rows",
+    "more_figure_rows",
     "next_rows",
     "option_rows",
     "print_ranking",
@@ -113,6 +114,26 @@ def option_rows(result: RankedPatient) -> list[dict[str, Any]]:
     return rows
 
 
+def more_figure_rows(result: RankedPatient) -> list[dict[str, Any]]:
+    """One row per option, in order: the figures that the first table has no room for, with their intervals."""
+    rows = []
+    for r in result.ranking.rows:
+        f = r.figures
+        alive = f["rmst_24"]
+        rows.append(
+            {
+                "option": r.option.title,
+                "PFS 6 %": _percent(f["pfs_6"]),
+                "PFS 24 %": _percent(f["pfs_24"]),
+                "OS 6 %": _percent(f["os_6"]),
+                "months alive of 24": f"{alive.value:.1f} ({alive.low:.1f} to {alive.high:.1f})",
+                "grade 3+ %": _percent(f["grade3"]),
+                "discontinued for toxicity %": _percent(f["stopped"]),
+            }
+        )
+    return rows
+
+
 def score_note(result: RankedPatient) -> str:
     """Definitions of the score and the probabilities."""
     ranking = result.ranking
@@ -164,6 +185,8 @@ def print_ranking(result: RankedPatient) -> None:
     print()
     print_table("Options, by level of evidence and then by score", option_rows(result))
     print(f"\n{score_note(result)}")
+    print()
+    print_table("Other figures of the same twins", more_figure_rows(result))
     print()
     for sentence in ranking.words:
         print(f"  {sentence}")

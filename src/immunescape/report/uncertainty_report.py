@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from immunescape.evaluation.mechanism_labels import owner_label
 from immunescape.report.tables import Row, Table
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def audit_table(result: Audit, n: int = 20, grade: str = "") -> Table:
             "Rank": rank,
             "Parameter": row["parameter"],
             "Mechanism": row["mechanism"],
+            "Tested": owner_label(row["mechanism"]),
             "Basis": row["basis"],
             "Response, points per SD": f"{100 * row['orr']['effect']:+.1f}",
             "ln change in diameter, week 18": f"{row['change_week_18']['effect']:+.3f} "

@@ -12,6 +12,7 @@ import numpy as np
 from immunescape import plugins
 from immunescape.errors import ModelError
 from immunescape.model import Drug, Mechanism, Model, registry
+from immunescape.record_types import wrong_field
 from immunescape.testing import contract
 from immunescape.testing.contract import State, require
 
@@ -66,6 +67,7 @@ def check_drug(drug: Drug, *, folder: Path | None = None, engine: str = "auto") 
     caller = inspect.stack()[1].filename if folder is None else ""
     drug = _with_table(drug, folder, caller)  # type: ignore[assignment]
     require(isinstance(drug, Drug), f"this is {type(drug).__name__}, not Drug")
+    require(not (wrong := wrong_field(drug)), f"'{drug.name}': {wrong}")
     contract.require_dosable(drug)
     hint = "bring {} in the folder of the entry point in the group 'immunescape.data'"
     require(drug.name in drug_classes(), f"'{drug.name}' has no class: " + hint.format("drug_classes.csv"))
@@ -94,6 +96,7 @@ def _with_table(mechanism: Mechanism, folder: Path | None, caller: str) -> Mecha
 
 def _check(mechanism: Mechanism, engine: str) -> None:
     require(isinstance(mechanism, Mechanism), f"this is {type(mechanism).__name__}, not Mechanism")
+    require(not (wrong := wrong_field(mechanism)), f"'{mechanism.name}': {wrong}")
     contract.require_sourced(mechanism)
     contract.require_cited(mechanism)
     _check_requirements(mechanism)

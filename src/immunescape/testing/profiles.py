@@ -15,6 +15,7 @@ from immunescape.profile.biomarkers.registry import Biomarker, biomarkers
 from immunescape.profile.loading import example_folder, load_study
 from immunescape.profile.readers import Partial, Reader, get_reader
 from immunescape.profile.study import COLUMNS, KINDS, Study
+from immunescape.record_types import wrong_field
 from immunescape.testing.contract import require
 
 __all__ = ["check_biomarker", "check_reader"]
@@ -35,6 +36,7 @@ def check_biomarker(biomarker: Biomarker | str, *, study: Study | Path | None = 
     record = biomarkers()[biomarker] if isinstance(biomarker, str) else biomarker
     require(isinstance(record, Biomarker), f"this is {type(record).__name__}, not Biomarker")
     name = record.name
+    require(not (wrong := wrong_field(record)), f"the biomarker '{name}': {wrong}")
     for field in ("title", "family", "definition", "limits"):
         require(getattr(record, field), f"the biomarker '{name}' has no {field}")
     references = load_references()

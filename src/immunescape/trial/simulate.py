@@ -124,6 +124,8 @@ class BlockSimulator:
         self.fit = PopulationFit.shipped() if fit is None else fit
         self.models = Models.load(self.fit)
         self.numbers = {name: c.value for name, c in coefficients("trial_conduct").items()}
+        self.piece_days = PIECE_DAYS
+        """Days that are integrated at a time."""
         self._volume_ml = model.scale(VOLUME)
         self._jobs = LaneJobs(model, compiled, drugs(), rtol)
         self._lanes: LaneMaker | None = None
@@ -397,7 +399,7 @@ class BlockSimulator:
             longest = max(p.horizon - p.course.day for p in active)
             if longest <= 0.0:  # the follow-up of all of them ended with their last line
                 return
-            span = min(PIECE_DAYS, math.ceil(longest / STEP_DAYS) * STEP_DAYS)
+            span = min(self.piece_days, math.ceil(longest / STEP_DAYS) * STEP_DAYS)
             times = np.arange(0.0, span + 1e-9, STEP_DAYS)
             given = {p.number: p.course.dose_times(p.course.day, p.course.day + span) for p in active}
             # the longest first, so that no lane of the engine works on while the others have nothing left to do

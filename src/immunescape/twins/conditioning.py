@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError
 from immunescape.twins.covariates import conditional_covariates, effective, systematic
+from immunescape.twins.crew import Crew
 from immunescape.twins.early import EarlyCourse
 from immunescape.twins.facts import Fact, checked
 from immunescape.twins.growth import Grown, GrowTask, Proposal, fitted_proposal, grow_many
@@ -28,6 +29,9 @@ ENOUGH = 200
 """Effective twins below which nothing is said."""
 _ROUND = 512
 _MOST = 6144
+_PLAIN = 192
+"""Candidates that the population gives where a proposal gives the others: they bound the weights [hesterberg1995], and
+say how likely the measurements are in patients with these covariates."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -123,7 +127,7 @@ class Candidates:
         first: int = _ROUND,
         seed: int = 1,
         region: Region = "western",
-        workers: int = 1,
+        workers: int | Crew = 1,
         engine: str = "auto",
         batch: int = _ROUND,
         course: EarlyCourse | None = None,
@@ -151,10 +155,31 @@ class Candidates:
         return self.effective >= effective_twins
 
     def _round(self) -> None:
-        n, known, course = self._batch if self._rounds else self._first, self._known, self._course
-        proposal = None
-        if self._rounds and (known is not None or course is not None):
-            proposal = _proposal(self._rounds, self._kinds["observable"], known, course)
+        n = self._batch if self._rounds else self._first
+        drawn = conditional_covariates(
+            self._kinds["covariate"], n, seed=self.seed, start=self.grown, region=self.region
+        )
+        self._surprise = self._surprise or dict(drawn.surprise)
+        if self._rounds:
+            self._grow(drawn.table, self._proposal())
+        elif self._course is None and n > _PLAIN and (proposal := self._proposal()) is not None:
+            # where to look is known from patients of the whole population: few are drawn without regard to it
+            self._grow(drawn.table.iloc[:_PLAIN], None)
+            self._grow(drawn.table.iloc[_PLAIN:], proposal)
+        else:
+            self._grow(drawn.table, None)
+        self.grown += n
+        if not any(len(r.grown.table) for r in self._rounds):
+            raise InputError(
+                f"no candidate with these covariates is diagnosed and plausible: {dict(self._rounds[-1].grown.fates)}",
+                hint="Check the sum of diameters and the counts of lesions.",
+            )
+        self._weights = _pooled(self._rounds)
+        self.effective = effective(self._weights)
+
+    def _grow(self, covariates: pd.DataFrame, proposal: Proposal | None) -> None:
+        """Grow candidates of given covariates, and weigh them by everything that was measured."""
+        known, course = self._known, self._course
         task = GrowTask(
             self.seed,
             region=self.region,
@@ -163,24 +188,26 @@ class Candidates:
             course=course,
             engine=self.engine,
         )
-        drawn = conditional_covariates(
-            self._kinds["covariate"], n, seed=self.seed, start=self.grown, region=self.region
-        )
-        self._surprise = self._surprise or dict(drawn.surprise)
-        grown = grow_many(task, drawn.table, workers=self.workers)
-        self.grown += n
-        if not len(grown.table):
-            raise InputError(
-                f"no candidate with these covariates is diagnosed and plausible: {dict(grown.fates)}",
-                hint="Check the sum of diameters and the counts of lesions.",
-            )
-        logs = [f.log_likelihood(known.scaled(grown.table, f)) for f in self._kinds["observable"]] if known else []
-        if course is not None:
-            logs += [f.log_likelihood(grown.levels[:, k]) for k, f in enumerate(course.facts)]
+        grown = grow_many(task, covariates, workers=self.workers)
+        logs = []
+        if len(grown.table):
+            logs = [f.log_likelihood(known.scaled(grown.table, f)) for f in self._kinds["observable"]] if known else []
+            if course is not None:
+                logs += [f.log_likelihood(grown.levels[:, k]) for k, f in enumerate(course.facts)]
         log_weight = grown.log_weight + np.sum(logs, axis=0) if logs else grown.log_weight
         self._rounds.append(_Round(grown, proposal, log_weight))
-        self._weights = _pooled(self._rounds)
-        self.effective = effective(self._weights)
+
+    def _proposal(self) -> Proposal | None:
+        if self._known is None and self._course is None:
+            return None
+        return _proposal(
+            [r for r in self._rounds if len(r.grown.table)],
+            self._kinds["observable"],
+            self._known,
+            self._course,
+            weights=self._weights,
+            fixed={f.target for f in self._kinds["parameter"]},
+        )
 
     @property
     def all_facts(self) -> tuple[Fact, ...]:
@@ -190,13 +217,19 @@ class Candidates:
     @property
     def surprise(self) -> dict[str, float]:
         """Target of a fact -> probability, in the population, of a measurement as far out."""
-        first, known = self._rounds[0], self._known
+        rounds, known = [r for r in self._rounds if len(r.grown.table)], self._known
         found = dict(self._surprise)
+        if not self._kinds["observable"] and self._course is None:
+            return found
+        import pandas as pd
+
+        # candidates as draws of the population, in patients with these covariates and parameters
+        weights = _pooled(rounds, [r.grown.log_weight for r in rounds])
         if known is not None:
-            observed = self._kinds["observable"]
-            found |= {f.target: _tail(f, known.scaled(first.grown.table, f), first) for f in observed}
-        if self._course is not None:
-            found |= {f.target: _tail(f, first.grown.levels[:, k], first) for k, f in enumerate(self._course.facts)}
+            table = pd.concat([r.grown.table for r in rounds])
+            found |= {f.target: tail(f, known.scaled(table, f), weights) for f in self._kinds["observable"]}
+        for k, fact in enumerate(() if self._course is None else self._course.facts):
+            found[fact.target] = tail(fact, np.concatenate([r.grown.levels[:, k] for r in rounds]), weights)
         return found
 
     def refusal(self, enough: float) -> InputError:
@@ -207,7 +240,7 @@ class Candidates:
         """Draw twins from the weighted candidates, so that some may stand for several."""
         import pandas as pd
 
-        table = pd.concat([r.grown.table for r in self._rounds])
+        table = pd.concat([r.grown.table for r in self._rounds if len(r.grown.table)])
         rng = np.random.default_rng([self.seed, 21])
         chosen, counts = np.unique(systematic(self._weights, twins, rng), return_counts=True)
         if not self.all_facts:
@@ -233,7 +266,7 @@ def condition(
     twins: int = 400,
     seed: int = 1,
     region: Region = "western",
-    workers: int = 1,
+    workers: int | Crew = 1,
     engine: str = "auto",
     enough: int = ENOUGH,
     most: int = _MOST,
@@ -300,28 +333,56 @@ def _too_few(ess: float, enough: float, total: int, surprise: Mapping[str, float
     return f"only {ess:.0f} of {total} candidates are effective twins, {enough:.0f} are needed; least likely: {named}"
 
 
-def _pooled(rounds: Sequence[_Round]) -> FloatArray:
-    """Weights of all candidates: likelihood times prior over the mixture that all of them were drawn from."""
+def _pooled(rounds: Sequence[_Round], logs: Sequence[FloatArray] | None = None) -> FloatArray:
+    """Weights of all candidates: likelihood times prior over the mixture that all of them were drawn from.
+
+    A round counts by the parameter sets that it tried, not by those that led to a diagnosis: a proposal that is
+    diagnosed more often has the density of its diagnosed candidates over more of them.
+
+    `logs` are the ln of another likelihood, for each round, in place of that of all facts.
+    """
+    rounds = [r for r in rounds if len(r.grown.table)]
     names = rounds[0].grown.names
     scores = np.concatenate([r.grown.scores for r in rounds])
-    sizes = np.array([len(r.grown.table) for r in rounds], dtype=float)
+    sizes = np.array([sum(r.grown.fates.values()) or len(r.grown.table) for r in rounds], dtype=float)
     mixture = np.zeros(len(scores))
     for r, size in zip(rounds, sizes / sizes.sum(), strict=True):
         ratio = np.zeros(len(scores))
         if r.proposal is not None:
             ratio = r.proposal.log_ratio(scores[:, [names.index(n) for n in r.proposal.names]])
         mixture += size * np.exp(ratio)
-    log_weight = np.concatenate([r.log_weight for r in rounds]) - np.log(mixture)
+    log_weight = np.concatenate([r.log_weight for r in rounds] if logs is None else list(logs)) - np.log(mixture)
     return np.asarray(np.exp(log_weight - log_weight.max()))
 
 
 def _proposal(
-    rounds: Sequence[_Round], facts: Sequence[Fact], observables: Observables | None, course: EarlyCourse | None
+    rounds: Sequence[_Round],
+    facts: Sequence[Fact],
+    observables: Observables | None,
+    course: EarlyCourse | None,
+    *,
+    weights: FloatArray,
+    fixed: Collection[str] = (),
 ) -> Proposal | None:
-    """Where to look next: parameters given the observables, by a linear fit to the candidates so far."""
+    """Where to look next: parameters given the observables, by a linear fit to the candidates so far.
+
+    Patients of the whole population come before the candidates, where their parameters are kept and nothing but
+    observables at diagnosis was measured. `weights` are those of the candidates, given all facts.
+    """
     import pandas as pd
 
-    table = pd.concat([r.grown.table for r in rounds])
+    tables, levels = [r.grown.table for r in rounds], [r.grown.levels for r in rounds]
+    scores, posterior = [r.grown.scores for r in rounds], weights
+    if observables is not None and observables.names and course is None:
+        n = len(observables.table)
+        first = Grown(observables.table, observables.names, observables.scores, np.zeros(n), np.zeros((n, 0)))
+        tables, levels, scores = [first.table, *tables], [first.levels, *levels], [first.scores, *scores]
+        posterior = np.concatenate([np.zeros(n), weights])
+    elif rounds:
+        first = rounds[0].grown
+    else:
+        return None
+    table = pd.concat(tables)
     scaled, values, errors = [], [], []
     for fact in facts:
         if fact.value is None or observables is None:
@@ -332,20 +393,16 @@ def _proposal(
         errors.append(fact.spread)
     for k, fact in enumerate(course.facts if course is not None else ()):
         # twins that could not be simulated, or whose tumour vanished, do not bend the fit
-        scaled.append(np.clip(np.concatenate([r.grown.levels[:, k] for r in rounds]), -4.0, 2.0))
+        scaled.append(np.clip(np.concatenate([level[:, k] for level in levels]), -4.0, 2.0))
         values.append(fact.value or 0.0)
         errors.append(fact.spread)
     if not scaled:
         return None
-    first = rounds[0]
-    weights = np.exp(first.grown.log_weight - first.grown.log_weight.max())
-    scores = np.concatenate([r.grown.scores for r in rounds])
-    return fitted_proposal(first.grown, weights, scores, np.stack(scaled, axis=1), values, errors)
-
-
-def _tail(fact: Fact, x: FloatArray, first: _Round) -> float:
-    """Probability of a measurement as far out, in patients with these covariates, who have the truths `x` (n,)."""
-    return tail(fact, x, np.exp(first.grown.log_weight - first.grown.log_weight.max()))
+    prior = np.exp(first.log_weight - first.log_weight.max())
+    observed = np.stack(scaled, axis=1)
+    return fitted_proposal(
+        first, prior, np.concatenate(scores), observed, values, errors, posterior=posterior, fixed=fixed
+    )
 
 
 def tail(fact: Fact, x: FloatArray, weights: FloatArray) -> float:

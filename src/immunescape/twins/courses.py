@@ -21,6 +21,7 @@ from immunescape.model.specificity import DEFAULT
 from immunescape.trial.grammar import parse_regimen
 from immunescape.trial.regimen import Regimen
 from immunescape.trial.schedule import Schedule
+from immunescape.twins.crew import Crew, crew_of
 from immunescape.twins.records import LineRecord
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ SCANS = "weeks 6 and 12 then every 9 weeks"
 WASHOUT = 28.0
 """Days from progression to the next line, as the trials that ship take them."""
 _YEAR = 2020
+_PIECE_DAYS = 91.0
+"""Days that are integrated at a time: half of a trial's, as twins progress early, and what comes after is in vain."""
 _LINE_BEYOND = 1.6
 """A recorded line is simulated so much longer than it lasted, so that twins may progress later than the patient did."""
 
@@ -241,6 +244,7 @@ def _follow(task: CourseTask, table: pd.DataFrame) -> Courses:
     simulator = BlockSimulator(
         trial, model, model.compiled(engine), task.seed, task.rtol, grower=lambda: Grower(model, engine, rtol=task.rtol)
     )
+    simulator.piece_days = _PIECE_DAYS
     simulator.numbers = {**simulator.numbers, "dropout": 1e-300, "visit_window": 0.0}
     table = with_drug_parameters(table, model, task.seed)
     excluded: dict[str, int] = {}
@@ -306,7 +310,7 @@ def follow(
     task: CourseTask,
     table: pd.DataFrame,
     *,
-    workers: int = 1,
+    workers: int | Crew = 1,
     size: int = 40,
     progress: Callable[[int, int], None] | None = None,
 ) -> Courses:
@@ -328,34 +332,21 @@ def follow(
     from immunescape.population.reference_baseline import prepared_model
 
     pieces = [table.iloc[k : k + size] for k in range(0, len(table), size)]
-    made: dict[int, Courses] = {}
     done = 0
 
-    def keep(key: Any, courses: Courses) -> None:
+    def tell(place: int, _: Courses) -> None:
         nonlocal done
-        made[int(key)] = courses
-        done += len(pieces[int(key)])
+        done += len(pieces[place])
         if progress is not None:
             progress(done, len(table))
 
-    if workers <= 1 or len(pieces) == 1:
-        for k, piece in enumerate(pieces):
-            keep(k, _follow(task, piece))
-    else:
-        from immunescape.parallel import open_team
+    def compiled() -> None:
+        """Compile the model once, so that workers read it."""
+        prepared_model(_drugs(task, trial_of(task))).compiled(get_engine(task.engine))
 
-        trial = trial_of(task)
-        prepared_model(_drugs(task, trial)).compiled(get_engine(task.engine))  # once, so that workers find it
-        team = open_team(min(workers, len(pieces)))
-        try:
-            for k, piece in enumerate(pieces):
-                team.submit(k, f"twins {k * size} and following", _follow, task, piece)
-            while team.under_way:
-                team.take(keep)
-        finally:
-            team.close()
-    parts = [made[k] for k in range(len(pieces))]
-    return joined(parts)
+    with crew_of(workers) as crew:
+        tasks = [(task, piece) for piece in pieces]
+        return joined(crew.make("twins", _follow, tasks, keep=tell, prepare=compiled))
 
 
 def joined(parts: Sequence[Courses]) -> Courses:

@@ -19,6 +19,7 @@ from immunescape.errors import InputError
 from immunescape.twins.conditioning import Candidates, TwinPopulation, tail
 from immunescape.twins.courses import Courses, CourseTask, follow
 from immunescape.twins.covariates import effective, systematic
+from immunescape.twins.crew import Crew
 from immunescape.twins.likelihood import line_log_likelihood, size_fact, size_log_likelihood
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class EarlierLines:
         record: PatientRecord,
         task: CourseTask,
         *,
-        workers: int = 1,
+        workers: int | Crew = 1,
         follower: Callable[..., Courses] = follow,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:

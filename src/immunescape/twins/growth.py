@@ -9,7 +9,7 @@ the Gaussian is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.population.blocks import BlockMaker, PopulationSpec
+from immunescape.twins.covariates import effective
+from immunescape.twins.crew import Crew, crew_of
 from immunescape.twins.early import EarlyCourse
 from immunescape.twins.facts import Fact
 
@@ -32,8 +34,10 @@ __all__ = ["GrowTask", "Grown", "Proposal", "fitted_proposal", "grow", "grow_man
 FloatArray = NDArray[np.float64]
 _WIDEST, _CELLS = 6.5, 260
 """Largest score that a parameter is drawn at, and cells of the grid on which a fact is weighed."""
-_MOST = 24
-"""Parameters that a proposal moves at most."""
+_MOST, _MOST_LATER = 24, 32
+"""Parameters that a proposal moves at most, and so many once weighted candidates say how they go together."""
+_ENOUGH_FOR_MOMENTS = 50.0
+"""Effective candidates from which on their own mean and covariance count beside those of the regression."""
 _WIDER = 1.2
 """Factor of the variance that a proposal has beyond the fitted one."""
 _SEEN = 0.15
@@ -267,27 +271,13 @@ def grow(task: GrowTask, covariates: pd.DataFrame) -> Grown:
     return Grown(block.table, names, scores, weights, levels, fates)
 
 
-def grow_many(task: GrowTask, covariates: pd.DataFrame, *, workers: int = 1, size: int = 128) -> Grown:
+def grow_many(task: GrowTask, covariates: pd.DataFrame, *, workers: int | Crew = 1, size: int = 64) -> Grown:
     """Grow candidates on several processes; the result does not depend on their number."""
     import pandas as pd
 
     pieces = [covariates.iloc[k : k + size] for k in range(0, len(covariates), size)]
-    made: dict[int, Grown] = {}
-    if workers <= 1 or len(pieces) == 1:
-        for k, piece in enumerate(pieces):
-            made[k] = grow(task, piece)
-    else:
-        from immunescape.parallel import open_team
-
-        team = open_team(min(workers, len(pieces)))
-        try:
-            for k, piece in enumerate(pieces):
-                team.submit(k, f"candidates {k * size} and following", grow, task, piece)
-            while team.under_way:
-                team.take(lambda key, value: made.__setitem__(int(str(key)), value))
-        finally:
-            team.close()
-    parts = [made[k] for k in range(len(pieces))]
+    with crew_of(workers) as crew:
+        parts = crew.make("candidates", grow, [(task, piece) for piece in pieces])
     fates: dict[str, int] = {}
     for batch_rows in parts:
         for name, count in batch_rows.fates.items():
@@ -310,11 +300,16 @@ def fitted_proposal(
     observed: FloatArray,
     values: Sequence[float],
     errors: Sequence[float],
+    *,
+    posterior: FloatArray | None = None,
+    fixed: Collection[str] = (),
 ) -> Proposal | None:
     """Gaussian of parameter scores given measured observables, from a linear fit to the candidates so far.
 
     The regression of the observables on the scores takes all candidates, so that it is a local one once some of them
-    lie where the measurements are; the prior is the first round's, which the population gave.
+    lie where the measurements are; the prior is that of candidates whom the population gave. Once enough candidates are
+    effective, their own weighted mean and covariance count as well [cornuet2012], the more the more there are: a linear
+    fit misses where observables saturate. Their weights are truncated for that [ionides2008].
 
     Parameters
     ----------
@@ -325,6 +320,10 @@ def fitted_proposal(
         the first round come first.
     values, errors
         (k,) measured, and standard deviation of the error.
+    posterior
+        Weights (m,) of all candidates given everything measured; None where there are none yet.
+    fixed
+        Parameters that are drawn from what was measured of themselves: a proposal must not move them as well.
 
     Returns
     -------
@@ -340,7 +339,13 @@ def fitted_proposal(
     # what moves a sharply measured observable counts most
     use = (r * np.minimum(1.0, sy / np.asarray(errors, dtype=float))).max(axis=1)
     strongest = r.max(axis=1)
-    chosen = [int(i) for i in np.argsort(-use)[:_MOST] if strongest[i] >= _SEEN]
+    if posterior is not None:
+        # one candidate where no proposal looked may outweigh all others: it must widen the next one, not prevent it
+        drawn = posterior[posterior > 0.0]
+        posterior = np.minimum(posterior, drawn.mean() * np.sqrt(len(drawn))) if len(drawn) else None
+    blend = posterior is not None and effective(posterior) >= _ENOUGH_FOR_MOMENTS
+    free = [int(i) for i in np.argsort(-use) if first.names[i] not in fixed]
+    chosen = [i for i in free[: _MOST_LATER if blend else _MOST] if strongest[i] >= _SEEN]
     if not chosen:
         return None
     x = dz[:, chosen]
@@ -354,6 +359,14 @@ def fitted_proposal(
     gain = prior @ slope @ np.linalg.inv(slope.T @ prior @ slope + noise)
     mean = z0[chosen] + gain @ (np.asarray(values, dtype=float) - fit[0])
     covariance = prior - gain @ slope.T @ prior
+    if blend and posterior is not None:
+        share = posterior / posterior.sum()
+        centre = share @ scores[:, chosen]
+        off = scores[:, chosen] - centre
+        # the more effective candidates there are for each parameter, the less the fit has to say
+        rest = 2.0 * len(chosen) / (effective(posterior) + 2.0 * len(chosen))
+        mean = rest * mean + (1.0 - rest) * centre
+        covariance = rest * covariance + (1.0 - rest) * (off * share[:, None]).T @ off
     # somewhat wider than fitted, so that no twin is far out in the proposal
     low, vectors = np.linalg.eigh(_WIDER * (covariance + covariance.T) / 2.0)
     covariance = (vectors * np.clip(low, 0.02, 1.3)) @ vectors.T

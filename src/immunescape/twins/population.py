@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.twins.crew import Crew
 from immunescape.twins.facts import Fact
 from immunescape.twins.growth import GrowTask, grow_many
 
@@ -55,9 +55,12 @@ class Observables:
     Attributes
     ----------
     table : (n, columns ``b:<observable>``) of unconditioned virtual patients.
+    names, scores : the d varying parameters, and their normal scores (n, d); without names none are kept.
     """
 
     table: pd.DataFrame
+    names: tuple[str, ...] = ()
+    scores: FloatArray = field(default_factory=lambda: np.zeros((0, 0)), repr=False)
 
     def of(self, table: pd.DataFrame, name: str) -> FloatArray:
         """Observable (n,) of patients, in its declared unit."""
@@ -112,12 +115,30 @@ class Observables:
             )
 
 
-@lru_cache(maxsize=2)
-def reference_observables(region: Region = "western", workers: int = 1) -> Observables:
-    """Observables of the first candidates of the population (seed 0); kept in the cache folder.
+_READ: dict[str, Observables] = {}
+"""Region -> its reference, once it was read or made in this process."""
+_SCORE = "z:"
+"""Prefix of the columns of scores in the stored reference."""
+
+
+def reference_observables(region: Region = "western", workers: int | Crew = 1) -> Observables:
+    """Observables and parameters of the first candidates of the population (seed 0); kept in the cache folder.
 
     The file is named after all that it depends on, so that another model or fit makes its own.
     """
+    if region not in _READ:
+        _READ[region] = _with_scores(_stored_reference(region, workers))
+    return _READ[region]
+
+
+def _with_scores(table: pd.DataFrame) -> Observables:
+    scored = [c for c in table.columns if str(c).startswith(_SCORE)]
+    names = tuple(str(c)[len(_SCORE) :] for c in scored)
+    return Observables(table.drop(columns=scored), names, table[scored].to_numpy(dtype=float))
+
+
+def _stored_reference(region: Region, workers: int | Crew) -> pd.DataFrame:
+    """Return the table of the reference: from the cache folder, or grown and put there."""
     import pandas as pd
 
     from immunescape.engine.cache import cache_folder, fingerprint
@@ -125,15 +146,16 @@ def reference_observables(region: Region = "western", workers: int = 1) -> Obser
     from immunescape.trial.runner import model_digest
 
     folder = cache_folder() / "twins"
-    file = folder / f"observables-{fingerprint(model_digest(), region, str(_PATIENTS))}.parquet"
+    file = folder / f"reference-{fingerprint(model_digest(), region, str(_PATIENTS))}.parquet"
     with suppress(OSError, ValueError):
-        return Observables(pd.read_parquet(file))
+        return pd.read_parquet(file)
     covariates = sample_covariates(0, _PATIENTS, 0, 0, region=region)
     grown = grow_many(GrowTask(0, region=region), covariates, workers=workers)
-    table = grown.table[[c for c in grown.table.columns if str(c).startswith("b:")]]
+    scores = pd.DataFrame(grown.scores, index=grown.table.index, columns=[f"{_SCORE}{n}" for n in grown.names])
+    table = pd.concat([grown.table[[c for c in grown.table.columns if str(c).startswith("b:")]], scores], axis=1)
     with suppress(OSError):  # a folder that cannot be written costs time, nothing else
         folder.mkdir(parents=True, exist_ok=True)
         aside = file.with_suffix(f".{os.getpid()}")
         table.to_parquet(aside)
         aside.replace(file)
-    return Observables(table)
+    return table

@@ -14,6 +14,7 @@ from immunescape.errors import InputError
 from immunescape.twins.conditioning import ENOUGH, Candidates, TwinPopulation, check_number_of_twins
 from immunescape.twins.courses import Courses, CourseTask, follow, joined, usual_regimen
 from immunescape.twins.covariates import effective
+from immunescape.twins.crew import Crew, crew_of
 from immunescape.twins.earlier_lines import EarlierLines
 from immunescape.twins.early import EarlyCourse, early_course
 from immunescape.twins.likelihood import arm_outcomes, line_log_likelihood
@@ -27,6 +28,7 @@ __all__ = [
     "TwinResult",
     "forecast",
     "made_twins",
+    "twins_before",
     "twins_on",
     "weighted",
 ]
@@ -169,7 +171,7 @@ def twins_on(
     *,
     twins: int = 400,
     seed: int = 1,
-    workers: int = 1,
+    workers: int | Crew = 1,
     engine: str = "auto",
     region: str = "western",
     months: float = 36.0,
@@ -201,60 +203,107 @@ def twins_on(
     """
     check_number_of_twins(twins, enough)
     ongoing = record.ongoing
-    earlier = bool(record.history or record.unknown_lines)
-    course = None if earlier else _course_from_diagnosis(record)
     task = _task(record, arms, seed=seed, months=months, region=region, engine=engine, lesions=lesions)
     # a course that is still going on will cost some of the twins
     more = 1.0 if ongoing is None else _MORE
     wanted, number = math.ceil(more * enough), math.ceil(more * twins)
+    with crew_of(workers) as crew:
+        draw = _drawing(record, task, first=number, crew=crew)
+        made: list[Courses] = []
+        for _ in range(_ATTEMPTS):
+            population = draw(number, wanted)
+            done = {i for courses in made for i in (*_ids(courses), *(j for j, _ in courses.lost))}
+            new = population.table.loc[[i for i in population.table.index.tolist() if i not in done]]
+            if len(new):
+                made.append(follow(task, new, workers=crew, progress=progress))
+            courses = _of_twins(joined(made), population)
+            ids = population.table.index.to_numpy()
+            logs = np.where(np.isin(ids, list(_ids(courses))), 0.0, -math.inf)
+            if ongoing is not None:
+                logs = logs + _ongoing(record, ongoing, ids, courses, _earlier(record))
+            weights = population.weights * np.exp(logs)
+            ess = effective(weights)
+            if ongoing is None or ess >= enough:
+                break
+            factor = min(max(1.3 * enough / max(ess, 1.0), 1.5), 4.0)
+            wanted, number = math.ceil(factor * wanted), math.ceil(factor * number)
+        else:
+            assert ongoing is not None  # without one the first attempt is the last
+            raise InputError(
+                f"only {ess:.0f} of {len(population)} twins agree with the course on {ongoing.title} up to day "
+                f"{record.at:g}; {enough} are needed",
+                hint="Check the days of scans and progression. Courses that the model cannot reproduce give no "
+                "forecast.",
+            )
+        if not weights.sum() > 0.0:
+            raise InputError(
+                f"none of {len(population)} twins could be followed on {', '.join(name for name, _ in arms)}",
+                hint="Choose another seed (--seed), or leave out the regimen that fails.",
+            )
+        population = replace(population, weights=weights / weights.sum(), effective=min(ess, population.effective))
+        return Followed(population, courses, weights)
+
+
+def twins_before(
+    record: PatientRecord,
+    regimen: str,
+    *,
+    twins: int = 400,
+    seed: int = 1,
+    workers: int | Crew = 1,
+    engine: str = "auto",
+    region: str = "western",
+    enough: int = ENOUGH,
+) -> TwinPopulation:
+    """Draw twins of a patient, taken through earlier lines, and follow them no further.
+
+    Parameters
+    ----------
+    record, twins, seed, workers, engine, region, enough
+        See `twins_on`.
+    regimen
+        Regimen text of what would follow: its drugs are in the model.
+
+    Raises
+    ------
+    InputError
+        Where too few twins are effective.
+    """
+    check_number_of_twins(twins, enough)
+    task = _task(record, (("next", regimen),), seed=seed, months=36.0, region=region, engine=engine, lesions="several")
+    with crew_of(workers) as crew:
+        return _drawing(record, task, first=twins, crew=crew)(twins, enough)
+
+
+def _earlier(record: PatientRecord) -> bool:
+    """Whether there were lines before the one that is decided on or goes on."""
+    return bool(record.history or record.unknown_lines)
+
+
+def _drawing(
+    record: PatientRecord, task: CourseTask, *, first: int, crew: Crew
+) -> Callable[[int, float], TwinPopulation]:
+    """Return what draws so many twins where so many are effective, and grows more candidates at each call."""
     candidates = Candidates(
         record.patient,
         record.facts,
-        first=number,
-        seed=seed,
-        workers=workers,
-        engine=engine,
-        course=course,
-        region="east_asian" if region == "east_asian" else "western",
+        first=first,
+        seed=task.seed,
+        workers=crew,
+        engine=task.engine,
+        course=None if _earlier(record) else _course_from_diagnosis(record),
+        region="east_asian" if task.region == "east_asian" else "western",
     )
-    lines = EarlierLines(record, task, workers=workers, follower=follow) if earlier else None
-    made: list[Courses] = []
-    for _ in range(_ATTEMPTS):
+    lines = EarlierLines(record, task, workers=crew, follower=follow) if _earlier(record) else None
+
+    def drawn(number: int, wanted: float) -> TwinPopulation:
         if lines is not None:
-            population = lines.drawn(candidates, number, wanted)
-        elif candidates.grow_until(wanted):
-            population = candidates.drawn(number)
-        else:
-            raise candidates.refusal(wanted)
-        done = {i for courses in made for i in (*_ids(courses), *(j for j, _ in courses.lost))}
-        new = population.table.loc[[i for i in population.table.index.tolist() if i not in done]]
-        if len(new):
-            made.append(follow(task, new, workers=workers, progress=progress))
-        courses = _of_twins(joined(made), population)
-        ids = population.table.index.to_numpy()
-        logs = np.where(np.isin(ids, list(_ids(courses))), 0.0, -math.inf)
-        if ongoing is not None:
-            logs = logs + _ongoing(record, ongoing, ids, courses, course is None)
-        weights = population.weights * np.exp(logs)
-        ess = effective(weights)
-        if ongoing is None or ess >= enough:
-            break
-        factor = min(max(1.3 * enough / max(ess, 1.0), 1.5), 4.0)
-        wanted, number = math.ceil(factor * wanted), math.ceil(factor * number)
-    else:
-        assert ongoing is not None  # without one the first attempt is the last
-        raise InputError(
-            f"only {ess:.0f} of {len(population)} twins agree with the course on {ongoing.title} up to day "
-            f"{record.at:g}; {enough} are needed",
-            hint="Check the days of scans and progression. Courses that the model cannot reproduce give no forecast.",
-        )
-    if not weights.sum() > 0.0:
-        raise InputError(
-            f"none of {len(population)} twins could be followed on {', '.join(name for name, _ in arms)}",
-            hint="Choose another seed (--seed), or leave out the regimen that fails.",
-        )
-    population = replace(population, weights=weights / weights.sum(), effective=min(ess, population.effective))
-    return Followed(population, courses, weights)
+            return lines.drawn(candidates, number, wanted)
+        if candidates.grow_until(wanted):
+            return candidates.drawn(number)
+        raise candidates.refusal(wanted)
+
+    return drawn
 
 
 def _course_from_diagnosis(record: PatientRecord) -> EarlyCourse | None:
@@ -338,7 +387,7 @@ def made_twins(
     *,
     twins: int = 400,
     seed: int = 1,
-    workers: int = 1,
+    workers: int | Crew = 1,
     engine: str = "auto",
     region: str = "western",
     enough: int = ENOUGH,
@@ -358,40 +407,26 @@ def made_twins(
     arms = ((label, regimen),)
     ongoing = record.ongoing
     start = record if ongoing is None else replace(record, lines=record.history, ctdna=(), planned=ongoing)
-    followed = twins_on(
-        start,
-        arms,
-        twins=twins,
-        seed=seed,
-        workers=workers,
-        engine=engine,
-        region=region,
-        enough=enough,
-        progress=progress,
-    )
-    before = forecast(*weighted(followed))
-    if ongoing is None:
-        return TwinResult(
-            record=record,
-            twins=followed.twins,
-            label=label,
-            regimen=regimen,
-            courses=followed.courses,
-            before=before,
-            now=before,
-        )
-    followed = twins_on(
-        record,
-        arms,
-        twins=twins,
-        seed=seed,
-        workers=workers,
-        engine=engine,
-        region=region,
-        enough=enough,
-        progress=progress,
-    )
-    now = forecast(*weighted(followed), ongoing.last_day - ongoing.start)
+    with crew_of(workers) as crew:
+
+        def followed_on(patient: PatientRecord) -> Followed:
+            return twins_on(
+                patient,
+                arms,
+                twins=twins,
+                seed=seed,
+                workers=crew,
+                engine=engine,
+                region=region,
+                enough=enough,
+                progress=progress,
+            )
+
+        followed = followed_on(start)
+        before = now = forecast(*weighted(followed))
+        if ongoing is not None:
+            followed = followed_on(record)
+            now = forecast(*weighted(followed), ongoing.last_day - ongoing.start)
     return TwinResult(
         record=record,
         twins=followed.twins,
