@@ -61,7 +61,7 @@ def credibility_sections(made: Credibility) -> list[tuple[str, str, list[tuple[s
         {"Hazard ratio": end.replace("_hr", "").upper(), **{k: f"{v:.2f}" for k, v in values.items()}}
         for end, values in cast.baselines.items()
     ]
-    unmet = [c.name.lower() for c in made.required if not c.met]
+    unmet = [c.name for c in made.required if not c.met]
     verdict = (
         "Every criterion required at this model risk is met."
         if made.sufficient
