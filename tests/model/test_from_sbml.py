@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sbml_documents import document, math, one_species
+from tests.test_hostile_yaml import HOSTILE
 from toys import table
 
 from immunescape.engine import get_engine
@@ -341,8 +342,41 @@ def test_a_file_that_is_not_there_or_not_text_is_refused(tmp_path):
         mechanism_from_sbml(tmp_path / "m.xml")
     (tmp_path / "m.xml").write_text(itaconate())
     (tmp_path / "m.coupling.yaml").write_text("couple:\n  effect: [inhibits killing\n")
-    with pytest.raises(ImmunescapeError, match=r"m.coupling.yaml, line 3: not YAML"):
+    with pytest.raises(ImmunescapeError, match=r"m.coupling.yaml, line 3: not valid YAML"):
         mechanism_from_sbml(tmp_path / "m.xml")
+
+
+@pytest.mark.parametrize("name", [n for n in HOSTILE if n not in ("empty", "only_comments", "null")])
+def test_a_hostile_coupling_file_is_refused_by_its_name(tmp_path, name):
+    (tmp_path / "m.xml").write_text(itaconate())
+    (tmp_path / "m.coupling.yaml").write_bytes(HOSTILE[name])
+    with pytest.raises(ImmunescapeError, match=r"m\.coupling\.yaml"):
+        mechanism_from_sbml(tmp_path / "m.xml")
+
+
+@pytest.mark.parametrize(
+    ("sections", "answer"),
+    [
+        ({"couple": {"effect": 3}}, "says nothing of how it is coupled"),
+        ({"couple": {"effect": []}}, "one name here is needed"),
+        ({"couple": {"effect": ["own a", "own b"]}}, "one name here is needed"),
+        ({"couple": 7}, "'couple' holds no names"),
+        ({"couple": EFFECT, "units": {"time": [1]}}, "the unit of 'time' is no text"),
+        ({"couple": EFFECT, "parameters": {"k_ita": 3}}, "'k_ita' has no columns"),
+        ({"couple": EFFECT, "parameters": {"k_ita": {"grade": "sure"}}}, "grade"),
+        ({"couple": EFFECT, "parameters": {"k_ita": {"distribution": "lognormal"}}}, "needs a spread above 0"),
+        ({"couple": EFFECT, "parameters": {"effect": {"note": "x"}}}, "'effect' is no parameter of this mechanism"),
+        ({"couple": EFFECT, "name": "Upper Case"}, "cannot name a mechanism"),
+        ({"couple": EFFECT, "requires": ["mdcs"]}, "'mdcs'"),
+        ({"couple": EFFECT, "references": 3}, "'references' is no list of names"),
+        ({"couple": EFFECT, "references": ["serafini2009"]}, "serafini2008"),
+        ({"couple": EFFECT, "parameters": {"k_ita": {"source": "serafini2009"}}}, "serafini2008"),
+    ],
+)
+def test_a_coupling_that_says_what_cannot_be_is_refused(tmp_path, sections, answer):
+    with pytest.raises(ImmunescapeError) as caught:
+        reduced(read(tmp_path, itaconate(), sections))
+    assert answer in str(caught.value)
 
 
 def test_a_number_of_ours_is_used_or_renamed_where_the_coupling_says_so(tmp_path):
@@ -404,6 +438,19 @@ def test_a_reaction_whose_name_is_taken_gets_another(tmp_path):
     )
     mechanism = read(tmp_path, text, {**EFFECT, "growth_sensitive": "own release"})
     assert [r.name for r in mechanism.reactions] == ["release", "loss"]
+
+
+def test_a_mechanism_is_written_as_a_module_that_declares_the_same(tmp_path, monkeypatch):
+    import importlib
+
+    title = 'a "title" \\" + __import__("os") #'
+    mechanism = read(tmp_path, itaconate(), {"couple": EFFECT, "title": title}, name="written_itaconate")
+    module, rows = mechanism.write(tmp_path / "package")
+    monkeypatch.syspath_prepend(module.parent)
+    declared = importlib.import_module("written_itaconate").MECHANISM
+    assert declared.title == mechanism.title
+    again = reduced(replace(declared, parameters=rows))
+    assert again.to_sbml(unreferenced=True) == reduced(mechanism).to_sbml(unreferenced=True)
 
 
 @pytest.mark.slow

@@ -169,6 +169,80 @@ def test_the_first_candidates_look_where_patients_of_the_population_point_to_and
     assert twins.surprise["CD8_density_T"] == pytest.approx(math.erfc(1.5 / math.sqrt(2 * 1.25)), abs=0.04)
 
 
+def world_of(scores):
+    """Made-up tumours: observables of four parameters, not linear, and whether they are diagnosed."""
+    seen = np.column_stack(
+        [np.exp(0.7 * scores[:, 0] + 0.3 * scores[:, 3]), np.tanh(scores[:, 1]) + 0.5 * scores[:, 2]]
+    )
+    return seen, scores[:, 0] + 0.7 * scores[:, 1] > 0.8
+
+
+def diagnosed(draw, n):
+    """Scores of n candidates who are drawn until they are diagnosed, and the parameter sets tried."""
+    kept, tried = [], 0
+    waiting = n
+    for _ in range(10):
+        scores = draw(waiting)
+        tried += waiting
+        fine = world_of(scores)[1]
+        kept.append(scores[fine])
+        waiting -= int(fine.sum())
+        if not waiting:
+            break
+    return np.concatenate(kept), tried
+
+
+def test_ranks_of_the_truth_at_diagnosis_are_uniform_whatever_the_proposals(monkeypatch):
+    """Simulation-based calibration: parameters and observables of a patient who was measured with error."""
+    from scipy.stats import chisquare
+
+    import immunescape.twins.conditioning as module
+    from immunescape.twins.covariates import CovariateDraws
+
+    names, columns = ("p0", "p1", "p2", "p3"), ["b:a", "b:c"]
+    rng = np.random.default_rng(15)
+
+    def grown(task, covariates, *, workers):
+        def draw(n):
+            scores = rng.standard_normal((n, 4))
+            if task.proposal is not None:
+                places = [names.index(p) for p in task.proposal.names]
+                scores[:, places] = task.proposal.move(scores[:, places])
+            return scores
+
+        scores, tried = diagnosed(draw, len(covariates))
+        index = covariates.index[: len(scores)]
+        table = pd.DataFrame(world_of(scores)[0], columns=columns, index=index)
+        table[list(names)] = scores
+        fates = {"accepted": len(scores), "never diagnosed": tried - len(scores)}
+        return Grown(table, names, scores, np.zeros(len(table)), np.zeros((len(table), 0)), fates)
+
+    def covariates(facts, n, *, seed, start, region):
+        return CovariateDraws(pd.DataFrame(index=range(start, start + n)), 1.0, {})
+
+    whole, _ = diagnosed(lambda n: rng.standard_normal((n, 4)), 600)
+    known = Observables(pd.DataFrame(world_of(whole)[0], columns=columns), names, whole)
+    monkeypatch.setattr(module, "grow_many", grown)
+    monkeypatch.setattr(module, "conditional_covariates", covariates)
+    monkeypatch.setattr(module, "reference_observables", lambda *_: known)
+    truths, _ = diagnosed(lambda n: rng.standard_normal((n, 4)), 240)
+    ranks: dict[str, list[int]] = {name: [] for name in (*names, *columns)}
+    for k, truth in enumerate(truths):
+        seen = world_of(truth[None])[0][0]
+        measured = seen[0] * math.exp(0.2 * rng.standard_normal()), seen[1] + 0.2 * rng.standard_normal()
+        facts = [
+            number("a", measured[0], 0.2, "sd_ln", "observable"),
+            number("c", measured[1], 0.2, "sd", "observable"),
+        ]
+        twins = condition("simulated", facts, twins=400, seed=k, enough=200)
+        drawn = twins.table.iloc[rng.choice(len(twins), 15, p=twins.weights)]
+        for name, value in zip((*names, *columns), (*truth, *seen), strict=True):
+            ranks[name].append(int((drawn[name] < value).sum()))
+    for name, found in ranks.items():
+        counts = np.bincount(np.array(found) // 2, minlength=8)
+        assert chisquare(counts).pvalue > 0.002, (name, counts)
+
+
 def test_the_words_that_a_number_follows_are_those_of_the_table():
     from immunescape.knowledge.tables import read_rows
     from immunescape.population.covariates import covariate_table

@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from immunescape.errors import InputError, nearest
 
-__all__ = ["DATA", "Block", "load_table"]
+__all__ = ["DATA", "Block", "load_table", "read_yaml"]
 
 DATA = Path(__file__).parent / "data"
 _MAX_BYTES = 2_000_000
@@ -62,7 +62,14 @@ def _walk(node: Any, seen: set[int]) -> None:
             _walk(value, seen)
 
 
-def _read(path: Path) -> Any:
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file as plain data.
+
+    Raises
+    ------
+    InputError
+        For a file that is not YAML, uses anchors or gives a key twice; names file and line.
+    """
     import yaml
 
     kind = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where it is there: ten times as fast
@@ -94,7 +101,7 @@ def load_table(path: Path, model: type[T]) -> T:
     InputError
         Where the file cannot be read or an entry is not valid: names file, entry, field and what to write instead.
     """
-    data = _read(path)
+    data = read_yaml(path)
     try:
         return model.model_validate(data)
     except ValidationError as error:

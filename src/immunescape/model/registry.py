@@ -152,21 +152,24 @@ def _check_harm(declared: Drug, where: str) -> None:
     if drug not in usual_doses():
         raise ModelError(f"the drug '{drug}' has no usual dose", where=where, hint=hint.format(file="usual_doses.csv"))
     if usual_doses()[drug].unit not in declared.dose_units:
+        units = ", ".join(declared.dose_units)
         raise ModelError(
             f"the usual dose of '{drug}' is in '{usual_doses()[drug].unit}', in which it cannot be dosed",
             where=where,
-            hint=f"Doses of it: {', '.join(declared.dose_units)}. Correct 'usual_doses.csv' or the drug's `dose_units`.",
+            hint=f"It is dosed in {units}. Correct 'usual_doses.csv' or the drug's `dose_units`.",
         )
     try:
         toxicity((drug,))
     except InputError as error:
-        kind = drug_classes()[drug]
+        kind, advice = drug_classes()[drug], hint.format(file="toxicity.csv")
         if kind not in {c for other, c in drug_classes().items() if other != drug}:
-            hint = f"No other drug has the class '{kind}': correct it in 'drug_classes.csv', or add rows of it. {hint}"
+            advice = (
+                f"No other drug has the class '{kind}': correct it in 'drug_classes.csv', or add its rows. {advice}"
+            )
         raise ModelError(
             f"the drug '{drug}' has no complete record of harm: {error.message}",
             where=where,
-            hint="A drug without harm would always win. " + hint.format(file="toxicity.csv"),
+            hint=f"A drug without harm would always win. {advice}",
         ) from error
 
 

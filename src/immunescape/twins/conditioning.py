@@ -336,12 +336,15 @@ def _too_few(ess: float, enough: float, total: int, surprise: Mapping[str, float
 def _pooled(rounds: Sequence[_Round], logs: Sequence[FloatArray] | None = None) -> FloatArray:
     """Weights of all candidates: likelihood times prior over the mixture that all of them were drawn from.
 
+    A round counts by the parameter sets that it tried, not by those that led to a diagnosis: a proposal that is
+    diagnosed more often has the density of its diagnosed candidates over more of them.
+
     `logs` are the ln of another likelihood, for each round, in place of that of all facts.
     """
     rounds = [r for r in rounds if len(r.grown.table)]
     names = rounds[0].grown.names
     scores = np.concatenate([r.grown.scores for r in rounds])
-    sizes = np.array([len(r.grown.table) for r in rounds], dtype=float)
+    sizes = np.array([sum(r.grown.fates.values()) or len(r.grown.table) for r in rounds], dtype=float)
     mixture = np.zeros(len(scores))
     for r, size in zip(rounds, sizes / sizes.sum(), strict=True):
         ratio = np.zeros(len(scores))

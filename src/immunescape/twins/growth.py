@@ -309,7 +309,7 @@ def fitted_proposal(
     The regression of the observables on the scores takes all candidates, so that it is a local one once some of them
     lie where the measurements are; the prior is that of candidates whom the population gave. Once enough candidates are
     effective, their own weighted mean and covariance count as well [cornuet2012], the more the more there are: a linear
-    fit misses where observables saturate.
+    fit misses where observables saturate. Their weights are truncated for that [ionides2008].
 
     Parameters
     ----------
@@ -339,6 +339,10 @@ def fitted_proposal(
     # what moves a sharply measured observable counts most
     use = (r * np.minimum(1.0, sy / np.asarray(errors, dtype=float))).max(axis=1)
     strongest = r.max(axis=1)
+    if posterior is not None:
+        # one candidate where no proposal looked may outweigh all others: it must widen the next one, not prevent it
+        drawn = posterior[posterior > 0.0]
+        posterior = np.minimum(posterior, drawn.mean() * np.sqrt(len(drawn))) if len(drawn) else None
     blend = posterior is not None and effective(posterior) >= _ENOUGH_FOR_MOMENTS
     free = [int(i) for i in np.argsort(-use) if first.names[i] not in fixed]
     chosen = [i for i in free[: _MOST_LATER if blend else _MOST] if strongest[i] >= _SEEN]

@@ -10,6 +10,7 @@ from typing import Any
 
 from immunescape.errors import InputError, ModelError, unknown_word
 from immunescape.knowledge.tables import GRADES
+from immunescape.knowledge.yaml_tables import read_yaml
 from immunescape.model.expansion import CLONE
 from immunescape.model.parameters import COLUMNS
 
@@ -101,18 +102,7 @@ def read_coupling(couple: Mapping[str, Any] | str | Path | None, sbml: Path) -> 
 
 
 def _yaml(path: Path) -> Any:
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read the coupling: {error.strerror}", where=str(path)) from None
-    except (UnicodeError, yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        raise InputError(
-            "not YAML", where=f"{path}{line}", hint="Lines such as 'MDSC: MDSC_T' below 'couple:'."
-        ) from None
+    content = read_yaml(path)
     if content is None:
         return {}
     if not isinstance(content, dict):

@@ -82,6 +82,8 @@ class Formulas:
         """
         self._where = f"{self.path}, line {item.getLine()}, {what}"
         self._parts = 0
+        if item.getMath() is None:
+            raise self._refuse("no formula", "Give it one, or remove the element.")
         try:
             return self._convert(item.getMath(), dict(names or {}))
         except RecursionError:

@@ -13,11 +13,21 @@ from immunescape.model.expansion import CLONE
 from immunescape.model.expressions import Apply, Expression, Name, Number, names, write
 from immunescape.model.from_sbml.formulas import Formulas, Symbol
 from immunescape.model.from_sbml.symbols import Symbols, sum_of_clones
-from immunescape.model.from_sbml.units import Equation, Form, Vector, solve, table_unit, unit_form
-from immunescape.model.units import Unit
+from immunescape.model.from_sbml.units import (
+    Equation,
+    Form,
+    Vector,
+    declared_unit,
+    solve,
+    table_unit,
+    unit_form,
+    words,
+)
+from immunescape.model.units import CELL, DIMENSIONLESS, MASS, SUBSTANCE, Unit, dimension_text, parse_unit
 
 __all__ = ["Parts", "Translation"]
 
+_AMOUNTS = (CELL, SUBSTANCE, MASS, DIMENSIONLESS)
 _HINT = "SBML does not convert units: give parameters units that fit, or the factor as a parameter with a unit."
 
 
@@ -439,6 +449,13 @@ class Translation:
         s, parts = self.s, self.parts
         for item in self._states:
             text, factor = self._unit(item.form, item.identifier, solved)
+            dimension = tuple(round(float(e), 9) + 0.0 for e in item.form.known(solved).vector[:-1])
+            if dimension not in _AMOUNTS:
+                raise ModelError(
+                    f"'{item.identifier}' is integrated, and its unit is no amount: {dimension_text(dimension)}",
+                    where=s.place(item.identifier),
+                    hint="States are amounts (cells, substance, mass) or plain numbers: make it a species.",
+                )
             meaning = self._called(item.identifier, f"{item.name}, state of the SBML file")
             parts.states.append(State(item.name, text, item.compartment, meaning, self._text(item.initial)))  # type: ignore[arg-type]
         for quantity in self._quantities:
@@ -482,14 +499,15 @@ class Translation:
 
     def _stated_words(self, identifier: str, form: Form) -> str:
         """Unit of an id in the words of the file or the coupling, if that is the whole of its unit."""
-        from immunescape.model.units import parse_unit
-
-        item = self.s.parameters.get(identifier)
-        candidates = [self.s.coupling.units.get(identifier, "")]
-        if item is not None and item.getUnits():
-            from immunescape.model.from_sbml.units import declared_unit
-
-            candidates.append(declared_unit(self.s.model, item.getUnits(), self.s.place(identifier)).text)
+        s = self.s
+        item = s.parameters.get(identifier) or s.species.get(identifier)
+        stated = ""
+        if item is not None:
+            whole = s.model.getSubstanceUnits()
+            stated = item.getUnits() if identifier in s.parameters else item.getSubstanceUnits() or whole
+        candidates = [s.coupling.units.get(identifier, ""), "" if stated else s.coupling.units.get("substance", "")]
+        if stated:
+            candidates.append(declared_unit(s.model, stated, s.place(identifier)).text)
         for text in candidates:
             if text and not form.unknown and bool(abs(unit_form(parse_unit(text)).vector - form.vector).max() < 1e-12):
                 return text
@@ -505,8 +523,6 @@ class Translation:
         s, notes = self.s, self.parts.notes
         if s.coupled:
             notes.insert(0, "coupled: " + ", ".join(f"{a} is {b}" if a != b else a for a, b in s.coupled.items()))
-        from immunescape.model.from_sbml.units import words
-
         if unused := s.unused():
             notes.insert(
                 1, f"sizes and values of the file that do not count, as those of the model do: {', '.join(unused)}"
