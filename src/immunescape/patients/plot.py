@@ -173,7 +173,8 @@ def _between_outputs(values: NDArray[np.float64]) -> bool:
 
 
 def _draw_drugs(axis: Axes, courses: Sequence[PatientCourse]) -> None:
-    lowest, gone = [], {}
+    lowest: list[float] = []
+    gone: dict[str, None] = {}
     for k, course in enumerate(courses):
         for j, name in enumerate(_concentrations(course)):
             values = np.asarray(course.table[name], dtype=float)
