@@ -25,7 +25,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[1]
 LARGEST = 3_000_000
 """Bytes of all pictures together."""
-COLOURS = 56
+COLOURS = 200
 
 
 @dataclass(frozen=True)

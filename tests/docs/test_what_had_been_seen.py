@@ -1,4 +1,4 @@
-"""What had been seen of trials that are predicted is declared on the page of the scoreboard; the README refers to it."""
+"""What had been seen of trials that are predicted is declared on the scoreboard's page; the README refers to it."""
 
 from __future__ import annotations
 

@@ -307,7 +307,9 @@ def test_the_document_holds_the_sections_of_the_guidelines_in_both_forms(tmp_pat
         "Validation",
         "Uncertainty",
         "Sensitivity",
+        "Ablation",
         "Applicability",
+        "Not analysed",
         "Provenance",
     ]
     page, markdown, data = write_credibility(made, tmp_path, NOTICE)
@@ -317,6 +319,18 @@ def test_the_document_holds_the_sections_of_the_guidelines_in_both_forms(tmp_pat
     assert all(f"## {title}" in markdown.read_text() for title in titles)
     assert json.loads(data.read_text())["sufficient"] is True
     assert "Not stated" in credibility_markdown(assessment(), NOTICE)
+
+
+def test_an_assessment_says_what_tested_the_mechanisms_of_each_drug_and_what_it_lacks() -> None:
+    made = assessment()
+    drugs = {row["Drug"]: next(v for k, v in row.items() if k != "Drug") for row in made.to_json()["ablation"]}
+    assert "by trials: checkpoints_pd1" in drugs["pembrolizumab"]
+    assert "cannot be switched off: tumour_growth" in drugs["pemetrexed"]
+    text = credibility_markdown(made, NOTICE)
+    assert "is of another state of the model" in text  # "ab" * 32 is the digest of no ablation
+    assert "immunescape sensitivity --method each" in text
+    without = credibility_markdown(replace(made, sensitivity=None, influential=()), NOTICE)
+    assert "Not part of this assessment: sensitivity;" in without
 
 
 @pytest.mark.parametrize(

@@ -369,6 +369,8 @@ def test_a_hostile_coupling_file_is_refused_by_its_name(tmp_path, name):
         ({"couple": EFFECT, "name": "Upper Case"}, "cannot name a mechanism"),
         ({"couple": EFFECT, "requires": ["mdcs"]}, "'mdcs'"),
         ({"couple": EFFECT, "references": 3}, "'references' is no list of names"),
+        ({"couple": EFFECT, "references": ["serafini2009"]}, "serafini2008"),
+        ({"couple": EFFECT, "parameters": {"k_ita": {"source": "serafini2009"}}}, "serafini2008"),
     ],
 )
 def test_a_coupling_that_says_what_cannot_be_is_refused(tmp_path, sections, answer):
@@ -436,6 +438,19 @@ def test_a_reaction_whose_name_is_taken_gets_another(tmp_path):
     )
     mechanism = read(tmp_path, text, {**EFFECT, "growth_sensitive": "own release"})
     assert [r.name for r in mechanism.reactions] == ["release", "loss"]
+
+
+def test_a_mechanism_is_written_as_a_module_that_declares_the_same(tmp_path, monkeypatch):
+    import importlib
+
+    title = 'a "title" \\" + __import__("os") #'
+    mechanism = read(tmp_path, itaconate(), {"couple": EFFECT, "title": title}, name="written_itaconate")
+    module, rows = mechanism.write(tmp_path / "package")
+    monkeypatch.syspath_prepend(module.parent)
+    declared = importlib.import_module("written_itaconate").MECHANISM
+    assert declared.title == mechanism.title
+    again = reduced(replace(declared, parameters=rows))
+    assert again.to_sbml(unreferenced=True) == reduced(mechanism).to_sbml(unreferenced=True)
 
 
 @pytest.mark.slow

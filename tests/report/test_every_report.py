@@ -43,6 +43,7 @@ def some_page(folder: Path) -> Path:
         "notice": "research",
         "forest": pictures,
         "options": table,
+        "more_figures": table,
         "score_note": "",
         "says": [],
         "evidence": table,

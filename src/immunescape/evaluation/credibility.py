@@ -154,6 +154,7 @@ class Credibility:
             "validation": {"rows": [s.row() for s in self.scores], "summary": dict(self.summary)},
             "sensitivity": None if self.sensitivity is None else self.sensitivity.to_json(),
             "influential": list(self.influential),
+            "ablation": list(ablation_rows(self.trial)),
             "applicability": {"drugs": list(self.drugs), "setting": list(self.setting)},
         }
 
@@ -194,7 +195,7 @@ def assess(
         Virtual patients per arm of the trials with published results; `scores` takes their place where they were
         computed before (``immunescape validate --json``).
     trajectories
-        Seed of the sensitivity analysis.
+        Trajectories of the sensitivity analysis, each from a different patient.
     workers, out, engine
         As for a single trial; `out` keeps finished patients.
     progress
@@ -365,6 +366,27 @@ def _setting_rows(trial: Trial) -> tuple[Row, ...]:
                 "Covered": "yes" if covered else "no",
             }
         )
+    return tuple(rows)
+
+
+# --- ablation --------------------------------------------------------------------------------------------------------
+
+
+def ablation_rows(trial: Trial) -> tuple[Row, ...]:
+    """Each drug of the trial with the mechanisms through which it acts and what these were tested by."""
+    from immunescape.evaluation.mechanism_labels import NOT_TESTED, ablatable, acts_through, short_label
+    from immunescape.model.registry import get_drug
+
+    rows = []
+    for name in sorted(set().union(*(_drugs_of(arm) for arm in trial.arms))):
+        tested: dict[str, list[str]] = {}
+        for mechanism in acts_through(get_drug(name)):
+            label = short_label(mechanism)
+            if label == NOT_TESTED and mechanism not in ablatable():
+                label = "cannot be switched off"
+            tested.setdefault(label, []).append(mechanism)
+        through = "; ".join(f"{label}: {', '.join(names)}" for label, names in sorted(tested.items()))
+        rows.append({"Drug": name, "Mechanisms through which it acts, by what tested them": through or "none"})
     return tuple(rows)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunescape.console import markdown_table
+from immunescape.evaluation.credibility import ablation_rows
+from immunescape.evaluation.mechanism_labels import mechanism_labels
 from immunescape.report.scoreboard_report import ENDPOINT_TEXT, scores_table, value_with_interval
 from immunescape.report.tables import Table, number
 from immunescape.report.writing import write_page
@@ -59,7 +61,7 @@ def credibility_sections(made: Credibility) -> list[tuple[str, str, list[tuple[s
         {"Hazard ratio": end.replace("_hr", "").upper(), **{k: f"{v:.2f}" for k, v in values.items()}}
         for end, values in cast.baselines.items()
     ]
-    unmet = [c.name.lower() for c in made.required if not c.met]
+    unmet = [c.name for c in made.required if not c.met]
     verdict = (
         "Every criterion required at this model risk is met."
         if made.sufficient
@@ -92,13 +94,47 @@ def credibility_sections(made: Credibility) -> list[tuple[str, str, list[tuple[s
          f"Elementary effects (Morris) on response in arm '{made.sensitivity.arm}', {made.sensitivity.points} points;"
          " the ten most influential parameters and the sources of their values.",
          [("", Table(list(made.influential)))]),
+        ("Ablation", _ablation_text(cast.digest), [("", Table(list(ablation_rows(trial))))]),
         ("Applicability", "Whether the calibration is informative about this trial.",
          [("Population", Table(list(made.setting))), ("Drugs", Table(list(made.drugs)))]),
+        ("Not analysed", _not_analysed(made), []),
         ("Provenance",
          f"Model {cast.digest}, immunescape {cast.version}, {datetime.date.today().isoformat()}. References: ICH M15,"
          " General principles for model-informed drug development; ASME V&V 40, Assessing credibility of computational"
          " modeling through verification and validation.", []),
     ]  # fmt: skip
+
+
+def _ablation_text(digest: str) -> str:
+    """On what the labels of mechanisms rest: an ablation of this model, of another state of it, or none."""
+    labels = mechanism_labels().values()
+    text = (
+        "Mechanisms were switched off one at a time and left-out trials and patients' data predicted without them"
+        " (immunescape ablate); those tested by claims only or by nothing have no support from data here, and a drug"
+        " that acts through no others is an extrapolation."
+    )
+    if not labels:
+        return f"{text} No ablation has been recorded."
+    newest = max(labels, key=lambda label: label.date)
+    same = "this model" if digest.startswith(newest.model) else f"another state of the model ({newest.model})"
+    return (
+        f"{text} The ablation was not repeated for this assessment: it dates from {newest.date}, with"
+        f" {newest.patients} patients per arm and {newest.seeds} seeds, and is of {same}."
+    )
+
+
+def _not_analysed(made: Credibility) -> str:
+    """What an assessment of this kind could contain, and this one does not."""
+    missing = [
+        "joint variation of all assumed values (immunescape ensemble)",
+        "forecasts for single held-out patients (immunescape judge)",
+        "claims of the literature (immunescape claims)",
+        "interim analyses, and significance levels other than 5 %, of the protocol",
+        "review by anyone independent of the authors of model and software",
+    ]
+    fixed = "sensitivity to parameters that do not differ between patients (immunescape sensitivity --method each)"
+    missing.insert(0, "sensitivity" if made.sensitivity is None else fixed)
+    return f"Not part of this assessment: {'; '.join(missing)}."
 
 
 def _skill(made: Credibility) -> Table:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -19,7 +18,8 @@ from typing import Any, TypeVar
 
 from immunescape.engine.cache import cache_folder, fingerprint
 from immunescape.errors import InputError, ModelError, unknown_word
-from immunescape.knowledge.references import load_references
+from immunescape.files import check_folder, whole_file
+from immunescape.knowledge.references import get_reference, load_references
 from immunescape.model import registry
 from immunescape.model.declarations import Mechanism
 from immunescape.model.from_sbml.coupling import Coupling, check_ids, read_coupling
@@ -32,6 +32,7 @@ from immunescape.model.parameters import COLUMNS
 __all__ = ["SbmlMechanism", "mechanism_from_sbml"]
 
 T = TypeVar("T")
+_GROUPS = ("states", "reactions", "quantities", "modulations", "contributions")
 _DOI = re.compile(r"10\.\d{4,9}/[^\s\"'<>#?]+")
 _PUBMED = re.compile(r"pubmed[:/](\d+)", re.IGNORECASE)
 
@@ -50,6 +51,43 @@ class SbmlMechanism(Mechanism):
     source: str = ""
     notes: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+
+    def write(self, folder: str | Path) -> list[Path]:
+        """Write the mechanism as a Python module and its parameter table, for a package of one's own.
+
+        An entry point in the group ``immunescape.mechanisms`` that names ``MECHANISM`` of the module registers it, so
+        that trials, twins and rankings have it.
+
+        Parameters
+        ----------
+        folder
+            Where ``<name>.py`` and ``<name>.csv`` are written.
+        """
+        root = Path(folder)
+        check_folder(root)
+        root.mkdir(parents=True, exist_ok=True)
+        texts = {f"{self.name}.py": _module(self)}
+        if str(self.parameters):
+            texts[f"{self.name}.csv"] = Path(self.parameters).read_text(encoding="utf-8")
+        for file, text in texts.items():
+            with whole_file(root / file, "cannot write the mechanism", hint="Choose another folder.") as target:
+                target.write(text.encode("utf-8"))
+        return [root / file for file in texts]
+
+
+def _module(mechanism: SbmlMechanism) -> str:
+    """The declaration as a Python module; every text is written as a literal."""
+    lines = [f'"""{mechanism.name}, from an SBML file."""', ""]
+    kinds = {type(item).__name__ for group in _GROUPS for item in getattr(mechanism, group)}
+    lines += [f"from immunescape.model import {', '.join(sorted({'Mechanism', *kinds}))}", "", "MECHANISM = Mechanism("]
+    for name in ("name", "title", "summary", "references"):
+        lines.append(f"    {name}={getattr(mechanism, name)!r},")
+    lines.append(f"    parameters={f'{mechanism.name}.csv' if str(mechanism.parameters) else ''!r},")
+    lines += [f"    requires={mechanism.requires!r},", f"    compartments={dict(mechanism.compartments)!r},"]
+    for group in _GROUPS:
+        if items := getattr(mechanism, group):
+            lines += [f"    {group}=(", *(f"        {item!r}," for item in items), "    ),"]
+    return "\n".join([*lines, ")", ""])
 
 
 def mechanism_from_sbml(
@@ -103,6 +141,8 @@ def mechanism_from_sbml(
             hint="Give another: name='…', or 'name: …' in the coupling file.",
         )
     _check_coupling(model, coupling)
+    for key in coupling.references:
+        get_reference(key, where=f"{coupling.where}, references")
     parts = Translation(Symbols(model=model, path=file, coupling=coupling, ours=ours), name).run()
     requires = _owners(parts, coupling)
     title = coupling.title or " ".join((model.getName() or name.replace("_", " ")).split())
@@ -211,6 +251,9 @@ def _table(parts: Parts, model: Any, coupling: Coupling, file: Path, name: str) 
         identifier = str(row.pop("identifier"))
         identifiers.append(identifier)
         given = {k: "" if v is None else v for k, v in coupling.parameters.get(identifier, {}).items()}
+        for key in (k.strip() for k in str(given.get("source", "")).split(";")):
+            if key not in ("", "assumed"):
+                get_reference(key, where=f"{coupling.where}, parameters, '{identifier}'")
         source = _cited(model.getElementBySId(identifier)) or "assumed"
         note = f"{row['note']} (from {file.name})"
         rows.append({"source": source, "grade": "assumed", **row, "note": note, **given})
@@ -232,15 +275,8 @@ def _table(parts: Parts, model: Any, coupling: Coupling, file: Path, name: str) 
     text = buffer.getvalue()
     folder = cache_folder() / "sbml_mechanisms" / fingerprint(text)[:16]
     table = folder / f"{name}.csv"
-    try:
-        if not table.is_file() or table.read_text(encoding="utf-8") != text:
-            folder.mkdir(parents=True, exist_ok=True)
-            aside = table.with_name(f"{table.name}.{os.getpid()}")
-            aside.write_text(text, encoding="utf-8")
-            aside.replace(table)
-    except OSError as error:
-        raise InputError(
-            f"the parameter table of '{name}' cannot be kept in {folder}: {error.strerror}",
-            hint="Set IMMUNESCAPE_CACHE to a folder that can be written.",
-        ) from None
+    if not table.is_file() or table.read_text(encoding="utf-8") != text:
+        hint = "Set IMMUNESCAPE_CACHE to a folder that can be written."
+        with whole_file(table, f"the parameter table of '{name}' cannot be kept", hint=hint) as target:
+            target.write(text.encode("utf-8"))
     return table
