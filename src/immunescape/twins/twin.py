@@ -19,6 +19,7 @@ from immunescape.twins.earlier_lines import EarlierLines
 from immunescape.twins.early import EarlyCourse, early_course
 from immunescape.twins.likelihood import arm_outcomes, line_log_likelihood
 from immunescape.twins.records import LineRecord, PatientRecord
+from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +38,7 @@ FloatArray = NDArray[np.float64]
 _ATTEMPTS = 4
 _MORE = 1.25
 """So many times the effective twins are drawn at diagnosis where a course will cost some of them."""
-MONTH = 365.25 / 12.0
+MONTH = DAYS_PER_MONTH
 
 
 @dataclass(frozen=True, eq=False)
