@@ -141,7 +141,7 @@ def main(*files: str) -> None:
     lines = [
         "# Results of the claims",
         "",
-        "Written by `scripts/claims_page.py` from the output of `immunescape claims`; what the words mean is said in",
+        "Written by `scripts/claims_page.py` from the output of `immunescape claims`; the terms are defined in",
         "[Claims of the review](claims.md). Effects are those of the first seed.",
         "",
         f"{claims['patients']} virtual patients of the fitted population ({4 * claims['patients']} for associations), "

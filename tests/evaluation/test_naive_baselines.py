@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -242,3 +243,38 @@ def test_ones_own_trial_stands_beside_what_calibration_trials_would_have_said():
     groups = {"validation": judged}
     assert "baseline: last trial" in {row["Predictor"] for row in errors_table(groups).rows}
     assert {row["Met"] for row in aims_table(groups).rows} <= {"met", "missed"}
+
+
+def test_chance_alone_stands_beside_the_baselines_of_ones_own_trial():
+    common = {"trial": "keynote-010", "role": "own", "low": None, "high": None}
+    response = Score(
+        arm="docetaxel",
+        endpoint="orr_pct",
+        predicted=12.0,
+        published=10.0,
+        published_low=None,
+        published_high=None,
+        n=100,
+        n_published=300,
+        **common,
+    )
+    ratio = Score(
+        arm="pembrolizumab / docetaxel",
+        endpoint="os_hr",
+        predicted=0.8,
+        published=0.7,
+        published_low=0.55,
+        published_high=0.9,
+        n=200,
+        n_published=600,
+        **common,
+    )
+    judged = judged_scores([response, ratio], [load_trial("keynote-010")])
+    assert judged[0].chance == pytest.approx(math.hypot(3.0, 3.0 / math.sqrt(3.0)))
+    assert judged[1].chance == pytest.approx(math.hypot(math.log(0.9 / 0.55) / 3.92, math.sqrt(4 / 140)))
+    rows = {(r["Figure"], r["Predictor"]): r for r in errors_table({"own": judged}).rows}
+    assert rows["response (points)", "chance alone"]["Median abs. error"] == "2.3"
+    assert rows["ln OS hazard ratio", "chance alone"]["n"] == 1
+    assert "chance" not in " ".join(str(a.reached) for a in aims(judged))
+    unknown = judged_scores([replace(response, n_published=0)], [load_trial("keynote-010")])
+    assert unknown[0].chance is None

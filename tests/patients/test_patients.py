@@ -317,3 +317,17 @@ def test_a_saved_course_says_with_what_it_was_computed(tmp_path):
     provenance = json.loads((tmp_path / "out" / "course.json").read_text())["provenance"]
     assert provenance["packages"]["numpy"] == np.__version__
     assert len(provenance["model_sha256"]) == 64
+
+
+def test_a_drug_that_is_gone_between_outputs_is_named_and_not_drawn_as_what_is_left_of_it():
+    patient = immunescape.patient(seed=3)
+    regimen = "cisplatin 75 mg/m2 every 3 weeks for 4 cycles"
+    names = ["V_T", "diameter_T", "conc_cisplatin"]
+    for every, drawn in ((1.0, False), (0.05, True)):
+        course = patient.simulate(regimen, months=1, conduct="planned", every_days=every, observe=names)
+        (axis,) = [a for a in course.plot().axes if a.get_title(loc="left").startswith("Serum")]
+        words = " ".join(text.get_text() for text in axis.texts)
+        assert ("not drawn, as gone within a day of a dose: cisplatin" in words) is not drawn
+        assert bool(len(axis.lines)) is drawn
+        if drawn:
+            assert np.nanmax(axis.lines[0].get_ydata()) > 0.1  # microgram per millilitre

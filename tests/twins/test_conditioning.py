@@ -169,6 +169,30 @@ def test_the_first_candidates_look_where_patients_of_the_population_point_to_and
     assert twins.surprise["CD8_density_T"] == pytest.approx(math.erfc(1.5 / math.sqrt(2 * 1.25)), abs=0.04)
 
 
+def test_a_proposal_that_is_diagnosed_more_often_counts_by_what_it_tried():
+    from scipy.stats import norm
+
+    from immunescape.twins.conditioning import _pooled, _Round
+
+    rng, n, bound = np.random.default_rng(16), 20_000, 0.8
+    shifted = Proposal(("z",), np.array([1.5]), np.array([[1.0]]))
+    rounds = []
+    for proposal, centre in ((None, 0.0), (shifted, 1.5)):
+        z = centre + rng.standard_normal(n)
+        z = z[z > bound][:4000]  # as many of either, who took unlike numbers of tries
+        tried = round(4000 / norm.sf(bound - centre))
+        fates = {"accepted": 4000, "never diagnosed": tried - 4000}
+        table = pd.DataFrame(index=range(len(z)))
+        made = Grown(table, ("z",), z[:, None], np.zeros(len(z)), np.zeros((len(z), 0)), fates)
+        rounds.append(_Round(made, proposal, np.zeros(len(z))))
+    w = _pooled(rounds)
+    z = np.concatenate([r.grown.scores[:, 0] for r in rounds])
+    assert w @ z / w.sum() == pytest.approx(norm.pdf(bound) / norm.sf(bound), abs=0.02)
+    by_diagnosed = [replace(r, grown=replace(r.grown, fates={})) for r in rounds]
+    w = _pooled(by_diagnosed)
+    assert w @ z / w.sum() < norm.pdf(bound) / norm.sf(bound) - 0.04  # what counting the diagnosed would give
+
+
 def world_of(scores):
     """Made-up tumours: observables of four parameters, not linear, and whether they are diagnosed."""
     seen = np.column_stack(

@@ -77,6 +77,17 @@ def test_the_standard_follows_line_pdl1_histology_driver_and_what_was_had(given,
     assert standard_of(given).title == standard
 
 
+@pytest.mark.parametrize("driver", ["ALK", "ROS1", "RET", "MET", "BRAF", "ERBB2"])
+def test_a_driver_whose_targeted_drugs_the_model_lacks_is_named_as_a_gap(driver):
+    _, left = options_for(record(10.0, driver=driver))
+    assert [s for s in left if f"targeted drugs for {driver}-driven tumours: the model has none" in s]
+
+
+@pytest.mark.parametrize("driver", ["EGFR", "none"])
+def test_where_nothing_targeted_is_missing_no_gap_is_named(driver):
+    assert not [s for s in options_for(record(10.0, driver=driver))[1] if "targeted drugs" in s]
+
+
 def test_where_pdl1_is_not_known_what_needs_no_test_is_offered():
     known = record(10.0)
     unknown = PatientRecord("P", 0.0, tuple(f for f in known.facts if f.target != "pdl1_tps"))

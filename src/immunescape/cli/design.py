@@ -36,53 +36,22 @@ def register(app: typer.Typer) -> None:
 
 
 EVERYWHERE = ("what", "as_json")
+_TEST = (
+    "power",
+    "alpha",
+    "looks",
+    "family",
+    "parameter",
+    "futility",
+    "futility_parameter",
+    "binding",
+    "ratio",
+    "patients",
+)
 SIZE_OPTIONS = {
-    "survival": (
-        "hazard_ratio",
-        "median",
-        "power",
-        "alpha",
-        "looks",
-        "family",
-        "parameter",
-        "futility",
-        "futility_parameter",
-        "binding",
-        "ratio",
-        "accrual",
-        "follow_up",
-        "dropout",
-        "margin",
-        "events",
-        "patients",
-    ),
-    "rates": (
-        "rates",
-        "power",
-        "alpha",
-        "looks",
-        "family",
-        "parameter",
-        "futility",
-        "futility_parameter",
-        "binding",
-        "ratio",
-        "patients",
-    ),
-    "means": (
-        "difference",
-        "sd",
-        "power",
-        "alpha",
-        "looks",
-        "family",
-        "parameter",
-        "futility",
-        "futility_parameter",
-        "binding",
-        "ratio",
-        "patients",
-    ),
+    "survival": ("hazard_ratio", "median", *_TEST, "accrual", "follow_up", "dropout", "margin", "events"),
+    "rates": ("rates", *_TEST),
+    "means": ("difference", "sd", *_TEST),
 }
 """Options of `design size` that each measure reads; a design brings everything itself."""
 

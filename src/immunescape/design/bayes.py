@@ -257,13 +257,10 @@ class Bayesian(Rule):
         chosen[np.arange(replicates), np.where(open_arms, better, -1.0).argmax(axis=1)] = True
         chosen &= open_arms
         return (
-            Decided(
-                rejected=rejected,
-                stage=stage,
-                reason=reason,
-                patients=by_look["patients"][last],
-                events=by_look["events"][last],
-                months=by_look["months"][last],
+            Decided.at_last_look(
+                rejected,
+                stage,
+                reason,
                 selected=chosen,
                 by_look=by_look,
                 extra=extra,

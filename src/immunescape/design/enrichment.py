@@ -13,12 +13,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import stats
 
 from immunescape.design.cohort import Cohort, Streams
 from immunescape.design.combination import closed_test
 from immunescape.design.group_sequential import OBRIEN_FLEMING_LIKE, Spending
-from immunescape.design.records import SHORT, Decided, Design, Rule, by_events
+from immunescape.design.records import SHORT, Decided, Design, Rule, by_events, closed_test_table
 from immunescape.design.samplesize import conditional_power
 from immunescape.design.stages import increment
 from immunescape.design.statistics import LOG_RANK, RATES, Statistic
@@ -272,14 +272,10 @@ class Enrichment(Rule):
         rejected = np.where(goes[:, None], rejected | end, rejected)
         stage = np.where(stopped, 1, 2)
         reason = np.where(won, 1, np.where(stopped, 2, 0))
-        last = (np.arange(replicates), stage - 1)
-        return Decided(
-            rejected=rejected,
-            stage=stage,
-            reason=reason,
-            patients=by_look["patients"][last],
-            events=by_look["events"][last],
-            months=by_look["months"][last],
+        return Decided.at_last_look(
+            rejected,
+            stage,
+            reason,
             selected=going,
             by_look=by_look,
             extra={SHORT: short.astype(float)} if by_events(design.looks) else {},
@@ -287,16 +283,4 @@ class Enrichment(Rule):
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See :class:`Rule`."""
-        return [
-            {
-                "hypothesis": "each population, closed test",
-                "look": k + 1,
-                "at": str(look),
-                "test": str(self.test),
-                "information": float(plan["information"][k]),
-                "efficacy_z": float(plan["bounds"][k]),
-                "efficacy_p": float(special.ndtr(-plan["bounds"][k])),
-                "futility_z": None,
-            }
-            for k, look in enumerate(design.looks)
-        ]
+        return closed_test_table("each population, closed test", design, plan, str(self.test))

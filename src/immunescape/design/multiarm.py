@@ -11,12 +11,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from immunescape.design.cohort import Streams
 from immunescape.design.combination import INTERSECTION_TESTS, closed_test
 from immunescape.design.group_sequential import OBRIEN_FLEMING_LIKE, Spending
-from immunescape.design.records import SHORT, Decided, Design, Rule, by_events
+from immunescape.design.records import SHORT, Decided, Design, Rule, by_events, closed_test_table
 from immunescape.design.stages import increment, reassign
 from immunescape.design.statistics import LOG_RANK, Statistic
 from immunescape.design.truth import Truth
@@ -179,14 +178,10 @@ class MultiArm(Rule):
                 open_arms[:, design.control] = True
                 open_arms[:, arms] = now
                 reassign(cohort, month, open_arms, [a.allocation for a in design.arms], k + 1)
-        last = (np.arange(replicates), stage - 1)
-        return Decided(
-            rejected=rejected,
-            stage=stage,
-            reason=reason,
-            patients=by_look["patients"][last],
-            events=by_look["events"][last],
-            months=by_look["months"][last],
+        return Decided.at_last_look(
+            rejected,
+            stage,
+            reason,
             selected=chosen,
             by_look=by_look,
             extra={SHORT: short.astype(float)} if by_events(design.looks) else {},
@@ -194,16 +189,4 @@ class MultiArm(Rule):
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
         """See :class:`Rule`."""
-        return [
-            {
-                "hypothesis": "each arm, closed test",
-                "look": k + 1,
-                "at": str(look),
-                "test": str(self.test),
-                "information": float(plan["information"][k]),
-                "efficacy_z": float(plan["bounds"][k]),
-                "efficacy_p": float(stats.norm.sf(plan["bounds"][k])),
-                "futility_z": None,
-            }
-            for k, look in enumerate(design.looks)
-        ]
+        return closed_test_table("each arm, closed test", design, plan, str(self.test))

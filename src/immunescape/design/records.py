@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from immunescape.design.cohort import Cohort, Milestone, Streams
 from immunescape.design.complaints import FieldError, in_field
@@ -21,7 +22,7 @@ from immunescape.design.survival_model import Accrual
 from immunescape.design.truth import Endpoint, Generator, Truth
 from immunescape.errors import InputError, unknown_word
 
-__all__ = ["Arm", "Decided", "Design", "Dropout", "Rule", "check_looks"]
+__all__ = ["Arm", "Decided", "Design", "Dropout", "Rule", "check_looks", "closed_test_table"]
 
 SHORT = "share of trials that run out of events"
 """Name of the further number that tells how often a look set by events comes with fewer of them."""
@@ -88,6 +89,31 @@ class Decided:
     selected: NDArray[np.bool_] | None = None
     by_look: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     extra: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    @classmethod
+    def at_last_look(
+        cls,
+        rejected: NDArray[np.bool_],
+        stage: NDArray[np.int64],
+        reason: NDArray[np.int64],
+        *,
+        selected: NDArray[np.bool_],
+        by_look: dict[str, NDArray[np.float64]],
+        extra: dict[str, NDArray[np.float64]],
+    ) -> Decided:
+        """Take patients, events and months of the look at which each replicate ended (`stage`) from `by_look`."""
+        last = (np.arange(len(stage)), stage - 1)
+        return cls(
+            rejected=rejected,
+            stage=stage,
+            reason=reason,
+            patients=by_look["patients"][last],
+            events=by_look["events"][last],
+            months=by_look["months"][last],
+            selected=selected,
+            by_look=by_look,
+            extra=extra,
+        )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """As plain named arrays, for storage."""
@@ -371,3 +397,20 @@ class Design:
             weights=weights,
             by_stratum=self.stratified_randomisation,
         )
+
+
+def closed_test_table(hypothesis: str, design: Design, plan: Mapping[str, Any], test: str) -> list[dict[str, Any]]:
+    """One row for each look of a closed test: information, and the bound as z and as p."""
+    return [
+        {
+            "hypothesis": hypothesis,
+            "look": k + 1,
+            "at": str(look),
+            "test": test,
+            "information": float(plan["information"][k]),
+            "efficacy_z": float(plan["bounds"][k]),
+            "efficacy_p": float(special.ndtr(-plan["bounds"][k])),
+            "futility_z": None,
+        }
+        for k, look in enumerate(design.looks)
+    ]

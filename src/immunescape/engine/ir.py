@@ -86,7 +86,7 @@ UNARY: tuple[str, ...] = (
 )
 COMPARISONS: tuple[str, ...] = ("lt", "le", "gt", "ge", "eq", "ne")
 
-_NUMPY: dict[str, Callable[..., np.float64]] = {
+NUMPY: dict[str, Callable[..., np.float64]] = {
     "exp": np.exp,
     "ln": np.log,
     "log10": np.log10,
@@ -313,7 +313,7 @@ def _fold(op: str, *args: Expr) -> Expr:
     """Make the node, or the number where all arguments are numbers."""
     if all(a.op == "num" for a in args):
         with np.errstate(all="ignore"):
-            return num(float(_NUMPY[op](*(np.float64(a.value) for a in args))))
+            return num(float(NUMPY[op](*(np.float64(a.value) for a in args))))
     return _node(op, args)
 
 

@@ -202,7 +202,7 @@ def gamma_function(a: FloatArray) -> FloatArray:
 
 
 _EVALUATE: Mapping[str, Callable[..., Any]] = {
-    **{name: function for name, function in ir._NUMPY.items()},
+    **{name: function for name, function in ir.NUMPY.items()},
     "gamma": gamma_function,
     "and": lambda *a: np.logical_and.reduce([np.not_equal(v, 0) for v in np.broadcast_arrays(*a)]),
     "or": lambda *a: np.logical_or.reduce([np.not_equal(v, 0) for v in np.broadcast_arrays(*a)]),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from immunescape.engine.ir import Expr, postorder
+from immunescape.engine.ir import NUMPY, Expr, postorder
 from immunescape.engine.ir_calculus import gamma_function
 
 __all__ = ["Function", "make_function"]
@@ -39,29 +39,7 @@ _MATH: Mapping[str, Any] = {
     "gamma": math.gamma,
     "pow": math.pow,
 }
-_ARRAY: Mapping[str, Any] = {
-    "exp": np.exp,
-    "ln": np.log,
-    "log10": np.log10,
-    "sqrt": np.sqrt,
-    "abs": np.abs,
-    "sin": np.sin,
-    "cos": np.cos,
-    "tan": np.tan,
-    "asin": np.arcsin,
-    "acos": np.arccos,
-    "atan": np.arctan,
-    "sinh": np.sinh,
-    "cosh": np.cosh,
-    "tanh": np.tanh,
-    "asinh": np.arcsinh,
-    "acosh": np.arccosh,
-    "atanh": np.arctanh,
-    "floor": np.floor,
-    "ceil": np.ceil,
-    "gamma": gamma_function,
-    "pow": np.power,
-}
+_ARRAY: Mapping[str, Any] = {name: gamma_function if name == "gamma" else NUMPY[name] for name in _MATH}
 _INFIX = {"add": " + ", "mul": " * ", "div": " / "}
 _COMPARE = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
 _DEEP, _LONG = 12, 50

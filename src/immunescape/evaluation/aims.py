@@ -12,7 +12,7 @@ import numpy as np
 from immunescape.evaluation.naive import ARM_FIGURES, ROUND_RATIOS, Judged, logarithmic
 from immunescape.evaluation.trial_classes import LANDMARKS, interval_score
 
-__all__ = ["Aim", "ErrorRow", "aims", "error_rows"]
+__all__ = ["CHANCE", "Aim", "ErrorRow", "aims", "error_rows"]
 
 _95 = 1.959963984540054
 FIGURE_WORDS = {
@@ -71,8 +71,16 @@ class Aim:
         return asdict(self)
 
 
+CHANCE = "chance alone"
+_MEDIAN_OF_NORMAL = 0.6745
+"""Median of the absolute value of a standard normal variable."""
+
+
 def error_rows(judged: Sequence[Judged]) -> list[ErrorRow]:
-    """Errors of the model and of every naive predictor, figure by figure, on the same figures."""
+    """Errors of the model and of every naive predictor, figure by figure, on the same figures.
+
+    The row `CHANCE` is the median error that a perfect model would have with these numbers of patients.
+    """
     out = []
     for figure in (*ROUND_RATIOS, *ARM_FIGURES):
         mine = [j for j in judged if j.figure == figure]
@@ -84,6 +92,11 @@ def error_rows(judged: Sequence[Judged]) -> list[ErrorRow]:
             values = [j.baselines[name][0] for j in both]
             bounds = [_baseline_interval(j, name) for j in both]
             out.append(_error_row(figure, name, both, values, bounds))
+        spreads = [j.chance for j in mine if j.chance is not None]
+        if spreads:
+            middle = _MEDIAN_OF_NORMAL * float(np.median(spreads))
+            middle = 100 * math.expm1(middle) if figure.endswith("_median_months") else middle
+            out.append(ErrorRow(figure=figure, predictor=CHANCE, n=len(spreads), bias=None, median_abs=middle))
     return out
 
 

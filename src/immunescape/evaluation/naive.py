@@ -104,6 +104,8 @@ class Judged:
     predicted : None where a virtual median is not reached. published : as reported.
     low, high : 95 % predictive interval; None where there is none.
     baselines : name -> (prediction, SD of its error on the scale of the figure; None where none is known).
+    chance : SD of the error, on the same scale, that a perfect model would have: of the published sample and of the
+        virtual patients; None where it is not known.
     """
 
     trial: str
@@ -115,6 +117,7 @@ class Judged:
     low: float | None = None
     high: float | None = None
     baselines: Mapping[str, tuple[float, float | None]] = field(default_factory=dict)
+    chance: float | None = None
 
     def error(self, value: float | None) -> float:
         """Of a prediction: of the logarithm where `logarithmic`, else in points; infinite where it is None."""
@@ -291,9 +294,40 @@ def judged_scores(scores: Sequence[Score], trials: Iterable[Trial]) -> list[Judg
                 low=s.low,
                 high=s.high,
                 baselines=baselines,
+                chance=_chance(s),
             )
         )
     return out
+
+
+EVENTS = 0.7
+"""Events per patient by which the error of a hazard ratio or median without interval is estimated (assumed)."""
+
+
+def _chance(s: Score) -> float | None:
+    """Error of the published figure and of the virtual patients together, on the scale of errors.
+
+    The published one is that of its interval where there is one. Those estimated from numbers of patients take the
+    arms as independent; virtual arms share their patients, so that for hazard ratios this is an upper bound.
+    """
+    assert s.published is not None
+    low, high = s.published_low, s.published_high
+    if low is not None and high is not None and low < high and (low > 0 or not logarithmic(s.endpoint)):
+        published: float | None = (_scaled(s.endpoint, high) - _scaled(s.endpoint, low)) / 3.92
+    else:
+        published = _sampling_error(s, s.n_published)
+    virtual = _sampling_error(s, s.n)
+    return None if published is None or virtual is None else math.hypot(published, virtual)
+
+
+def _sampling_error(s: Score, n: int) -> float | None:
+    """Standard error of a figure in n patients, of both arms for a hazard ratio."""
+    if not n or s.published is None:
+        return None
+    if s.endpoint.endswith("_pct"):
+        p = min(max(s.published / 100.0, 0.5 / n), 1.0 - 0.5 / n)
+        return 100.0 * math.sqrt(p * (1.0 - p) / n)
+    return math.sqrt((4.0 if s.endpoint.endswith("_hr") else 1.0) / (EVENTS * n))
 
 
 def _mean(figure: str, figures: Sequence[ArmFigure]) -> float:

@@ -423,10 +423,9 @@ def _run(
             if name not in parameters:
                 parameters[name] = np.full(n * len(scenarios), model.parameters[name].base)
             parameters[name][rows] = value
-        if case.clones or _clones_without_mechanism(model, case):
-            cells_before = {c: v[rows] for c, v in states.items() if c.startswith("C_")}
-            for name, cells in clone_cells(model, cells_before, case).items():
-                states[name][rows] = cells
+        cells_before = {c: v[rows] for c, v in states.items() if c.startswith("C_")}
+        for name, cells in clone_cells(model, cells_before, case).items():
+            states[name][rows] = cells
         tables += list(doses[case.regimens, case.treat_from]) if case.regimens else [Doses.none()] * n
     job = Job(
         n=n * len(scenarios),
@@ -534,13 +533,18 @@ def _clones_without_mechanism(model: Model, case: Scenario) -> list[str]:
 
 
 def clone_cells(model: Model, states: Mapping[str, FloatArray], case: Scenario) -> dict[str, FloatArray]:
-    """Return the cells of every clone: shares as the scenario has them; the others keep their proportions."""
+    """Return the cells of every clone: shares as the scenario has them; the others keep their proportions.
+
+    Nothing where the scenario leaves the clones alone.
+    """
     registered = {c.name for c in model.clones}
     shares = dict(case.clones)
     for name, _ in case.clones:
         if name not in registered:
             raise unknown_word("clone", name, registered)
     shares |= dict.fromkeys(_clones_without_mechanism(model, case), 0.0)
+    if not shares:
+        return {}
     total = np.sum([states[f"C_{c}"] for c in registered], axis=0)
     others = [c for c in registered if c not in shares]
     rest = np.sum([states[f"C_{c}"] for c in others], axis=0) if others else np.zeros_like(total)

@@ -1,1 +1,1 @@
-"""Curated tables, the bibliography, and the plain records that rooms hand each other."""
+"""Curated tables, the bibliography, and the plain records that packages exchange."""

@@ -117,7 +117,7 @@ class Evidence:
     ----------
     statement : what was seen, in words.
     measurement : name of the measurement it rests on, or None.
-    threshold : the rule it was held against, e.g. ``>= 10 1/Mb``.
+    threshold : the rule it was compared with, e.g. ``>= 10 1/Mb``.
     supports : the state it speaks for: ``present``, ``absent`` or ``neither``.
     citation : keys of ``knowledge/references.bib``.
     note : what a reader must know of the threshold.

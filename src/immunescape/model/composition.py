@@ -1,4 +1,4 @@
-"""How the pathways that act on one process are put together.
+"""How the pathways that act on one process are combined.
 
 By the free product of pathways, or with inhibitors as capacities in series: with A = 1 + X of each inhibiting pathway
 and B its value in the reference patient, the factor is ``((1 + sum(B^p - 1)) / (1 + sum(A^p - 1)))^(1/p)``. With p = 1
@@ -46,7 +46,7 @@ def add_series(draft: Draft, owner: str) -> None:
 
 
 def together(pathways: Iterable[Pathway], specificity: Specificity, exponent: float | None = None) -> Expression:
-    """Put the pathways of a process together to its factor, which is 1 where each is as in the reference patient.
+    """Combine the pathways of a process to its factor, which is 1 where each is as in the reference patient.
 
     `exponent` is that of the table where None; any but 1 stands as the parameter `SERIES_EXPONENT`.
     """

@@ -113,7 +113,7 @@ def add_processes(
     strengths
         Stored reference strengths.
     specificity
-        Whether strengths differ sparsely between patients, and how pathways are put together.
+        Whether strengths differ sparsely between patients, and how pathways are combined.
 
     Returns
     -------

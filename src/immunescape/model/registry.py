@@ -161,10 +161,11 @@ def _check_harm(declared: Drug, where: str) -> None:
     try:
         toxicity((drug,))
     except InputError as error:
-        kind, advice = drug_classes()[drug], hint.format(file="toxicity.csv")
-        if kind not in {c for other, c in drug_classes().items() if other != drug}:
+        advice = hint.format(file="toxicity.csv")
+        shared = {kind for other, kinds in drug_classes().items() if other != drug for kind in kinds}
+        if alone := ", ".join(sorted(drug_classes()[drug] - shared)):
             advice = (
-                f"No other drug has the class '{kind}': correct it in 'drug_classes.csv', or add its rows. {advice}"
+                f"No other drug has the class '{alone}': correct it in 'drug_classes.csv', or add its rows. {advice}"
             )
         raise ModelError(
             f"the drug '{drug}' has no complete record of harm: {error.message}",

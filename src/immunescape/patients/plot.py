@@ -17,6 +17,7 @@ from immunescape.units import DAYS_PER_MONTH
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from immunescape.patients.course import PatientCourse
 
@@ -160,12 +161,27 @@ def _draw_tumour(axis: Axes, courses: Sequence[PatientCourse]) -> None:
         axis.text(0.99, 0.98, key, transform=axis.transAxes, fontsize=6.5, ha="right", va="top", color="0.35")
 
 
+def _between_outputs(values: NDArray[np.float64]) -> bool:
+    """Whether a drug is gone between two outputs, so that its peaks are not among them; NaN where there is none.
+
+    Platinum falls to a millionth within a day: a curve through daily outputs would show what is left of it.
+    """
+    if not np.isfinite(values).any():
+        return False
+    peak = int(np.nanargmax(values))
+    return peak + 1 < len(values) and not values[peak + 1] > 1e-3 * values[peak]
+
+
 def _draw_drugs(axis: Axes, courses: Sequence[PatientCourse]) -> None:
-    lowest = []
+    lowest: list[float] = []
+    gone: dict[str, None] = {}
     for k, course in enumerate(courses):
         for j, name in enumerate(_concentrations(course)):
             values = np.asarray(course.table[name], dtype=float)
             values = np.where(values > 0, values, np.nan)
+            if _between_outputs(values):
+                gone[name.removeprefix("conc_")] = None
+                continue
             top = np.nanmax(values) if np.isfinite(values).any() else 1.0
             lowest.append(1e-4 * float(top))
             style = _line(k)
@@ -183,6 +199,9 @@ def _draw_drugs(axis: Axes, courses: Sequence[PatientCourse]) -> None:
     axis.set_yscale("log")
     if lowest:
         axis.set_ylim(min(lowest), 3e4 * max(lowest))
+    if gone:
+        text = f"not drawn, as gone within a day of a dose: {', '.join(gone)}\n(simulate with every_days=0.05)"
+        axis.text(0.01, 0.02, text, transform=axis.transAxes, fontsize=6.5, va="bottom", color="0.35")
     units = {c.units[n] for c in courses for n in _concentrations(c)}
     axis.set_ylabel(", ".join(sorted(units)))
     axis.set_title("Serum concentrations of the drugs", fontsize=9, loc="left")

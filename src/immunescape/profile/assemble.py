@@ -1,4 +1,4 @@
-"""From a study to the profiles of its patients: measure, call, place, match; pure and without a look at other rooms."""
+"""From a study to the profiles of its patients: measure, call, place, match; pure, from the study alone."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from immunescape.evaluation.aims import FIGURE_WORDS, aims, error_rows
+from immunescape.evaluation.aims import CHANCE, FIGURE_WORDS, aims, error_rows
 from immunescape.report.tables import Row, Table, number
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def errors_table(groups: Mapping[str, Sequence[Judged]]) -> Table:
                 {
                     "Trials": group,
                     "Figure": FIGURE_WORDS[r.figure],
-                    "Predictor": r.predictor if r.predictor == "model" else f"baseline: {r.predictor}",
+                    "Predictor": r.predictor if r.predictor in ("model", CHANCE) else f"baseline: {r.predictor}",
                     "Bias": "–" if r.bias is None else f"{r.bias:+.{digits}f}",
                     "Median abs. error": number(r.median_abs, digits),
                     "Inside (%)": number(None if r.inside is None else 100 * r.inside, 0),

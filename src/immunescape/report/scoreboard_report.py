@@ -226,7 +226,10 @@ def print_scoreboard(validation: Validation) -> None:
         print_table("Response by size in OAK", response_table(list(validation.response_by_size)).rows)
     failed = sum(int(a["failed"]) for r in validation.results for a in r.arms)
     print(f"Patients whose integration failed: {failed}. {interval_sentence()}")
-    print("The naive baselines are learnt on published figures of the calibration trials, each left out of its own.")
+    print(
+        "The naive baselines are learnt on published figures of the calibration trials, each left out of its own."
+        " Chance alone: the median error of a perfect model with these numbers of published and virtual patients."
+    )
     if any(s.unshrunk is not None for s in validation.scores):
         print(
             "Hazard ratios of trials that were not fitted and add a drug to their control are shrunk by what trials of"

@@ -267,6 +267,11 @@ def options_for(
         left.append(
             "PD-(L)1 antibody monotherapy: one was given before, or the disease progressed on one; it requires a reason"
         )
+    if setting.driver not in ("", "none", *(row["driver"] for row in option_rows())):
+        left.append(
+            f"targeted drugs for {setting.driver}-driven tumours: the model has none. Guidelines of oncogene-addicted "
+            "disease come before this ranking, whose standard is that of the regimens which the model has"
+        )
     order = {"standard": 0, "option": 1, "comparator": 2, "trial only": 3, "own": 4}
     chosen.sort(key=lambda o: order[o.role])
     if chosen and chosen[0].role not in ("standard", "comparator"):

@@ -164,12 +164,8 @@ def _events(values: pd.Series, file: str, name: str) -> pd.Series:
     """Read ``1:DECEASED``, ``LIVING``, ``1``; 1 is an event, 0 censored."""
 
     def event_of(value: object) -> object:
-        if isinstance(value, str):
-            head = value.partition(":")[0].strip()
-            if head in ("0", "1", "0.0", "1.0"):
-                return head
-            return _EVENTS.get(value.strip().casefold(), value)
-        return value
+        event = event_value(value)
+        return value if event is None else event
 
     numbers = number_column(values.map(event_of), file, name)
     bad = numbers.notna() & ~numbers.isin((0.0, 1.0))
