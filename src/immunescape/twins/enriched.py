@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError
 from immunescape.twins.outcomes import RESULT
-from immunescape.twins.results import in_words, unit_of
+from immunescape.twins.results import short_name, unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -224,7 +224,7 @@ def _described(
     confirmed = _interaction(pair, positive, use, _CONFIRMED)
     if confirmed is None or ratios["positive"] >= 1.0:
         raise InputError(
-            f"{titles['option']} seemed ahead where {in_words(biomarker)} is {words[0]}, but the twins that were not "
+            f"{titles['option']} seemed ahead where {short_name(biomarker)} is {words[0]}, but the twins that were not "
             "used to choose it do not confirm it: no enriched trial is suggested",
             hint="More twins (--twins) or patients tell smaller differences.",
         )
@@ -252,7 +252,7 @@ def design_text(trial: EnrichedTrial) -> str:
     import yaml
     from scipy.stats import norm
 
-    measured = in_words(trial.biomarker)
+    measured = short_name(trial.biomarker)
     strata = {"positive": f"{measured} {trial.positive}", "negative": f"{measured} {trial.negative}"}
     asked = 4.0 * (norm.isf(_ALPHA) + norm.ppf(_POWER)) ** 2 / math.log(trial.hazard_ratio["positive"]) ** 2
     events = int(min(max(math.ceil(asked / trial.share), 60), 600))

@@ -23,7 +23,7 @@ from immunescape.twins.population import Observables
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PossibleResults", "drawn_results", "in_words", "possible_results", "unit_of"]
+__all__ = ["PossibleResults", "drawn_results", "in_words", "possible_results", "short_name", "unit_of"]
 
 FloatArray = NDArray[np.float64]
 _DRAWS = 8
@@ -67,6 +67,11 @@ def in_words(biomarker: str) -> str:
         if len(plain) > 1 and plain.isalpha() and plain[1:].islower() and plain not in _PROPER:
             return first.lower() + title.removeprefix(first)
         return title
+    return short_name(biomarker)
+
+
+def short_name(biomarker: str) -> str:
+    """Name of a biomarker where room is short, as in strata of a design: ``hla_loh`` is HLA LOH."""
     pieces = [p.upper() if p in _ABBREVIATIONS else p for p in biomarker.split("_")]
     return " ".join(pieces).replace("PDL1", "PD-L1")
 
