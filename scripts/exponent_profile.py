@@ -4,7 +4,8 @@ How to run it (completed exponents and seeds are kept in the folder; the same co
 
     python scripts/exponent_profile.py --exponents 0.5,1,2 --patients 24 --seeds 3 --data FOLDER --out FOLDER
 
-Each exponent is written into ``model/composition.csv`` of a copy of the package, since an exponent is built into the
+Exponents whose seeds are all stored, of the same package and data, are read without copying or running anything. Each
+other exponent is written into ``model/composition.csv`` of a copy of the package, since an exponent is built into the
 model's expressions. The copy predicts what `immunescape ablate` predicts of the full model: published results of the
 calibration trials, each after re-tuning the median of ``k_kill`` to the other trials, and patient-level data, to which
 nothing is tuned. Patients and seeds are the same for all exponents, so that differences are paired. The population was
@@ -15,12 +16,15 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +32,9 @@ import immunescape
 from immunescape.console import markdown_table
 from immunescape.evaluation.ablation import difference
 from immunescape.evaluation.mechanism_labels import GROUPS
+from immunescape.files import stored_json
 from immunescape.model.composition import SERIES_EXPONENT, series_exponent
+from immunescape.trial.runner import model_digest
 
 TABLE = Path("immunescape") / "model" / "composition.csv"
 CHEAP = "exosomes"
@@ -51,9 +57,32 @@ def copy_with(exponent: float, folder: Path) -> Path:
     return copy
 
 
+def made_with(exponent: float, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what the scores of an exponent depend on, the number of seeds aside."""
+    files = sorted(path for path in arguments.data.rglob("*") if path.is_file())
+    stamps = [
+        (path.relative_to(arguments.data).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files
+    ]
+    data = hashlib.sha256(repr(stamps).encode()).hexdigest()
+    return {"exponent": exponent, "model": model_digest(), "patients": arguments.patients, "data": data}
+
+
+def stored_scores(runs: Path, made: Mapping[str, Any], seeds: int) -> dict[int, dict[str, float]] | None:
+    """Return the scores of a folder where it has all seeds, made with the same package and data; else None."""
+    record = stored_json(runs / "made-with.json", lambda content: content == made)
+    content = stored_json(runs / "full-model.json", lambda content: isinstance(content["seeds"], dict))
+    if record is None or content is None or not {str(k) for k in range(1, seeds + 1)} <= content["seeds"].keys():
+        return None
+    return {k: content["seeds"][str(k)]["scores"] for k in range(1, seeds + 1)}
+
+
 def scores(exponent: float, arguments: argparse.Namespace) -> dict[int, dict[str, float]]:
     """Return seed -> kind of figure -> mean error of the model with `exponent`, in standard deviations."""
     runs = arguments.out / f"scores-{exponent:g}"
+    made = made_with(exponent, arguments)
+    stored = stored_scores(runs, made, arguments.seeds)
+    if stored is not None:
+        return stored
     copy = copy_with(exponent, arguments.out)
     command = (
         sys.executable,
@@ -76,9 +105,12 @@ def scores(exponent: float, arguments: argparse.Namespace) -> dict[int, dict[str
         str(runs.resolve()),
     )
     subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(copy.resolve())}, stdout=sys.stderr)
-    content = json.loads((runs / "full-model.json").read_text(encoding="utf-8"))
     shutil.rmtree(copy)
-    return {int(seed): run["scores"] for seed, run in content["seeds"].items()}
+    (runs / "made-with.json").write_text(json.dumps(made) + "\n", encoding="utf-8")
+    completed = stored_scores(runs, made, arguments.seeds)
+    if completed is None:
+        raise SystemExit(f"{runs}: the run left not all of {arguments.seeds} seeds; delete the folder and run again")
+    return completed
 
 
 def main() -> None:

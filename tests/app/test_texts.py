@@ -143,3 +143,15 @@ def test_claims_say_what_is_looked_at_and_expected() -> None:
     rows = claim_rows()
     assert len(rows) > 400
     assert all(r["Expected"] in ("increase", "decrease", "none") and r["What it says"] for r in rows)
+
+
+def test_a_run_has_a_whole_seed_and_no_more_patients_than_allowed() -> None:
+    pytest.importorskip("shiny")
+    from immunescape.app.views.protocol import NO_SEED, count_and_seed
+
+    assert count_and_seed(20, 3, 10, 50) == (20, 3)
+    assert count_and_seed(10**6, 3.0, 10, 50) == (50, 3)
+    assert count_and_seed(None, 0, 10, 50) == (10, 0)
+    assert count_and_seed(-5, 0, 10, 50) == (1, 0)
+    for seed in (None, -1, 1.5):
+        assert count_and_seed(20, seed, 10, 50) == NO_SEED

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import immunescape
 from immunescape.errors import InputError, ModelError
-from immunescape.knowledge.tables import DATA, parse_rows, read_rows
+from immunescape.knowledge.tables import DATA, lines_of_cells, parse_rows, read_rows
 
 TABLE = """# a comment
 name,value,unit,source,grade,note
@@ -56,3 +60,38 @@ def test_a_word_outside_its_list_is_answered_with_the_nearest() -> None:
 @pytest.mark.parametrize("path", sorted(DATA.glob("*.csv")), ids=lambda p: p.stem)
 def test_every_table_that_ships_is_read_by_the_one_loader(path) -> None:
     assert read_rows(path, may_lack=("unit",))
+
+
+def test_cells_may_be_separated_by_tabs_and_comments_keep_the_count_of_lines() -> None:
+    text = "# of genes\nsymbol\tentrez\n\nA1BG\t 1 \n"
+    (row,) = parse_rows(text, ("symbol", "entrez"), "g.tsv", separator="\t")
+    assert dict(row) == {"symbol": "A1BG", "entrez": "1"}
+    assert row.where == "g.tsv, line 4"
+    assert list(lines_of_cells(text, "\t")) == [(2, ["symbol", "entrez"]), (4, ["A1BG", "1"])]
+
+
+USERS_FILES_AND_WRITTEN_ONES = {
+    "engine/check_sbml.py",
+    "evaluation/cohort_response.py",
+    "evaluation/harness/tables.py",
+    "evaluation/kinetics.py",
+    "evaluation/outcome_targets.py",
+    "evaluation/posterior_draws.py",
+    "evaluation/targets.py",
+    "predictions/ledger.py",
+    "profile/readers/_text.py",
+    "profile/readers/expression.py",
+    "trial/curves.py",
+    "trial/runner.py",
+}
+"""Modules with a reader of CSV of their own: files of users, files that a run wrote, and the hash over all tables."""
+
+
+def test_tables_of_the_package_have_no_other_reader_than_the_one_loader() -> None:
+    package = Path(immunescape.__file__).parent
+    readers = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if re.search(r"\bcsv\.(reader|DictReader)\(", path.read_text(encoding="utf-8"))
+    }
+    assert readers - {"knowledge/tables.py"} == USERS_FILES_AND_WRITTEN_ONES

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from immunescape.population.rewiring import Rewiring
 
 __all__ = [
-    "Plan",
+    "ClaimScenarios",
     "check_names",
     "effect_of",
     "observed",
@@ -60,7 +60,7 @@ ASSOCIATION = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class ClaimScenarios:
     """Scenarios of one claim.
 
     `sides` are changed and other; where the claim modifies an effect, each with and without its treatment. `off` and
@@ -113,7 +113,7 @@ def observed(text: str) -> tuple[str, str]:
     return how, name
 
 
-def plan(claim: Claim, controls: Controls | None = None) -> Plan:
+def plan(claim: Claim, controls: Controls | None = None) -> ClaimScenarios:
     """Write out the scenarios of a claim and of its controls."""
     controls = controls or Controls()
     background, treat = claim.background, claim.treat_from
@@ -162,7 +162,7 @@ def plan(claim: Claim, controls: Controls | None = None) -> Plan:
     if claim.among:
         names.append(DIAMETER)
         days += [claim.among_day, treat]
-    return Plan(
+    return ClaimScenarios(
         claim=claim,
         controls=controls,
         sides=stated,
@@ -354,7 +354,7 @@ def run_claims(
     whole = model or full_model()
     graph = Dependencies(whole)
     checked = [Checked(c) for c in chosen]
-    plans: dict[str, Plan] = {}
+    plans: dict[str, ClaimScenarios] = {}
     for row in checked:
         if row.claim.kind == "context":
             continue
@@ -398,7 +398,7 @@ def virtual_patients(patients: int, seed: int, engine: str, cluster: Any, specif
 
 
 def simulate_plans(
-    plans: Iterable[Plan],
+    plans: Iterable[ClaimScenarios],
     people: Population,
     *,
     engine: str,
@@ -429,7 +429,7 @@ def simulate_plans(
     )
 
 
-def _judge(row: Checked, planned: Plan, simulated: Simulated, people: Population, seed: int) -> None:
+def _judge(row: Checked, planned: ClaimScenarios, simulated: Simulated, people: Population, seed: int) -> None:
     claim = row.claim
     assert claim.expect is not None
     row.effect = effect_of(claim, planned.sides, simulated, people, seed)

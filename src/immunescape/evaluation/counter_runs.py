@@ -13,7 +13,7 @@ from immunescape.knowledge.counter_models import CounterModel
 from immunescape.population.rewiring import Rewiring, modulation_keys
 
 if TYPE_CHECKING:
-    from immunescape.evaluation.claims import Plan
+    from immunescape.evaluation.claims import ClaimScenarios
     from immunescape.model.assembly import Model
 
 __all__ = ["check_counter_model", "counter_plan", "rewirings_of"]
@@ -83,7 +83,7 @@ def check_counter_model(counter: CounterModel, model: Model) -> None:
     rewirings_of(counter, model)
 
 
-def counter_plan(counter: CounterModel, stated: Plan, model: Model) -> Plan:
+def counter_plan(counter: CounterModel, stated: ClaimScenarios, model: Model) -> ClaimScenarios:
     """Return the same comparison in the wrong model: each of its sides is changed alike."""
     return replace(stated, sides=tuple(_wrong(counter, side, model) for side in stated.sides))
 

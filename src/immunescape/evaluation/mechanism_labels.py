@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from immunescape.errors import InputError
 from immunescape.files import whole_file
+from immunescape.knowledge.tables import Row, parse_rows
 
 if TYPE_CHECKING:
     from immunescape.evaluation.ablation import Ablation, AblationResult
@@ -81,39 +82,38 @@ class MechanismLabel:
     note: str = ""
 
 
+def _rows(path: Path) -> tuple[Row, ...]:
+    return parse_rows(path.read_text(encoding="utf-8"), COLUMNS, str(path))
+
+
 @lru_cache(maxsize=4)
 def _read(path: Path, changed: int) -> dict[str, MechanismLabel]:
     labels: dict[str, MechanismLabel] = {}
-    with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise InputError(f"the columns must be {','.join(COLUMNS)}", where=f"{path}, row 1")
-        for row in reader:
-            where = f"{path}, row {reader.line_num}"
-            if row["label"] not in (*LABELS, ""):
-                raise InputError(f"'{row['label']}' is not a label", where=where, hint=f"One of {', '.join(LABELS)}.")
-            if row["mechanism"] in labels:
-                raise InputError(f"'{row['mechanism']}' occurs twice", where=where)
-            try:
-                numbers = {
-                    g: (float(row[f"{g}_difference"]), float(row[f"{g}_se"]) if row[f"{g}_se"] else None)
-                    for g in GROUPS
-                    if row[f"{g}_difference"]
-                }
-                labels[row["mechanism"]] = MechanismLabel(
-                    mechanism=row["mechanism"],
-                    label=row["label"],
-                    claims=int(row["claims"]),
-                    differences=numbers,
-                    patients=int(row["patients"]),
-                    seeds=int(row["seeds"]),
-                    trials=tuple(row["trials"].split(";")),
-                    model=row["model"],
-                    date=row["date"],
-                    note=row["note"],
-                )
-            except ValueError as error:
-                raise InputError(f"a cell is wrong: {error}", where=where) from None
+    for row in _rows(path):
+        if row["label"] not in (*LABELS, ""):
+            raise InputError(f"'{row['label']}' is not a label", where=row.where, hint=f"One of {', '.join(LABELS)}.")
+        if row["mechanism"] in labels:
+            raise InputError(f"'{row['mechanism']}' occurs twice", where=row.where)
+        try:
+            numbers = {
+                g: (float(row[f"{g}_difference"]), float(row[f"{g}_se"]) if row[f"{g}_se"] else None)
+                for g in GROUPS
+                if row[f"{g}_difference"]
+            }
+            labels[row["mechanism"]] = MechanismLabel(
+                mechanism=row["mechanism"],
+                label=row["label"],
+                claims=int(row["claims"]),
+                differences=numbers,
+                patients=int(row["patients"]),
+                seeds=int(row["seeds"]),
+                trials=tuple(row["trials"].split(";")),
+                model=row["model"],
+                date=row["date"],
+                note=row["note"],
+            )
+        except ValueError as error:
+            raise InputError(f"a cell is wrong: {error}", where=row.where) from None
     return labels
 
 
@@ -226,8 +226,7 @@ def record_labels(result: AblationResult, date: str, path: Path = FILE) -> list[
     """
     kept = {}
     if path.is_file():
-        with path.open(encoding="utf-8", newline="") as stream:
-            kept = {row["mechanism"]: row for row in csv.DictReader(stream)}
+        kept = {row["mechanism"]: dict(row) for row in _rows(path)}
     alone = [row for row in result.rows if TOGETHER not in row.mechanism]
     for row in alone:
         kept[row.mechanism] = _cells(row, result, date)

@@ -19,7 +19,7 @@ from immunescape.errors import ImmunescapeError, InputError, unknown_word
 from immunescape.evaluation.claim_results import rounded
 from immunescape.evaluation.claims import (
     ASSOCIATION,
-    Plan,
+    ClaimScenarios,
     check_names,
     effect_of,
     plan,
@@ -206,7 +206,7 @@ def run_must_not(
     whole = full_model()
     counters = load_counter_models()
     rewirings: list[Rewiring] = []
-    plans: dict[tuple[str, str], Plan] = {}
+    plans: dict[tuple[str, str], ClaimScenarios] = {}
     for row in rows:
         claim = row.statement.as_claim()
         try:

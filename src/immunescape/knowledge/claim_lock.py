@@ -8,13 +8,13 @@ The claims stand in their first form; a form that replaced it is kept in the lis
 
 from __future__ import annotations
 
-import csv
 import datetime
 import hashlib
 import json
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
 
 import yaml
@@ -24,6 +24,7 @@ from immunescape.errors import unknown_word
 from immunescape.knowledge.claim_records import Claim, first_problem, load_claims
 from immunescape.knowledge.counter_models import CounterModel, load_counter_models
 from immunescape.knowledge.must_not_records import MustNot, load_must_not
+from immunescape.knowledge.tables import read_rows
 
 __all__ = ["ClaimChange", "claim_changes", "later_forms", "locked_digests", "setup_digest", "unlisted_changes"]
 
@@ -32,6 +33,7 @@ SETUP_FIELDS = (
     *("with_value", "with_day", "expect", "low", "high", "measure", "least", "guarded_by", "must_not"),
 )
 """Fields that decide what is simulated and how it is judged; texts, places and notes may be edited freely."""
+_LOCK = Path(__file__).parent / "claims" / "lock.csv"
 
 
 class ClaimChange(BaseModel):
@@ -74,8 +76,7 @@ def setup_digest(record: BaseModel) -> str:
 @lru_cache(maxsize=1)
 def locked_digests() -> dict[str, str]:
     """Return id -> digest of the locked set-up: claims, statements that must not hold, counter-models."""
-    text = (files("immunescape.knowledge") / "claims" / "lock.csv").read_text(encoding="utf-8")
-    return {row["id"]: row["digest"] for row in csv.DictReader(text.splitlines())}
+    return {row["id"]: row["digest"] for row in read_rows(_LOCK, ("id", "digest", "locked"))}
 
 
 @lru_cache(maxsize=1)

@@ -17,7 +17,7 @@ from typing import Literal
 from immunescape import plugins
 from immunescape.errors import ImmunescapeError, InputError, unknown_word
 
-__all__ = ["DATA", "GRADES", "Grade", "Row", "parse_rows", "plugin_rows", "read_rows"]
+__all__ = ["DATA", "GRADES", "Grade", "Row", "lines_of_cells", "parse_rows", "plugin_rows", "read_rows"]
 
 DATA = Path(__file__).parent / "data"
 Grade = Literal["measured", "fitted", "assumed"]
@@ -79,12 +79,26 @@ class Row(Mapping[str, str]):
         return tuple(key for key in self.split("source") if key not in GRADES)
 
 
+def lines_of_cells(text: str, separator: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """Yield number and cells of each line of a table, without blanks around them; empty lines and comments (``#``) not.
+
+    For tables with checks of their own; others are read by `parse_rows` and `read_rows`.
+    """
+    # comments become empty lines, so that the reader counts lines as an editor does
+    lines = ("\n" if line.startswith("#") else line for line in text.splitlines(keepends=True))
+    reader = csv.reader(lines, delimiter=separator)
+    for cells in reader:
+        if any(cells):
+            yield reader.line_num, [cell.strip() for cell in cells]
+
+
 def parse_rows(
     text: str,
     columns: Iterable[str] | None,
     origin: str,
     *,
     may_lack: tuple[str, ...] = (),
+    separator: str = ",",
     error: type[ImmunescapeError] = InputError,
 ) -> tuple[Row, ...]:
     """Read CSV text; empty lines and lines that start with ``#`` are left out.
@@ -99,6 +113,8 @@ def parse_rows(
         Name of the file, for errors.
     may_lack
         Columns among unit and source that a row may leave empty.
+    separator
+        Character between cells.
     error
         Class of the errors.
 
@@ -108,16 +124,12 @@ def parse_rows(
         Naming file and line: other columns, a row with more or fewer cells, one without unit, source or grade where
         there is such a column, an unknown grade.
     """
-    # comments become empty lines, so that the reader counts lines as an editor does
-    reader = csv.reader("\n" if line.startswith("#") else line for line in text.splitlines(keepends=True))
     header: list[str] = []
     rows = []
-    for cells in reader:
-        if not any(cells):
-            continue
-        where = f"{origin}, line {reader.line_num}"
+    for number, cells in lines_of_cells(text, separator):
+        where = f"{origin}, line {number}"
         if not header:
-            header = [cell.strip() for cell in cells]
+            header = cells
             if columns is not None and header != list(columns):
                 raise error(f"the columns must be {','.join(columns)}", where=where)
             continue
@@ -127,7 +139,7 @@ def parse_rows(
                 where=where,
                 hint='A cell that holds a comma needs quotes: "a, b".',
             )
-        row = Row({name: cell.strip() for name, cell in zip(header, cells, strict=True)}, where, error)
+        row = Row(dict(zip(header, cells, strict=True)), where, error)
         for name in _NEEDED:
             if name in row.cells and not row[name] and name not in may_lack:
                 raise error(f"the row has no {name}", where=where)

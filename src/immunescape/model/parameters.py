@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from dataclasses import KW_ONLY, dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from immunescape.errors import ModelError, unknown_word
-from immunescape.knowledge.tables import GRADES
+from immunescape.knowledge.tables import GRADES, lines_of_cells
 from immunescape.model.drug_tables import DRUG_FOLDER
 from immunescape.model.expressions import RESERVED
 from immunescape.model.units import DIMENSIONLESS, Dimension, parse_unit
@@ -112,30 +111,28 @@ def table_path(table: str | Path) -> Path:
 
 @lru_cache(maxsize=512)
 def _cached(path: Path, owner: str, changed: int) -> tuple[Parameter, ...]:
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        header = next(reader, None)
-        if header is None:
-            raise ModelError("the table is empty", where=str(path), hint=f"Its first line is: {','.join(COLUMNS)}")
-        _check_header([h.strip() for h in header], path)
-        parameters: dict[str, Parameter] = {}
-        for cells in reader:
-            where = f"{path}, row {reader.line_num}"
-            if not any(c.strip() for c in cells):
-                continue
-            if len(cells) > len(header):
-                raise ModelError(
-                    f"{len(cells)} cells where the header has {len(header)}",
-                    where=where,
-                    hint='A cell that holds a comma needs quotes: "a, b".',
-                )
-            row = {h.strip(): c.strip() for h, c in zip(header, cells, strict=False)}
-            parameter = _read(row, owner, where)
-            if parameter.name in parameters:
-                raise ModelError(
-                    f"'{parameter.name}' occurs twice; first in {parameters[parameter.name].origin}", where=where
-                )
-            parameters[parameter.name] = parameter
+    lines = lines_of_cells(path.read_text(encoding="utf-8"))
+    _, header = next(lines, (0, None))
+    if header is None:
+        raise ModelError("the table is empty", where=str(path), hint=f"Its first line is: {','.join(COLUMNS)}")
+    _check_header(header, path)
+    parameters: dict[str, Parameter] = {}
+    for number, cells in lines:
+        where = f"{path}, row {number}"
+        if not any(cells):
+            continue
+        if len(cells) > len(header):
+            raise ModelError(
+                f"{len(cells)} cells where the header has {len(header)}",
+                where=where,
+                hint='A cell that holds a comma needs quotes: "a, b".',
+            )
+        parameter = _read(dict(zip(header, cells, strict=False)), owner, where)
+        if parameter.name in parameters:
+            raise ModelError(
+                f"'{parameter.name}' occurs twice; first in {parameters[parameter.name].origin}", where=where
+            )
+        parameters[parameter.name] = parameter
     return tuple(parameters.values())
 
 

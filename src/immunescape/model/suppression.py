@@ -9,16 +9,14 @@ with (drivers, histology, access of T cells) is in ``knowledge/data/suppression_
 
 from __future__ import annotations
 
-import csv
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 
-from immunescape.errors import ModelError, unknown_word
-from immunescape.knowledge.tables import GRADES
+from immunescape.errors import ModelError
+from immunescape.knowledge.tables import Row, parse_rows
 from immunescape.model.draft import Draft
 from immunescape.model.expressions import Expression, Name
 from immunescape.model.parameters import Parameter, load_parameters
@@ -86,7 +84,7 @@ def axes() -> tuple[Axis, ...]:
     Raises
     ------
     ModelError
-        Naming file and row: a column or number that is missing, a share outside (0, 1), an axis that occurs twice.
+        Naming file and line: a column or number that is missing, a share outside (0, 1), an axis that occurs twice.
     """
     return _read(_AXES, _AXES.stat().st_mtime_ns)
 
@@ -94,42 +92,30 @@ def axes() -> tuple[Axis, ...]:
 @lru_cache(maxsize=2)
 def _read(path: Path, changed: int) -> tuple[Axis, ...]:
     axes: dict[str, Axis] = {}
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != _COLUMNS:
-            raise ModelError(f"the columns must be {','.join(_COLUMNS)}", where=f"{path}, row 1")
-        for row in reader:
-            where = f"{path}, row {reader.line_num}"
-            cells = {k: (v or "").strip() for k, v in row.items() if k is not None}
-            prevalence, silent, spread = (_share(cells[name], name, where) for name in _COLUMNS[2:5])
-            if cells["grade"] not in GRADES:
-                raise unknown_word("grade", cells["grade"], GRADES, where=where, error=ModelError)
-            if not cells["source"] or not cells["acts_on"]:
-                raise ModelError("an axis needs a source and what it acts on", where=where)
-            if cells["axis"] in axes:
-                raise ModelError(f"'{cells['axis']}' occurs twice", where=where)
-            sources = tuple(s for s in (w.strip() for w in cells["source"].split(";")) if s and s not in GRADES)
-            axes[cells["axis"]] = Axis(
-                name=cells["axis"],
-                acts_on=tuple(cells["acts_on"].split()),
-                prevalence=prevalence,
-                silent=silent,
-                spread=spread,
-                sources=sources,
-                grade=cells["grade"],
-                note=cells["note"],
-                origin=where,
-            )
+    for row in parse_rows(path.read_text(encoding="utf-8"), _COLUMNS, str(path), error=ModelError):
+        prevalence, silent, spread = (_share(row, name) for name in _COLUMNS[2:5])
+        if not row["acts_on"]:
+            raise ModelError("the axis acts on nothing", where=row.where)
+        if row["axis"] in axes:
+            raise ModelError(f"'{row['axis']}' occurs twice", where=row.where)
+        axes[row["axis"]] = Axis(
+            name=row["axis"],
+            acts_on=tuple(row["acts_on"].split()),
+            prevalence=prevalence,
+            silent=silent,
+            spread=spread,
+            sources=row.sources,
+            grade=row["grade"],
+            note=row["note"],
+            origin=row.where,
+        )
     return tuple(axes.values())
 
 
-def _share(text: str, column: str, where: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+def _share(row: Row, column: str) -> float:
+    value = row.number(column)
     if not 0.0 < value < 1.0:
-        raise ModelError(f"{column} '{text}' is not a number between 0 and 1", where=where)
+        raise ModelError(f"{column} '{row[column]}' is not a number between 0 and 1", where=row.where)
     return value
 
 

@@ -9,12 +9,12 @@ capacity changes nothing, it is not named, although much more of it might help.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+
+from immunescape.knowledge.tables import read_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,10 +44,8 @@ class Relief:
 @lru_cache(maxsize=1)
 def reliefs() -> tuple[Relief, ...]:
     """Return the steps of the cycle in their order, with what relieves each."""
-    path = files("immunescape.knowledge") / "data" / "cycle_relief.csv"
-    with path.open("r", encoding="utf-8") as stream:
-        rows = csv.DictReader(stream)
-        return tuple(Relief(r["step"], r["title"], r["parameter"], r["change"], r["note"]) for r in rows)
+    rows = read_rows("cycle_relief")
+    return tuple(Relief(r["step"], r["title"], r["parameter"], r["change"], r["note"]) for r in rows)
 
 
 @dataclass(frozen=True)

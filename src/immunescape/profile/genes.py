@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError
-from immunescape.knowledge.tables import read_rows
+from immunescape.knowledge.tables import parse_rows, read_rows
 
 __all__ = ["GeneMapReport", "GeneTable", "gene_table", "map_expression", "plain_name", "to_symbols"]
 
@@ -74,16 +72,15 @@ def gene_table() -> GeneTable:
     entrez: dict[str, str] = {}
     ensembl: dict[str, str] = {}
     previous: dict[str, str] = {}
-    with gzip.open(_FILE, "rb") as raw:
-        lines = (line for line in io.TextIOWrapper(raw, "utf-8") if not line.startswith("#"))
-        for row in csv.DictReader(lines, delimiter="\t"):
-            symbol = row["symbol"]
-            symbols.append(symbol)
-            if row["entrez"]:
-                entrez[row["entrez"]] = symbol
-            if row["ensembl"]:
-                ensembl[row["ensembl"]] = symbol
-            previous.update({p: symbol for p in row["previous"].split("|") if p})
+    text = gzip.decompress(_FILE.read_bytes()).decode()
+    for row in parse_rows(text, ("symbol", "entrez", "ensembl", "previous"), str(_FILE), separator="\t"):
+        symbol = row["symbol"]
+        symbols.append(symbol)
+        if row["entrez"]:
+            entrez[row["entrez"]] = symbol
+        if row["ensembl"]:
+            ensembl[row["ensembl"]] = symbol
+        previous.update({p: symbol for p in row["previous"].split("|") if p})
     spellings: dict[str, str] = {}
     spellings.update((row["alias"], row["symbol"]) for row in read_rows("gene_aliases"))
     plain: dict[str, set[str]] = {}

@@ -6,11 +6,9 @@ hold the same setting and the trial's result; :mod:`immunescape.knowledge.eviden
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +16,7 @@ from pydantic import RootModel
 
 from immunescape.errors import InputError
 from immunescape.knowledge.evidence_table import EvidenceRow, shipped_evidence
+from immunescape.knowledge.tables import Row, read_rows
 from immunescape.knowledge.yaml_tables import Block, load_table
 from immunescape.twins.records import PatientRecord
 
@@ -113,15 +112,9 @@ class Option:
     drugs: tuple[str, ...] = field(default=(), repr=False)
 
 
-def _table(name: str) -> list[dict[str, str]]:
-    path = files("immunescape.knowledge") / "data" / f"{name}.csv"
-    with path.open("r", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
-def option_rows() -> list[dict[str, str]]:
+def option_rows() -> tuple[Row, ...]:
     """Rows of ``regimen_options.csv``."""
-    return _table("regimen_options")
+    return read_rows("regimen_options")
 
 
 def evidence_rows() -> tuple[EvidenceRow, ...]:
@@ -132,7 +125,7 @@ def evidence_rows() -> tuple[EvidenceRow, ...]:
 @lru_cache(maxsize=1)
 def _tested_kinds() -> frozenset[str]:
     """Classes of regimens that trials of the calibration or validation tested; chemotherapy was their control."""
-    return frozenset({row["regimen_class"] for row in _table("trial_roles")} | {"chemotherapy"})
+    return frozenset({row["regimen_class"] for row in read_rows("trial_roles")} | {"chemotherapy"})
 
 
 def setting_of(record: PatientRecord) -> Setting:

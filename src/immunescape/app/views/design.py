@@ -10,9 +10,10 @@ from shiny import Inputs, Outputs, Session, reactive, render, ui
 
 from immunescape.app.design_text import assumptions, design_code, library_text, with_values
 from immunescape.app.jobs import Jobs
-from immunescape.app.views.outcome import outcome_server, outcome_ui
-from immunescape.app.views.parts import choose, joined, reproduce, slider
-from immunescape.app.views.running import Running, run_buttons
+from immunescape.app.views.outcome import outcome_server
+from immunescape.app.views.parts import choose, joined, slider
+from immunescape.app.views.protocol import code_of_file, protocol_page, protocol_server, run_inputs, yaml_input
+from immunescape.app.views.running import Running
 
 if TYPE_CHECKING:
     from immunescape.app.serve import Limits
@@ -33,50 +34,29 @@ def design_ui(limits: Limits) -> Tag:
     from immunescape.api.designs import designs_table
 
     names = {row["name"]: f"{row['name']}: {row['kind']}" for row in designs_table()}
-    controls = tags.div(
-        tags.h2("Design"),
+    controls = [
         choose("d_name", "Design that ships", {**names, "": "a commented template"}, FIRST),
         tags.details(tags.summary("Assumptions"), ui.output_ui("d_sliders"), open=""),
-        tags.details(
-            tags.summary("Design as YAML: edit, or paste your own"),
-            ui.input_text_area(
-                "d_text",
-                "Design as YAML",
-                library_text(FIRST),
-                rows=18,
-                spellcheck="false",
-                width="100%",
-                update_on="blur",
-            ),
-        ),
+        yaml_input("d_text", "Design", "Design", library_text(FIRST), update_on="blur"),
         slider("d_replicates", "Simulated trials per scenario", 50, limits.replicates, 50, 200),
-        ui.input_numeric("d_seed", "Seed", 1, min=0, step=1),
-        run_buttons("d", "Simulate the design"),
-        class_="isc-controls",
+        *run_inputs("d", "Simulate the design"),
+    ]
+    lead = (
+        "Power, type I error, expected size and duration of a design under its scenarios and under the null. A few "
+        "hundred simulated trials show power to about ± 5 points and say little about a type I error of 2.5 %: for "
+        "that run thousands from the command line."
     )
-    results = tags.div(tags.h2("Operating characteristics"), *outcome_ui("d"))
-    return tags.div(
-        tags.p(
-            "Power, type I error, expected size and duration of a design under its scenarios and under the null. A few "
-            "hundred simulated trials show power to about ± 5 points and say little about a type I error of 2.5 %: for "
-            "that run thousands from the command line.",
-            class_="isc-lead",
-        ),
-        tags.div(controls, results, class_="isc-layout"),
-    )
+    return protocol_page("d", lead, "Design", controls, "Operating characteristics")
 
 
 def design_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, limits: Limits) -> None:
     """Simulate what text and sliders say in a process of its own."""
     run = Running(session, jobs, "steps")
 
-    @reactive.effect
-    @reactive.event(input.d_name, ignore_init=True)
-    def _choose() -> None:
+    def text_of(name: str) -> str:
         from immunescape.design.loading import design_template
 
-        name = input.d_name()
-        ui.update_text_area("d_text", value=library_text(name) if name else design_template())
+        return library_text(name) if name else design_template()
 
     @reactive.calc
     def described() -> Any:
@@ -100,27 +80,16 @@ def design_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, 
             tags.p("As in the design until moved; the export has the YAML with the values.", class_="isc-hint"),
         )
 
-    @reactive.effect
-    @reactive.event(input.d_run)
-    def _run() -> None:
-        seed = input.d_seed()
-        if seed is None or seed < 0 or seed != int(seed):
-            run.refused.set("The seed is not a whole number from 0 on.")
-            return
-        replicates = min(max(int(input.d_replicates() or 50), 1), limits.replicates)  # whatever a page sends
-        request: Mapping[str, Any] = {
-            "text": whole_text(),
-            "name": input.d_name() or "",
-            "replicates": replicates,
-            "seed": int(seed),
-        }
-        run.start("design", request)
-
-    @reactive.effect
-    @reactive.event(input.d_cancel)
-    def _cancel() -> None:
-        run.cancel()
-
+    protocol_server(
+        input,
+        run,
+        "d",
+        text_of=text_of,
+        count="replicates",
+        limits=(50, limits.replicates),
+        task="design",
+        text=whole_text,
+    )
     outcome_server(
         output,
         run,
@@ -141,5 +110,4 @@ def _head(result: Mapping[str, Any], asked: Mapping[str, Any]) -> Tag:
 
 def _code(asked: Mapping[str, Any]) -> Tag:
     python, command = design_code(asked["name"], asked["text"], asked["replicates"], asked["seed"])
-    more = [] if "design.yaml" not in command else [tags.p("design.yaml is the export above.", class_="isc-hint")]
-    return reproduce(python, command, more)
+    return code_of_file(python, command, "design.yaml")

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from htmltools import Tag, tags
-from shiny import Inputs, Outputs, Session, reactive, ui
+from shiny import Inputs, Outputs, Session
 
 from immunescape.app.jobs import Jobs
 from immunescape.app.trial_text import library_text, trial_code
-from immunescape.app.views.outcome import outcome_server, outcome_ui, tables_of
-from immunescape.app.views.parts import choose, reproduce, slider
-from immunescape.app.views.running import Running, run_buttons
+from immunescape.app.views.outcome import outcome_server, tables_of
+from immunescape.app.views.parts import choose, slider
+from immunescape.app.views.protocol import code_of_file, protocol_page, protocol_server, run_inputs, yaml_input
+from immunescape.app.views.running import Running
 
 __all__ = ["trial_server", "trial_ui"]
 
@@ -31,62 +32,29 @@ def trial_ui(most_patients: int) -> Tag:
     from immunescape.api.trials import trials_table
 
     names = {row["name"]: f"{row['name']}: {row['arms']}" for row in trials_table()}
-    controls = tags.div(
-        tags.h2("Trial"),
+    controls = [
         choose("t_name", "Trial that ships", {**names, "": "a commented template"}, FIRST),
-        tags.details(
-            tags.summary("Protocol as YAML: edit, or paste your own"),
-            ui.input_text_area(
-                "t_text", "Trial as YAML", library_text(FIRST), rows=18, spellcheck="false", width="100%"
-            ),
-            class_="isc-yaml",
-        ),
+        yaml_input("t_text", "Trial", "Protocol", library_text(FIRST)),
         slider("t_patients", "Virtual patients per arm", 10, most_patients, 5, 20),
-        ui.input_numeric("t_seed", "Seed", 1, min=0, step=1),
-        run_buttons("t", "Run the trial"),
-        class_="isc-controls",
+        *run_inputs("t", "Run the trial"),
+    ]
+    lead = (
+        "Virtual patients are drawn by the protocol's criteria, treated, scanned and followed as it says. "
+        f"With {most_patients} or fewer per arm intervals are wide; the command line runs more."
     )
-    results = tags.div(tags.h2("Predicted beside published"), *outcome_ui("t"))
-    return tags.div(
-        tags.p(
-            "Virtual patients are drawn by the protocol's criteria, treated, scanned and followed as it says. "
-            f"With {most_patients} or fewer per arm intervals are wide; the command line runs more.",
-            class_="isc-lead",
-        ),
-        tags.div(controls, results, class_="isc-layout"),
-    )
+    return protocol_page("t", lead, "Trial", controls, "Predicted beside published")
 
 
 def trial_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, most_patients: int) -> None:
     """Run what the text says in a process of its own."""
     run = Running(session, jobs, "virtual patients")
 
-    @reactive.effect
-    @reactive.event(input.t_name, ignore_init=True)
-    def _choose() -> None:
+    def text_of(name: str) -> str:
         from immunescape.trial.loading import trial_template
 
-        name = input.t_name()
-        ui.update_text_area("t_text", value=library_text(name) if name else trial_template())
+        return library_text(name) if name else trial_template()
 
-    @reactive.effect
-    @reactive.event(input.t_run)
-    def _run() -> None:
-        seed = input.t_seed()
-        if seed is None or seed < 0 or seed != int(seed):
-            run.refused.set("The seed is not a whole number from 0 on.")
-            return
-        patients = min(max(int(input.t_patients() or 10), 1), most_patients)  # whatever a page sends
-        run.start(
-            "trial",
-            {"text": input.t_text() or "", "name": input.t_name() or "", "patients": patients, "seed": int(seed)},
-        )
-
-    @reactive.effect
-    @reactive.event(input.t_cancel)
-    def _cancel() -> None:
-        run.cancel()
-
+    protocol_server(input, run, "t", text_of=text_of, count="patients", limits=(10, most_patients), task="trial")
     outcome_server(
         output,
         run,
@@ -109,5 +77,4 @@ def _head(result: Mapping[str, Any], asked: Mapping[str, Any]) -> Tag:
 
 def _code(asked: Mapping[str, Any]) -> Tag:
     python, command = trial_code(asked["name"], asked["text"], asked["patients"], asked["seed"])
-    more = [] if "trial.yaml" not in command else [tags.p("trial.yaml is the export above.", class_="isc-hint")]
-    return reproduce(python, command, more)
+    return code_of_file(python, command, "trial.yaml")
