@@ -26,6 +26,7 @@ def step_code(method: Rosenbrock, timed: bool) -> str:
     ]
     for stage in range(2, s + 1):
         loads = ", ".join(f"k{j} = k[{j - 1} * NX + i]" for j in range(1, stage))
+        # The last two stages of a Rodas method start where the one before has ended, for which tables have no row.
         if stage <= s - 2 or len(method.a) >= stage - 1:
             row = method.a[stage - 2]
             value = _weighted_sum(row, "x[i]")
@@ -36,9 +37,11 @@ def step_code(method: Rosenbrock, timed: bool) -> str:
             "    for (int i = 0; i < NX; i++) {",
             f"        const V {loads};",
             f"        y[i] = {value};",
+            # the method in transformed stages: no product with the Jacobian, only sums of earlier stages over h
             f"        r[i] = ({sums}) * ih;",
             "    }",
         ]
+        # d(rate)/dt enters each stage once; where no rate depends on time the term is left out of the code
         if timed and method.slopes[stage - 1]:
             share = literal(method.slopes[stage - 1])
             lines.append(f"    for (int i = 0; i < NX; i++) r[i] = v_fma(h * all({share}), slope[i], r[i]);")
@@ -48,6 +51,7 @@ def step_code(method: Rosenbrock, timed: bool) -> str:
         ]
     lines += [f"    for (int i = 0; i < NX; i++) y[i] = y[i] + k[{s - 1} * NX + i];", "}", ""]
     rows = len(method.dense)
+    # coefficients of the polynomial in between steps, for outputs and for finding where a stop is crossed
     lines += ["static void dense_rows(const V *restrict k, const int i, V *restrict d)", "{"]
     lines.append(
         "    const V " + ", ".join(f"k{j} = k[{j - 1} * NX + i]" for j in range(1, len(method.dense[0]) + 1)) + ";"
@@ -67,6 +71,7 @@ def step_code(method: Rosenbrock, timed: bool) -> str:
 def _weighted_sum(weights: Sequence[float], start: str = "") -> str:
     """C expression of ``start + sum_j weights[j] k_j``, one rounding for each term."""
     for j, weight in enumerate(weights, 1):
+        # zeros of the tables cost no operation; fused, each term is rounded once
         if weight:
             term = f"all({literal(weight)})"
             start = f"v_fma({term}, k{j}, {start})" if start else f"{term} * k{j}"

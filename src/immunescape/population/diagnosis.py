@@ -68,6 +68,7 @@ class Grower:
         self._piece = self.max_days if engine.name in ("native", "cuda") else min(_PIECE, self.max_days)
         self._bare = untreated_model(model)
         self._compiled = self._bare.compiled(engine)
+        # leaving out the drugs may change computed values; tumours grow with those of the full model
         self._changed = {
             name: p.base
             for name, p in model.parameters.items()
@@ -95,6 +96,7 @@ class Grower:
         status = np.zeros(n, dtype=np.int8)
         days = np.full(n, np.nan)
         messages: dict[int, str] = {}
+        # Only tumours below their diameter at diagnosis go on; each piece starts where the one before has ended.
         going, start = np.arange(n), 0.0
         while len(going) and start < self.max_days:
             end = min(start + self._piece, self.max_days)
@@ -106,8 +108,10 @@ class Grower:
                 parameters={
                     **self._changed,
                     **{k: v[going] for k, v in of_bare_model.items()},
+                    # last, so that clones stay away whatever the patient's own parameters say
                     **self._shares,
                 },
+                # the first piece starts from initial assignments, which depend on the patient's parameters
                 initial={s: final[going, k] for k, s in enumerate(self._compiled.states)} if start > 0.0 else {},
                 stop=Stop(DIAMETER_QUANTITY, goal[going]),
                 rtol=self.rtol,
@@ -117,8 +121,10 @@ class Grower:
             status[going], final[going] = result.status, result.final
             days[going] = result.end_time
             messages.update({int(going[i]): text for i, text in result.messages.items()})
+            # OK: the piece ended below the goal; the others have reached it or have failed
             going, start = going[result.status == OK], end
         reached, failed = status == STOPPED, status == FAILED
+        # A stop is found on the diameter alone: another state may have overflowed by then.
         bad = reached & ~np.isfinite(final).all(axis=1)
         for i in np.flatnonzero(bad):
             messages[int(i)] = "the state at diagnosis is not finite"
@@ -126,6 +132,7 @@ class Grower:
         reached &= ~bad
         states = {s: np.where(reached, final[:, self._compiled.states.index(s)], np.nan) for s in names}
         for name in self.model.states:
+            # states of drugs that the growing model lacks: none has been given
             if name not in states:
                 states[name] = np.where(reached, 0.0, np.nan)
         return Growth(states, np.where(reached, days, np.nan), reached, failed, messages)
@@ -184,7 +191,9 @@ def emerge(
         share = share * parameters.get(switch_id(model.quantities[f"fraction_{clone.name}"].owner), 1.0)
         for k, patient in enumerate(ids):
             mean = float(np.clip(share[k], 0.0, 1.0)) * total[k] / each[k]
+            # a stream for each clone by name: clones that a model has or lacks shift no other draw
             cells = float(patient_generator(seed, stream, patient, f"{named[k]}:{clone.name}").poisson(mean))
+            # a Poisson draw can exceed what the clones before have left of a small tumour
             out[f"C_{clone.name}"][k] = min(cells * each[k], left[k]) if cells >= 1.0 else 0.0
         left = left - out[f"C_{clone.name}"]
     first, *others = rest

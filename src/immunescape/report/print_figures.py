@@ -12,6 +12,7 @@ from immunescape.report.figures import ARM_COLOURS, Curve, PublishedCurve
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
 
 __all__ = ["kaplan_meier_png"]
 
@@ -42,59 +43,8 @@ def kaplan_meier_png(
     axes = figure.subplots(
         1, len(panels), squeeze=False, gridspec_kw={**margins, "bottom": below, "wspace": 0.72 / (width / len(panels))}
     )[0]
-    for ax, (title, curves, published) in zip(axes, panels, strict=True):
-        colour = {curve.arm: ARM_COLOURS[i % len(ARM_COLOURS)] for i, curve in enumerate(curves)}
-        for curve in curves:
-            c = colour[curve.arm]
-            ax.fill_between(curve.months, 100 * curve.low, 100 * curve.high, step="post", color=c, alpha=0.13, lw=0)
-            ax.step(curve.months, 100 * curve.survival, where="post", color=c, lw=2, label=f"{curve.arm}, predicted")
-        for published_curve in published:
-            c = colour.get(published_curve.arm, "#333333")
-            if len(published_curve.curve_months):
-                ax.step(
-                    published_curve.curve_months,
-                    100 * np.asarray(published_curve.curve_survival),
-                    where="post",
-                    color=c,
-                    lw=1.2,
-                    ls=":",
-                    label=f"{published_curve.arm}, published curve",
-                )
-            if len(published_curve.months):
-                ax.plot(
-                    published_curve.months,
-                    100 * np.asarray(published_curve.survival),
-                    "D",
-                    color=c,
-                    mec="white",
-                    ms=7,
-                    label=f"{published_curve.arm}, published",
-                )
-            if published_curve.median_months is not None:
-                ax.plot([published_curve.median_months], [50], "X", color=c, mec="white", ms=9)
-        ticks = sorted({t for curve in curves for t in curve.at_risk})
-        if ticks:
-            ax.set_xticks(ticks)
-            for row, curve in enumerate(curves):
-                for tick in ticks:
-                    ax.annotate(
-                        str(curve.at_risk.get(tick, "")),
-                        (tick, 0),
-                        xytext=(0, -28 - 12 * row),
-                        xycoords=("data", "axes fraction"),
-                        textcoords="offset points",
-                        ha="center",
-                        fontsize=8,
-                        color=colour[curve.arm],
-                    )
-        ax.set(title=title, ylabel="Patients without event (%)", ylim=(0, 102))
-        ax.set_xlim(left=0)
-        ax.set_xlabel("Months since randomisation; below: predicted patients at risk")
-        ax.xaxis.labelpad = 4
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.grid(alpha=0.25)
-        if ticks:
-            ax.xaxis.labelpad = 10 + 12 * len(curves)
+    for ax, panel in zip(axes, panels, strict=True):
+        _draw_panel(ax, *panel)
     handles: dict[str, Artist] = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
@@ -113,3 +63,63 @@ def kaplan_meier_png(
     if subtitle:
         figure.suptitle(subtitle, fontsize=11, y=1 - 0.06 / height, va="top")
     figure.savefig(path)
+
+
+def _draw_panel(ax: Axes, title: str, curves: Sequence[Curve], published: Sequence[PublishedCurve]) -> None:
+    """Predicted curves with their bands, what was published, and the numbers at risk below."""
+    colour = {curve.arm: ARM_COLOURS[i % len(ARM_COLOURS)] for i, curve in enumerate(curves)}
+    for curve in curves:
+        c = colour[curve.arm]
+        ax.fill_between(curve.months, 100 * curve.low, 100 * curve.high, step="post", color=c, alpha=0.13, lw=0)
+        ax.step(curve.months, 100 * curve.survival, where="post", color=c, lw=2, label=f"{curve.arm}, predicted")
+    for published_curve in published:
+        _draw_published(ax, published_curve, colour.get(published_curve.arm, "#333333"))
+    ticks = sorted({t for curve in curves for t in curve.at_risk})
+    if ticks:
+        ax.set_xticks(ticks)
+        for row, curve in enumerate(curves):
+            for tick in ticks:
+                ax.annotate(
+                    str(curve.at_risk.get(tick, "")),
+                    (tick, 0),
+                    xytext=(0, -28 - 12 * row),
+                    xycoords=("data", "axes fraction"),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=8,
+                    color=colour[curve.arm],
+                )
+    ax.set(title=title, ylabel="Patients without event (%)", ylim=(0, 102))
+    ax.set_xlim(left=0)
+    ax.set_xlabel("Months since randomisation; below: predicted patients at risk")
+    ax.xaxis.labelpad = 4
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(alpha=0.25)
+    if ticks:
+        ax.xaxis.labelpad = 10 + 12 * len(curves)
+
+
+def _draw_published(ax: Axes, published: PublishedCurve, colour: str) -> None:
+    """A published curve, its single points and its median, as far as each is there."""
+    if len(published.curve_months):
+        ax.step(
+            published.curve_months,
+            100 * np.asarray(published.curve_survival),
+            where="post",
+            color=colour,
+            lw=1.2,
+            ls=":",
+            label=f"{published.arm}, published curve",
+        )
+    if len(published.months):
+        ax.plot(
+            published.months,
+            100 * np.asarray(published.survival),
+            "D",
+            color=colour,
+            mec="white",
+            ms=7,
+            label=f"{published.arm}, published",
+        )
+    if published.median_months is not None:
+        ax.plot([published.median_months], [50], "X", color=colour, mec="white", ms=9)

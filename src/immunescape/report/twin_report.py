@@ -22,6 +22,7 @@ from immunescape.report.twin_text import (
     score_note,
 )
 from immunescape.report.writing import write_page
+from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +111,35 @@ def fan_picture(
     """
     if not len(scans):
         return None
-    arm_scans = scans[scans["arm"] == arm]
+    days, fan = _fan_quantiles(twins, scans[scans["arm"] == arm])
+    traces = _fan_traces(numbers(days / DAYS_PER_MONTH), fan)
+    if line is not None and math.isfinite(line.baseline_mm) and line.scans:
+        change = [100.0 * (s.sld_mm / line.baseline_mm - 1.0) for s in line.scans]
+        at = numbers([(s.day - line.start) / DAYS_PER_MONTH for s in line.scans])
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "x": at,
+                "y": numbers(change),
+                "name": "the patient's scans",
+                "marker": {"color": "#c4621a", "size": 10, "symbol": "diamond"},
+            }
+        )
+    return Picture(
+        traces,
+        {
+            "title": {"text": title, "font": {"size": 15}},
+            "height": 340,
+            "margin": {"l": 56, "r": 16, "t": 44, "b": 56},
+            "xaxis": {"title": {"text": "months on treatment"}},
+            "yaxis": {"title": {"text": "change in the sum of diameters (%)"}},
+        },
+    )
+
+
+def _fan_quantiles(twins: TwinPopulation, arm_scans: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Days (k,) of scans, and weighted quantiles (k, q) of the change in per cent on each; day 0 is the baseline."""
     weights = dict(zip(twins.table.index.tolist(), twins.weights.tolist(), strict=True))
     days, bands = [0.0], [[0.0] * len(_FAN)]
     for day, rows in arm_scans.groupby("day"):
@@ -122,8 +151,11 @@ def fan_picture(
         edges = np.cumsum(w[order]) / w.sum()
         days.append(float(str(day)))
         bands.append([float(x[order][min(int(np.searchsorted(edges, q)), len(x) - 1)]) for q in _FAN])
-    months = numbers(np.array(days) / (365.25 / 12.0))
-    fan = np.array(bands)
+    return np.array(days), np.array(bands)
+
+
+def _fan_traces(months: list[Any], fan: np.ndarray) -> list[dict[str, Any]]:
+    """Bands that hold 90 and 50 % of the twins, and their median."""
     traces: list[dict[str, Any]] = []
     for low, high, alpha, name in ((0, 4, 0.14, "90 % of twins"), (1, 3, 0.26, "50 % of twins")):
         bare = {"width": 0}
@@ -160,29 +192,7 @@ def fan_picture(
             "line": {"color": ARM_COLOURS[0]},
         }
     )
-    if line is not None and math.isfinite(line.baseline_mm) and line.scans:
-        change = [100.0 * (s.sld_mm / line.baseline_mm - 1.0) for s in line.scans]
-        at = numbers([(s.day - line.start) / (365.25 / 12.0) for s in line.scans])
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": at,
-                "y": numbers(change),
-                "name": "the patient's scans",
-                "marker": {"color": "#c4621a", "size": 10, "symbol": "diamond"},
-            }
-        )
-    return Picture(
-        traces,
-        {
-            "title": {"text": title, "font": {"size": 15}},
-            "height": 340,
-            "margin": {"l": 56, "r": 16, "t": 44, "b": 56},
-            "xaxis": {"title": {"text": "months on treatment"}},
-            "yaxis": {"title": {"text": "change in the sum of diameters (%)"}},
-        },
-    )
+    return traces
 
 
 def _facts(twins: TwinPopulation) -> Table:

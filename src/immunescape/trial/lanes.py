@@ -55,6 +55,7 @@ SENSITIVITY = "kill_log_"
 ATTEMPTS = 6
 """Draws for a lesion; one that none of them lets grow has the patient's own parameters."""
 TINY = 2.0**-40
+"""Distance of quantiles from 0 and 1: normal scores stay finite, within about seven standard deviations."""
 
 
 @dataclass
@@ -89,6 +90,8 @@ def correlated(first: FloatArray, common: FloatArray, private: FloatArray, rho: 
 
     `common` and `private` are standard normal draws: one of the patient, and one of each lesion.
     """
+    # Each step correlates by sqrt(rho) and keeps the variance at 1: a lesion correlates by rho with the patient's own
+    # score, over both steps, and by rho with a further lesion, which has the same `together`.
     together = np.sqrt(rho) * first + np.sqrt(1.0 - rho) * common
     return np.asarray(np.sqrt(rho) * together + np.sqrt(1.0 - rho) * private)
 
@@ -186,19 +189,24 @@ class LaneMaker:
                 gone=gone,
             )
         for i, j in place:
+            # no draw let it grow: it has the patient's own parameters and state
             lane = grown.get((i, j)) or Lane(dict(parameters[i]), states[i].copy())
             made[i].append(replace(lane, parameters={**lane.parameters, **self._counting(multiples[i][j])}))
         return made
 
     def _haste(self, lesions: Lesions) -> FloatArray:
         """Growth rates (lanes,) of micrometastases relative to those that they would have as large tumours; else 1."""
+        # cells over cells per volume: the capacity as a volume, for lesions are known by their volume
         capacity = self.model.parameters["C_max"].base / self.model.parameters["rho_tumour"].base * self._millilitres
         whole = np.log(capacity / lesions.volume_ml[lesions.at_diagnosis].sum())
+        # geometric mean of the diameters between which it grows: the middle on the scale of Gompertz's law
         middle = np.sqrt(lesions.diameter_mm * np.maximum(lesions.seen_from_mm, lesions.diameter_mm))
+        # mm to cm, so that spheres are in mL
         headroom = np.log(capacity / (np.pi / 6.0 * (middle / 10.0) ** 3))
         small = ~lesions.at_diagnosis
         out = np.ones(lesions.lanes)
         for j in np.unique(lesions.lane[small]):
+            # a tumour close to its capacity, whose ln is near 0, must not make others infinitely fast
             out[j] = max(1.0, float(headroom[small & (lesions.lane == j)].mean()) / max(whole, 1.0))
         return out
 
@@ -227,17 +235,20 @@ class LaneMaker:
                 break
             rows = np.array([i for i, _ in left])
             values = self._values(table, left, scores, drawn, stream, attempt)
+            # after drawing, so that absent clones leave the draws of the others as they are
             values |= {name: np.zeros(len(left)) for name in gone}
             for name in GROWTH:
                 if name in values:
                     limit = self.model.parameters[name].upper
                     faster = values[name] * np.array([haste[i][j] for i, j in left])
+                    # The bound holds for the factor: a rate that was drawn at the bound stays there.
                     top = np.inf if limit is None else float(self.model.to_base(name, limit))
                     values[name] = np.minimum(faster, np.maximum(top, values[name]))
             diagnosed = self._diagnosed(
                 table, left, rows=rows, values=values, multiples=multiples, parameters=parameters, stream=stream
             )
             for (i, j), lane in diagnosed:
+                # a lesion is taken with its first plausible draw; later attempts draw only for those left
                 lane.draw = attempt
                 grown[i, j] = lane
             left = [p for p in left if p not in grown]
@@ -250,6 +261,8 @@ class LaneMaker:
         out = {}
         scored = ScoredCovariates(table)
         for name in names:
+            # Sampling backwards: value to quantile to score; then what fit and covariates have added is taken off,
+            # and the rest, of variance `unexplained_share`, gets variance 1.
             z = ndtri(np.clip(self._of_patients[name].cdf(table[f"p:{name}"].to_numpy(dtype=float)), TINY, 1.0 - TINY))
             scale = self.fit.of(name).get("scale", 1.0)
             z = (z - self.fit.offset(name, scored)) / scale - linked_score(name, scored)
@@ -306,12 +319,14 @@ class LaneMaker:
         """Grow lesions to the patients' diameters at diagnosis and draw their clones; those that get there."""
         names = sorted(parameters[0])
         values_of_patients = {n: np.array([parameters[i][n] for i in rows]) for n in names} | dict(values)
+        # the lane has to reach the patient's whole tumour, not the lesion's own diameter
         growth = self.grower().grow(values_of_patients, table[f"p:{DIAMETER}"].to_numpy(dtype=float)[rows])
         grown = np.flatnonzero(growth.reached)
         if not len(grown):
             return []
         values_of_patients = {n: v[grown] for n, v in values_of_patients.items()}
         places = [left[int(k)] for k in grown]
+        # clones are drawn in whole cells of the lesion, of which the lane has `multiple` for each
         multiple = np.array([multiples[i][j] for i, j in places])
         states = emerge(
             self.model,
@@ -323,6 +338,7 @@ class LaneMaker:
             purposes=[f"emergence in lesion {j}" for _, j in places],
             multiple=multiple,
         )
+        # the checks that patients of the population have passed
         good = implausible(self.model, baseline(self.model, states, values_of_patients)) == ""
         made = []
         for k in np.flatnonzero(good):
@@ -334,5 +350,6 @@ class LaneMaker:
 def _multiples(lesions: Lesions) -> FloatArray:
     """Cells of each lane that stand for one of its lesions (lanes,): the lane has the size of all seen at diagnosis."""
     volume = lesions.volume_ml
+    # several lesions may share a lane: their volumes count together
     volume_of_lane = np.bincount(lesions.lane, weights=volume)
     return np.asarray(np.maximum(volume[lesions.at_diagnosis].sum() / volume_of_lane, 1.0))

@@ -28,7 +28,9 @@ FloatArray = NDArray[np.float64]
 ENOUGH = 200
 """Effective twins below which nothing is said."""
 _ROUND = 512
+"""Candidates of a round; the proposal of the next is fitted to all so far."""
 _MOST = 6144
+"""Candidates that are grown at most for one patient: twelve rounds."""
 _PLAIN = 192
 """Candidates that the population gives where a proposal gives the others: they bound the weights [hesterberg1995], and
 say how likely the measurements are in patients with these covariates."""
@@ -78,6 +80,7 @@ class TwinPopulation:
         """Weighted quantiles (k,) of a column of numbers."""
         x = self.table[column].to_numpy(dtype=float)
         order = np.argsort(x)
+        # inverse of the weighted distribution: the smallest value up to which the weights add up to the level
         edges = np.cumsum(self.weights[order])
         return x[order][np.minimum(np.searchsorted(edges, levels), len(x) - 1)]
 
@@ -133,6 +136,7 @@ class Candidates:
         course: EarlyCourse | None = None,
     ) -> None:
         self.patient, self.seed, self.region, self.workers, self.engine = patient, seed, region, workers, engine
+        # sorted: sums of ln likelihoods are rounded in one order whatever the order of the files
         self.facts = checked(sorted(facts, key=lambda f: (f.kind, f.target)))
         self.grown = 0
         """Candidates grown so far, diagnosed or not."""
@@ -156,6 +160,7 @@ class Candidates:
 
     def _round(self) -> None:
         n = self._batch if self._rounds else self._first
+        # numbers go on from round to round: each candidate has random numbers of its own, none is drawn twice
         drawn = conditional_covariates(
             self._kinds["covariate"], n, seed=self.seed, start=self.grown, region=self.region
         )
@@ -174,6 +179,7 @@ class Candidates:
                 f"no candidate with these covariates is diagnosed and plausible: {dict(self._rounds[-1].grown.fates)}",
                 hint="Check the sum of diameters and the counts of lesions.",
             )
+        # weights of earlier rounds change with each round: all of them are draws of one mixture
         self._weights = _pooled(self._rounds)
         self.effective = effective(self._weights)
 
@@ -191,6 +197,7 @@ class Candidates:
         grown = grow_many(task, covariates, workers=self.workers)
         logs = []
         if len(grown.table):
+            # errors of measurements are independent given the truth: ln likelihoods add up
             logs = [f.log_likelihood(known.scaled(grown.table, f)) for f in self._kinds["observable"]] if known else []
             if course is not None:
                 logs += [f.log_likelihood(grown.levels[:, k]) for k, f in enumerate(course.facts)]
@@ -224,6 +231,7 @@ class Candidates:
         import pandas as pd
 
         # candidates as draws of the population, in patients with these covariates and parameters
+        # weights without the facts on observables, which would make every measurement look likely
         weights = _pooled(rounds, [r.grown.log_weight for r in rounds])
         if known is not None:
             table = pd.concat([r.grown.table for r in rounds])
@@ -242,14 +250,17 @@ class Candidates:
 
         table = pd.concat([r.grown.table for r in self._rounds if len(r.grown.table)])
         rng = np.random.default_rng([self.seed, 21])
+        # one random number for all twins: each candidate is drawn its expected number of times, rounded up or down
         chosen, counts = np.unique(systematic(self._weights, twins, rng), return_counts=True)
         if not self.all_facts:
+            # without facts the candidates are the population: drawing among them again would only repeat some
             chosen, counts = np.arange(min(twins, len(table))), np.ones(min(twins, len(table)), dtype=int)
         return TwinPopulation(
             patient=self.patient,
             table=table.iloc[chosen],
             weights=counts / counts.sum(),
             facts=self.all_facts,
+            # drawing cannot add information: no more than the candidates have, nor than the twins that are drawn
             effective=min(self.effective, effective(counts.astype(float))),
             candidates=self.grown,
             surprise=self.surprise,
@@ -342,16 +353,20 @@ def _pooled(rounds: Sequence[_Round], logs: Sequence[FloatArray] | None = None) 
     `logs` are the ln of another likelihood, for each round, in place of that of all facts.
     """
     rounds = [r for r in rounds if len(r.grown.table)]
+    # Multiple importance sampling with the mixture in the denominator [hesterberg1995]: a candidate that one proposal
+    # finds unlikely, but another or the population itself gives often, cannot have a large weight.
     names = rounds[0].grown.names
     scores = np.concatenate([r.grown.scores for r in rounds])
     sizes = np.array([sum(r.grown.fates.values()) or len(r.grown.table) for r in rounds], dtype=float)
     mixture = np.zeros(len(scores))
     for r, size in zip(rounds, sizes / sizes.sum(), strict=True):
+        # ln of proposal over population, 0 for a round drawn from the population; the population's density cancels
         ratio = np.zeros(len(scores))
         if r.proposal is not None:
             ratio = r.proposal.log_ratio(scores[:, [names.index(n) for n in r.proposal.names]])
         mixture += size * np.exp(ratio)
     log_weight = np.concatenate([r.log_weight for r in rounds] if logs is None else list(logs)) - np.log(mixture)
+    # relative to the largest: exp of a likelihood of many facts would underflow
     return np.asarray(np.exp(log_weight - log_weight.max()))
 
 
@@ -377,6 +392,7 @@ def _proposal(
         n = len(observables.table)
         first = Grown(observables.table, observables.names, observables.scores, np.zeros(n), np.zeros((n, 0)))
         tables, levels, scores = [first.table, *tables], [first.levels, *levels], [first.scores, *scores]
+        # patients of the population shape the linear fit, but stand for nothing given the facts
         posterior = np.concatenate([np.zeros(n), weights])
     elif rounds:
         first = rounds[0].grown
@@ -388,6 +404,7 @@ def _proposal(
         if fact.value is None or observables is None:
             continue
         x, logs = observables.scaled(table, fact), fact.scale == "sd_ln"
+        # errors that multiply are normal on the scale of ln; the floor stands for an amount of zero
         scaled.append(np.log(np.maximum(x, 1e-300)) if logs else x)
         values.append(np.log(fact.value) if logs else fact.value)
         errors.append(fact.spread)
@@ -413,7 +430,9 @@ def tail(fact: Fact, x: FloatArray, weights: FloatArray) -> float:
     if fact.value is None:
         return float(w @ ((x >= fact.low) & (x <= fact.high)) / w.sum())
     rng = np.random.default_rng([22, len(x)])
+    # Eight repeated measurements of each candidate: a truth that is close may still be measured far out.
     noise = rng.standard_normal((8, len(x))) * fact.spread
     again = x * np.exp(noise) if fact.scale == "sd_ln" else x + noise
     below = float(((again < fact.value).mean(axis=0) @ w) / w.sum())
+    # two-sided; one more count than was seen keeps the probability above 0
     return min(1.0, 2.0 * min(below, 1.0 - below) + 1.0 / again.size)

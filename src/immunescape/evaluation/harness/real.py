@@ -7,7 +7,8 @@ Every figure is given for the patients that may be fitted to, for the 30 % that 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,18 @@ def patients_of(path: Path, columns: Iterable[str]) -> pd.DataFrame:
     return table
 
 
+@dataclass(frozen=True, eq=False)
+class _Cohort:
+    """Patients of one table: the study, by what it is split, its rows, response (NaN: not assessed), factors (0, 1)."""
+
+    study: str
+    salt: str
+    table: pd.DataFrame
+    ids: str
+    response: pd.Series
+    factors: Mapping[str, Any]
+
+
 def patient_odds(data: Path) -> dict[str, dict[str, dict[str, list[Counts]]]]:
     """Factor -> study -> group of `GROUPS` -> a table of counts for each stratum (cohort); what is absent is left out.
 
@@ -85,14 +98,11 @@ def patient_odds(data: Path) -> dict[str, dict[str, dict[str, list[Counts]]]]:
     import pandas as pd
 
     out: dict[str, dict[str, dict[str, list[Counts]]]] = {}
-
-    def add(
-        study: str, salt: str, table: pd.DataFrame, ids: str, response: pd.Series, factors: Mapping[str, Any]
-    ) -> None:
-        held = np.array([is_held_out(salt, p) for p in table[ids]])
-        assessed = response.notna().to_numpy()
-        answer = response.fillna(0).to_numpy(dtype=float) > 0
-        for factor, column in factors.items():
+    for cohort in (*_loris(data), *_oak(data), *_toposcore(data)):
+        held = np.array([is_held_out(cohort.salt, p) for p in cohort.table[cohort.ids]])
+        assessed = cohort.response.notna().to_numpy()
+        answer = cohort.response.fillna(0).to_numpy(dtype=float) > 0
+        for factor, column in cohort.factors.items():
             carried = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float)
             for group, mask in zip(GROUPS, (~held, held, np.ones(len(held), dtype=bool)), strict=True):
                 counts = [
@@ -101,7 +111,12 @@ def patient_odds(data: Path) -> dict[str, dict[str, dict[str, list[Counts]]]]:
                     for chosen in [(carried == level) & mask & assessed]
                     for v in ((answer & chosen).sum(), chosen.sum())
                 ]
-                out.setdefault(factor, {}).setdefault(study, {}).setdefault(group, []).append(counts)
+                out.setdefault(factor, {}).setdefault(cohort.study, {}).setdefault(group, []).append(counts)
+    return out
+
+
+def _loris(data: Path) -> Iterator[_Cohort]:
+    import pandas as pd
 
     for salt, name in (("loris_chowell", "chowell_train_nsclc.csv"), ("loris_shim", "shim_nsclc.csv")):
         path = data / "loris" / name
@@ -115,66 +130,75 @@ def patient_odds(data: Path) -> dict[str, dict[str, dict[str, list[Counts]]]]:
                 "NLR >= 5": _over(t["NLR"], 5),
                 "albumin < 35 g/L": 1 - _over(t["Albumin"], 3.5),
             }
-            add("LORIS", salt, t, "SAMPLE_ID", t["Response"], factors)
+            yield _Cohort("LORIS", salt, t, "SAMPLE_ID", t["Response"], factors)
+
+
+def _oak(data: Path) -> Iterator[_Cohort]:
     path = data / "oak" / "oak_clinical.csv"
-    if path.is_file():
-        t = patients_of(
-            path,
-            (
-                "PtID",
-                "TRT01P",
-                "BCOR",
-                "TC3IC3",
-                "btmb",
-                "BEP",
-                "KRASMUT",
-                "EGFRMUT",
-                "ECOGGR",
-                "TOBHX",
-                "HIST",
-                "blSLD",
-            ),
-        )
-        t = t[t["TRT01P"] != "Docetaxel"].reset_index(drop=True)
-        yes = {"POSITIVE": 1.0, "NEGATIVE": 0.0}
-        factors = {
-            "PD-L1 >= 50 v < 1 %": t["TC3IC3"].map({"TC3 or IC3": 1.0, "TC0/1/2 and IC0/1/2": 0.0}),
-            "TMB >= 10/Mb": _over(t["btmb"].where(t["BEP"] == "Y"), 16),
-            "KRAS": t["KRASMUT"].map(yes),
-            "EGFR": t["EGFRMUT"].map(yes),
-            "ECOG >= 1": _over(t["ECOGGR"], 1),
-            "never smoker": (t["TOBHX"] == "NEVER").astype(float),
-            "squamous": (t["HIST"] == "SQUAMOUS").astype(float),
-            "sum of diameters >= 65 mm": _over(t["blSLD"], 65),
-            **_mutated(data / "oak" / "oak_btmb_variants.csv", t),
-        }
-        # a missing best response is none (25 of 425 patients)
-        add("OAK", "oak", t, "PtID", t["BCOR"].isin(("CR", "PR")).astype(float), factors)
+    if not path.is_file():
+        return
+    t = patients_of(
+        path,
+        (
+            "PtID",
+            "TRT01P",
+            "BCOR",
+            "TC3IC3",
+            "btmb",
+            "BEP",
+            "KRASMUT",
+            "EGFRMUT",
+            "ECOGGR",
+            "TOBHX",
+            "HIST",
+            "blSLD",
+        ),
+    )
+    t = t[t["TRT01P"] != "Docetaxel"].reset_index(drop=True)
+    yes = {"POSITIVE": 1.0, "NEGATIVE": 0.0}
+    factors = {
+        "PD-L1 >= 50 v < 1 %": t["TC3IC3"].map({"TC3 or IC3": 1.0, "TC0/1/2 and IC0/1/2": 0.0}),
+        "TMB >= 10/Mb": _over(t["btmb"].where(t["BEP"] == "Y"), 16),
+        "KRAS": t["KRASMUT"].map(yes),
+        "EGFR": t["EGFRMUT"].map(yes),
+        "ECOG >= 1": _over(t["ECOGGR"], 1),
+        "never smoker": (t["TOBHX"] == "NEVER").astype(float),
+        "squamous": (t["HIST"] == "SQUAMOUS").astype(float),
+        "sum of diameters >= 65 mm": _over(t["blSLD"], 65),
+        **_mutated(data / "oak" / "oak_btmb_variants.csv", t),
+    }
+    # a missing best response is none (25 of 425 patients)
+    yield _Cohort("OAK", "oak", t, "PtID", t["BCOR"].isin(("CR", "PR")).astype(float), factors)
+
+
+def _toposcore(data: Path) -> Iterator[_Cohort]:
+    import pandas as pd
+
     path = data / "toposcore" / "DS1_oncology_clinical_data_DiscValid.csv"
-    if path.is_file():
-        t = patients_of(
-            path,
-            (
-                "Group",
-                "Best_response",
-                "ICB_monotherapyORcombination",
-                "ATB",
-                "Akkermansia_muciniphila",
-                "M1_liver",
-                "ECOGPS",
-            ),
-        )
-        t = t[t["ICB_monotherapyORcombination"] == "monotherapy"].reset_index(drop=True)
-        factors = {
-            "antibiotics": t["ATB"].map({"yes": 1.0, "no": 0.0}),
-            "Akkermansia": (pd.to_numeric(t["Akkermansia_muciniphila"], errors="coerce") > 0).astype(float),
-            "liver metastases": t["M1_liver"],
-            "ECOG >= 1": _over(t["ECOGPS"], 1),
-        }
-        assessed = t["Best_response"].notna()
-        response = t["Best_response"].str.startswith(("CR", "PR")).where(assessed).astype(float)
-        add("TOPOSCORE", "toposcore", t, "Group", response, factors)
-    return out
+    if not path.is_file():
+        return
+    t = patients_of(
+        path,
+        (
+            "Group",
+            "Best_response",
+            "ICB_monotherapyORcombination",
+            "ATB",
+            "Akkermansia_muciniphila",
+            "M1_liver",
+            "ECOGPS",
+        ),
+    )
+    t = t[t["ICB_monotherapyORcombination"] == "monotherapy"].reset_index(drop=True)
+    factors = {
+        "antibiotics": t["ATB"].map({"yes": 1.0, "no": 0.0}),
+        "Akkermansia": (pd.to_numeric(t["Akkermansia_muciniphila"], errors="coerce") > 0).astype(float),
+        "liver metastases": t["M1_liver"],
+        "ECOG >= 1": _over(t["ECOGPS"], 1),
+    }
+    assessed = t["Best_response"].notna()
+    response = t["Best_response"].str.startswith(("CR", "PR")).where(assessed).astype(float)
+    yield _Cohort("TOPOSCORE", "toposcore", t, "Group", response, factors)
 
 
 def _over(values: pd.Series, limit: float) -> pd.Series:

@@ -14,6 +14,7 @@ from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._fhir_variants import VariantRows, is_region, is_variant
 from immunescape.profile.readers._finish import finish
 from immunescape.profile.readers._json import dicts, get, iso_day, read_json, text_of
+from immunescape.units import DAYS_PER
 
 __all__ = ["read_fhir"]
 
@@ -273,7 +274,7 @@ def _tables(rows: _Rows, out: Partial, units: Mapping[str, str]) -> None:
     zero = day_zero(rows.tables.get("treatments", []))
     patients = pd.DataFrame(rows.tables["patients"])
     born = pd.to_numeric(patients.pop("born"))
-    age = (patients["patient"].map(zero) - born) / 365.25
+    age = (patients["patient"].map(zero) - born) / DAYS_PER["year"]
     patients["age"] = age.round(1)
     for kind, columns in (("conditions", ("stage", "histology")), ("ecog", ("ecog",))):
         if rows.tables.get(kind):

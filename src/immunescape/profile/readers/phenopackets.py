@@ -13,6 +13,7 @@ from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import finish
 from immunescape.profile.readers._json import dicts, get, iso_day, read_json, text_of
 from immunescape.profile.readers.fhir import dated, day_zero
+from immunescape.units import DAYS_PER
 
 __all__ = ["read_phenopackets"]
 
@@ -25,7 +26,7 @@ def _years(duration: Any) -> float | None:
     if match is None or not any(match.groups()):
         return None
     years, months, days = (float(g or 0) for g in match.groups())
-    return years + months / 12 + days / 365.25
+    return years + months / 12 + days / DAYS_PER["year"]
 
 
 def _packets(document: Any, file: str) -> list[dict[str, Any]]:
