@@ -221,7 +221,7 @@ def prevalence_table(comparisons: Sequence[PrevalenceComparison] | None = None) 
     }
     lines = [
         f"Of {len(rows)} axes, the assumed proportion lies inside the published range for {count['inside']}, below it",
-        f"for {count['below']} and above it for {count['above']}; for {count['none']} none was found.",
+        f"for {count['below']} and above it for {count['above']}; for {count['none']} no range was found.",
         "",
         "| axis | model, % | published, % | position | measured (study), % | figures checked |",
         "|---|---|---|---|---|---|",

@@ -17,11 +17,11 @@ identifier (`immunescape.knowledge.held_out`): no distribution, hazard, probabil
 them, with the exceptions below. The statistical predictors are fitted to the other 70 % of the same cohort, with the
 same inputs.
 
-Three things do not follow the split. The hazard of a new lesion in a tumour that does not grow (`new_lesion_base`) was
-estimated from all patients of OAK (0.0136 per month; 0.0054 without those held out, with a standard error of 0.014 over
-resampled patients), and so was its increase with growth. The courses of single lesions from which the hazard of death
-draws tumour sizes include held-out lesions, without their patients' survival. And published results and characteristics
-of whole trials and cohorts, to which the population is fitted, contain their held-out patients.
+Three quantities do not respect the split. The hazard of a new lesion in a tumour that does not grow (`new_lesion_base`)
+was estimated from all patients of OAK (0.0136 per month; 0.0054 without those held out, with a standard error of 0.014
+over resampled patients), and so was its increase with growth. The courses of single lesions from which the hazard of
+death draws tumour sizes include held-out lesions, without their patients' survival. Finally, published results and
+characteristics of whole trials and cohorts, to which the population is fitted, include their held-out patients.
 
 A forecast comes from one large virtual population for each setting, whose patients are weighted by how well they match
 a real patient's covariates; [](twins.md) describes the method and its smoothing. Nothing is simulated for single
