@@ -155,7 +155,10 @@ class Ablation:
 
 @dataclass(frozen=True, kw_only=True)
 class AblationResult:
-    """What `run_ablation` gives: rows by mechanism, and what they were made of."""
+    """What `run_ablation` gives: rows by mechanism, and what they were made of.
+
+    `model` is the digest of code and numbers that were run, `numbers` that of the tables of numbers alone.
+    """
 
     rows: tuple[Ablation, ...]
     trials: tuple[str, ...]
@@ -163,12 +166,14 @@ class AblationResult:
     seeds: tuple[int, ...]
     rounds: int
     model: str
+    numbers: str
     targets: Mapping[str, int]
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
         return {
             "model": self.model,
+            "numbers": self.numbers,
             "trials": list(self.trials),
             "patients": self.patients,
             "seeds": list(self.seeds),
@@ -334,6 +339,8 @@ def run_ablation(
         For a mechanism that does not exist or may not be switched off, a trial that is not a calibration trial, too few
         trials.
     """
+    from immunescape.trial.runner import numbers_digest
+
     chosen = chosen_mechanisms(mechanisms)
     protocols = _protocols(trials)
     for number, least, counted in ((patients, 8, "patients of an arm"), (seeds, 1, "seeds"), (rounds, 1, "rounds")):
@@ -360,6 +367,7 @@ def run_ablation(
         seeds=numbers,
         rounds=rounds,
         model=str(run.set_up["model"]),
+        numbers=numbers_digest(),
         targets=counts,
     )
 

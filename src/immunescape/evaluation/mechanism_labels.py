@@ -1,8 +1,9 @@
 """What each mechanism was tested by: the labels of the last ablation that was recorded, and what follows for drugs.
 
 ``mechanism_labels.csv`` beside this file is written by ``immunescape ablate --record``: for each mechanism its label,
-how much worse trials and patients' data are predicted without it, with how many patients and seeds, and the digest of
-the model that it holds of. A mechanism without a row was never ablated.
+how much worse trials and patients' data are predicted without it, with how many patients and seeds, the digest of the
+model that was run (``model``), which every edit of its code changes, and that of its tables of numbers (``numbers``). A
+label holds of a model with the same numbers. A mechanism without a row was never ablated.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ __all__ = [
     "label_text",
     "mechanism_labels",
     "one_word_label",
+    "outdated_text",
     "owner_label",
     "ranks",
     "record_labels",
@@ -55,6 +57,7 @@ COLUMNS = (
     "rounds",
     "trials",
     "model",
+    "numbers",
     "date",
     "note",
 )
@@ -77,8 +80,22 @@ class MechanismLabel:
     seeds: int
     trials: tuple[str, ...]
     model: str
+    numbers: str
     date: str
     note: str = ""
+
+    @property
+    def current(self) -> bool:
+        """Whether it was measured with the numbers of this model: parameters, links, fit and hazards."""
+        return bool(self.numbers) and _released_numbers().startswith(self.numbers)
+
+
+@lru_cache(maxsize=1)
+def _released_numbers() -> str:
+    """Digest of the installed tables of numbers, which is read from some hundred files."""
+    from immunescape.trial.runner import numbers_digest
+
+    return numbers_digest()
 
 
 @lru_cache(maxsize=4)
@@ -109,6 +126,7 @@ def _read(path: Path, changed: int) -> dict[str, MechanismLabel]:
                     seeds=int(row["seeds"]),
                     trials=tuple(row["trials"].split(";")),
                     model=row["model"],
+                    numbers=row["numbers"],
                     date=row["date"],
                     note=row["note"],
                 )
@@ -153,8 +171,19 @@ def label_text(mechanism: str, path: Path = FILE) -> str:
     ]
     return (
         f"{said}; without it mean errors change by {', '.join(parts)} SD ({label.patients} patients an arm, "
-        f"{label.seeds} seeds, {label.date}, model {label.model[:8]}); {label.claims} claims name it"
+        f"{label.seeds} seeds, {label.date}, numbers {label.numbers[:8] or 'not recorded'}"
+        f"{'' if label.current else ', not those of this model'}); {label.claims} claims name it"
     )
+
+
+def outdated_text(path: Path = FILE) -> str:
+    """Say how many labels were measured with other numbers than those of this model; empty where none was."""
+    labels = mechanism_labels(path).values()
+    outdated = [label for label in labels if not label.current]
+    if not outdated:
+        return ""
+    which = "All labels" if len(outdated) == len(labels) else f"{len(outdated)} of {len(labels)} labels"
+    return f"{which} were measured with other parameters than those of this model (to repeat: immunescape ablate)."
 
 
 def ablatable() -> list[str]:
@@ -250,6 +279,7 @@ def _cells(row: Ablation, result: AblationResult, date: str) -> dict[str, str]:
         "rounds": str(result.rounds),
         "trials": ";".join(result.trials),
         "model": result.model[:16],
+        "numbers": result.numbers[:16],
         "date": date,
         "note": f"cannot be switched off: {row.why}" if row.why else "",
     }
