@@ -244,7 +244,7 @@ def test_what_is_stored_of_other_data_or_another_protocol_is_run_again(
     ("change", "message"),
     [
         ({"mechanisms": ["glycolisis"]}, "glycolysis"),
-        ({"mechanisms": ["body"]}, "'body' is no mechanism that can be switched off(.|\n)*Body and tumour stay"),
+        ({"mechanisms": ["body"]}, "'body' is not a mechanism that can be switched off(.|\n)*Body and tumour stay"),
         ({"trials": ["keynote-010", "oak"]}, "validation trial"),
         ({"trials": ["oak"]}, "left out"),
         ({"trials": ["oak", "oak"]}, "'oak' is named twice"),
@@ -421,10 +421,10 @@ def test_the_cost_is_said_before_anything_runs(stand_in, tmp_path: Path, monkeyp
     ("words", "message"),
     [
         (["-m", "lipds"], "Did you mean 'lipids'"),
-        (["-m", "tumour_growth"], "'tumour_growth' is no mechanism that can be switched off"),
+        (["-m", "tumour_growth"], "'tumour_growth' is not a mechanism that can be switched off"),
         (["--trials", "keynote-010,oak"], "'keynote-010' is a validation trial"),
         (["--trials", "oak,nosuch"], "unknown trial 'nosuch'"),
-        (["--trials", "oak"], "one trial cannot be left out of itself"),
+        (["--trials", "oak"], "leaving one trial out needs more than one trial"),
         (["-o", "FILE"], "is a file, not a folder"),
     ],
 )

@@ -353,7 +353,7 @@ def test_a_scoreboard_that_holds_none_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "scores.json"
     path.write_text('{"rows": [{"trial": "oak"}]}')
     result = CliRunner().invoke(app, ["credibility", "keynote-024", "--scoreboard", str(path)])
-    assert "holds no scores" in str(result.exception)
+    assert "contains no scores" in str(result.exception)
 
 
 @pytest.mark.parametrize(

@@ -264,7 +264,7 @@ def test_draws_of_assumed_strengths_resume_and_move_classes_together(tmp_path, m
 
     again = assumed_strengths(draws=4, patients=200, kinds=kinds, out=tmp_path, simulate=never)
     assert json.dumps(again) == json.dumps(found)
-    with pytest.raises(InputError, match="no spread"):
+    with pytest.raises(InputError, match="too few for a spread"):
         assumed_strengths(draws=2)
 
 

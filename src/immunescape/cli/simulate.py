@@ -135,7 +135,7 @@ def _patient(
 
     if run is None:
         if arm is not None or trial is not None:
-            raise InputError("--arm and --trial belong to --run", hint="Name the folder of the run as well.")
+            raise InputError("--arm and --trial require --run", hint="Name the folder of the run as well.")
         values = {name: _value(name, text) for name, text in _pairs("--with", covariate).items()}
         return draw_patient(
             seed,
@@ -162,7 +162,7 @@ def _pairs(option: str, assignments: list[str] | None) -> dict[str, str]:
     for text in assignments or ():
         name, sign, value = (piece.strip() for piece in text.partition("="))
         if not sign or not name or not value:
-            raise InputError(f"{option} {text}: no NAME=VALUE", hint=f"For example: {_EXAMPLES[option]}")
+            raise InputError(f"{option} {text}: not of the form NAME=VALUE", hint=f"For example: {_EXAMPLES[option]}")
         if name in pairs:
             raise InputError(f"{option} gives '{name}' twice", hint="Give it once.")
         pairs[name] = value

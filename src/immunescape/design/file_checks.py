@@ -131,16 +131,16 @@ def _check_endpoints(block: Any, refuse: Refuse) -> None:
                 f"field '{unread}' has no meaning for an endpoint of kind {endpoint.kind}", "endpoints", name, unread
             )
         if endpoint.competing is None and "precluded" in endpoint.model_fields_set:
-            refuse("'precluded' goes with 'competing'", "endpoints", name, "precluded")
+            refuse("'precluded' requires 'competing'", "endpoints", name, "precluded")
 
 
 def _check_looks(block: Any, kind: DesignKind, refuse: Refuse) -> None:
     """Refuse fields of looks that go with another way to set them, or with another kind of design."""
     for k, look in enumerate(block.looks):
         if look.follow_up and look.patients is None:
-            refuse("'follow_up' goes with a look set by patients", "looks", k, "follow_up")
+            refuse("'follow_up' applies only to a look set by patients", "looks", k, "follow_up")
         if look.endpoint is not None and look.events is None:
-            refuse("'endpoint' goes with a look set by events", "looks", k, "endpoint")
+            refuse("'endpoint' applies only to a look set by events", "looks", k, "endpoint")
         if look.strata and "looks.strata" not in kind.reads:
             refuse(f"'strata' of a look are read in a {_readers('looks.strata')} design only", "looks", k, "strata")
 
@@ -151,7 +151,7 @@ def _check_prognostic_scores(block: Any, kind: DesignKind, refuse: Refuse) -> No
     for k, scenario in enumerate(block.scenarios):
         if scenario.prognostic_score is not None and not adjusted:
             refuse(
-                "a prognostic score is read by the test 'adjusted-log-rank' alone, which no hypothesis uses: it would "
+                "a prognostic score is used only by the test 'adjusted-log-rank', which no hypothesis uses: it would "
                 "be ignored",
                 "scenarios",
                 k,
@@ -176,7 +176,8 @@ def _refuse_misplaced(block: Any, kind: DesignKind, refuse: Refuse) -> None:
             refuse(message.format(kind=kind.name), other.needs, hint=hint)
     if "options" in block.model_fields_set and kind.options is None:
         refuse(
-            f"field 'options' is read in kinds of designs that plug-ins bring, this design is '{kind.name}'", "options"
+            f"field 'options' is read in kinds of designs that plug-ins provide, this design is '{kind.name}'",
+            "options",
         )
     for name in (*SHARED, *(f for other in kinds.values() for f in other.fields)):
         readers = [n for n, other in kinds.items() if name in other.reads or name in other.fields]
@@ -233,7 +234,7 @@ def check_truth_entry(entry: Any, where: str) -> None:
             # a hazard of 0 is a time without events
             if number is not None and not (low <= number <= high or (name == "hazards" and number <= 0)):
                 raise InputError(
-                    f"'{name}' of {number:g} is none that patients can have: {low:g} to {high:g} are taken",
+                    f"'{name}' of {number:g} is implausible: {low:g} to {high:g} are taken",
                     where=where,
                     hint="Medians are months, hazards are per month.",
                 )

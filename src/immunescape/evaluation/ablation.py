@@ -201,8 +201,8 @@ def chosen_mechanisms(names: Sequence[str]) -> list[str]:
             continue
         if name in mechanisms():
             raise InputError(
-                f"'{name}' is no mechanism that can be switched off",
-                hint="Body and tumour stay, and what acts on no other mechanism leaves nothing to compare.",
+                f"'{name}' is not a mechanism that can be switched off",
+                hint="Body and tumour must stay, and a mechanism that acts on no other leaves nothing to compare.",
             )
         raise unknown_word("mechanism that can be switched off", name, can_be)
     return list(dict.fromkeys(names)) or can_be
@@ -379,12 +379,16 @@ def _protocols(trials: Sequence[Trial] | None) -> list[Trial]:
     protocols = [load_trial(n) for n in TRIALS] if trials is None else list(trials)
     for trial in protocols:
         if roles().get(trial.name, ("calibration", ""))[0] != "calibration":
-            raise InputError(f"'{trial.name}' is a validation trial", hint="Labels may not be learnt from those.")
+            raise InputError(
+                f"'{trial.name}' is a validation trial", hint="Labels must not be derived from validation trials."
+            )
     names = [t.name for t in protocols]
     if twice := sorted({n for n in names if names.count(n) > 1}):
         raise InputError(f"trial '{twice[0]}' is named twice", hint="A trial cannot be predicted from itself.")
     if len(protocols) < 2:
-        raise InputError("one trial cannot be left out of itself", hint="Name at least two calibration trials.")
+        raise InputError(
+            "leaving one trial out needs more than one trial", hint="Name at least two calibration trials."
+        )
     return protocols
 
 

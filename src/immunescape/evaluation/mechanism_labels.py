@@ -63,7 +63,7 @@ COLUMNS = (
 )
 _ONE_WORD = dict(zip(LABELS, ("trials", "data", "claims", "nothing"), strict=True))
 NOT_TESTED = "never ablated"
-_STAYS = "body and tumour cannot be switched off, and what acts on no other mechanism leaves nothing to compare"
+_STAYS = "body and tumour cannot be switched off, and a mechanism that acts on no other leaves nothing to compare"
 TOGETHER = "+"
 """Joins the names of mechanisms that are switched off together."""
 

@@ -125,7 +125,7 @@ def _cached(path: Path, owner: str, changed: int) -> tuple[Parameter, ...]:
                 continue
             if len(cells) > len(header):
                 raise ModelError(
-                    f"{len(cells)} cells where the header has {len(header)}",
+                    f"{len(cells)} cells, but the header has {len(header)}",
                     where=where,
                     hint='A cell that holds a comma needs quotes: "a, b".',
                 )
@@ -179,7 +179,11 @@ def _check_header(header: list[str], path: Path) -> None:
 def _read(row: dict[str, str], owner: str, where: str) -> Parameter:
     name = row.get("name", "")
     if not _NAME.fullmatch(name) or name in RESERVED:
-        raise ModelError(f"'{name}' cannot name a parameter", where=where, hint="Letters, digits, _; a letter first.")
+        raise ModelError(
+            f"'{name}' is not a valid name for a parameter",
+            where=where,
+            hint="Use letters, digits and _, beginning with a letter.",
+        )
     where = f"{where} ('{name}')"
     for column in ("value", "unit", "source", "grade"):
         if not row.get(column):
@@ -238,7 +242,7 @@ def _check_distribution(p: Parameter) -> None:
     if p.distribution in ("lognormal", "normal") and not (p.spread is not None and p.spread > 0):
         refuse(f"a {p.distribution} distribution needs a spread above 0")
     if p.distribution in ("uniform", "loguniform") and (p.lower is None or p.upper is None):
-        refuse(f"a {p.distribution} distribution needs lower and upper")
+        refuse(f"a {p.distribution} distribution needs lower and upper bounds")
     if not p.distribution and p.spread is not None:
         refuse("a spread without a distribution")
     if p.distribution in ("lognormal", "loguniform") and p.value <= 0:

@@ -154,7 +154,9 @@ def next_rows(result: RankedPatient) -> list[dict[str, Any]]:
         rows.append(
             {
                 "measurement": biomarker_title(r.biomarker),
-                "changes the first choice": f"{frequency_text(r.changed)} twins" if r.shown else "not told from chance",
+                "changes the first choice": f"{frequency_text(r.changed)} twins"
+                if r.shown
+                else "not distinguishable from chance",
                 "expected gain": f"{r.gain:.3f} ({r.low:.3f} to {r.high:.3f})",
                 "narrows the benefit by": f"{100 * r.narrowing:.0f} %",
                 "result: share, first choice": "; ".join(
@@ -167,7 +169,7 @@ def next_rows(result: RankedPatient) -> list[dict[str, Any]]:
 
 NEXT_NOTE = (
     "Value of information over twins, among options of the first choice's level of evidence. Gain: of the score (1 is "
-    "24 months of life), options chosen on some twins and scored on others, so that one below zero is none. What no "
+    "24 months of life), options chosen on some twins and scored on others, so that a negative one means none. What no "
     "twin carries, and what the model misses, has no value here."
 )
 

@@ -209,7 +209,7 @@ class Builder:
                     return None
         allowed = tuple(w for w in (block.require or words) if w not in block.exclude)
         if not allowed:
-            self.refuse("no driver is left: what is required is also excluded", path)
+            self.refuse("no driver remains: those required are also excluded", path)
             return None
         return Criterion("driver", allowed)
 
@@ -449,7 +449,7 @@ class Builder:
             km: dict[str, Any] = {end: tuple((p.months, p.percent) for p in points) for end, points in arm.km.items()}
             for end, points in km.items():
                 if any(a[0] >= b[0] or a[1] < b[1] for a, b in itertools.pairwise(points)):
-                    self.refuse("a survival curve goes forward in time and never up", (*where, "km", end))
+                    self.refuse("a survival curve advances in time and never rises", (*where, "km", end))
             fields: dict[str, Any] = {n: getattr(arm, n) for n in type(arm).model_fields}
             published_arms.append(PublishedArm(**{**fields, "km": km}))
         order = [arm.name for arm in sorted(arms, key=lambda arm: arm.role == "control")]

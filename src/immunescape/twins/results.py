@@ -126,7 +126,7 @@ def possible_results(
             continue
         x = _values(links[0], table, observables)
         if x is None:
-            left.append((biomarker, f"the twins do not carry {target}"))
+            left.append((biomarker, f"the twins do not represent {target}"))
         elif links[0].when:
             results.append(PossibleResults(biomarker, target, *_of_words(links, x)))
         else:

@@ -200,7 +200,7 @@ def test_saliva_that_is_declared_as_stool_is_doubted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "name", "text", "advice"),
     [
-        ("format: expression, unit: fpkm", "e.tsv", "gene\tP1\nSTK11\t3\n", "Make TPM of it"),
+        ("format: expression, unit: fpkm", "e.tsv", "gene\tP1\nSTK11\t3\n", "Convert it to TPM"),
         ("format: labs", "l.csv", "patient,day,analyte,value,unit\nP,2024-03-01,CRP,4,mg/L\n", "Days count from"),
         ("format: labs", "l.csv", "patient,day,analyte,value,unit\nP,soon,CRP,4,mg/L\n", "decimal point"),
     ],

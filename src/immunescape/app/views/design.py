@@ -35,7 +35,7 @@ def design_ui(limits: Limits) -> Tag:
     names = {row["name"]: f"{row['name']}: {row['kind']}" for row in designs_table()}
     controls = tags.div(
         tags.h2("Design"),
-        choose("d_name", "Design that ships", {**names, "": "a commented template"}, FIRST),
+        choose("d_name", "Included design", {**names, "": "a commented template"}, FIRST),
         tags.details(tags.summary("Assumptions"), ui.output_ui("d_sliders"), open=""),
         tags.details(
             tags.summary("Design as YAML: edit, or paste your own"),

@@ -15,7 +15,7 @@ __all__ = ["evidence_server", "evidence_ui"]
 
 _SHOWN = 60
 MORE = {
-    "claims": "All claims that are simulated, to search",
+    "claims": "All simulated claims, searchable",
     "predictions": "Predictions of trials whose results were not known",
 }
 """Pages that are tables, beside those that are texts."""
@@ -43,7 +43,7 @@ def evidence_server(input: Inputs, output: Outputs, session: Session) -> None:
         name = input.e_page()
         if name == "claims":
             return joined(
-                ui.input_text("e_search", "Words that a claim holds", "", update_on="change"),
+                ui.input_text("e_search", "Words in a claim", "", update_on="change"),
                 ui.output_ui("e_claims"),
                 ui.download_button("e_csv", "All claims, CSV", class_="btn-sm btn-outline-secondary"),
             )
@@ -52,7 +52,7 @@ def evidence_server(input: Inputs, output: Outputs, session: Session) -> None:
             return table_tag(rows, f"{len(rows)} predictions; hazard ratios with 95 % intervals at the planned size")
         text = page_text(name) if name in PAGES else ""
         if not text:
-            return tags.p("This page did not ship with this installation.", class_="isc-missing")
+            return tags.p("This page is not part of this installation.", class_="isc-missing")
         return joined(
             tags.article(ui.markdown(text), class_="isc-page"),
             ui.download_button("e_page_file", "This page, Markdown", class_="btn-sm btn-outline-secondary"),

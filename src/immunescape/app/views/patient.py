@@ -104,7 +104,7 @@ def patient_ui() -> Tag:
             "Relieves one step after the other from day 0, with every planned dose; compares the tumour at month 6.",
             class_="isc-hint",
         ),
-        ui.input_action_button("p_limit", "Which step limits?", class_="btn-outline-primary btn-sm"),
+        ui.input_action_button("p_limit", "Which step is limiting?", class_="btn-outline-primary btn-sm"),
         ui.output_ui("p_steps"),
         ui.output_ui("p_patient"),
         tags.h3("Export", style="margin-top: 1rem"),

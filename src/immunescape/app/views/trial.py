@@ -33,7 +33,7 @@ def trial_ui(most_patients: int) -> Tag:
     names = {row["name"]: f"{row['name']}: {row['arms']}" for row in trials_table()}
     controls = tags.div(
         tags.h2("Trial"),
-        choose("t_name", "Trial that ships", {**names, "": "a commented template"}, FIRST),
+        choose("t_name", "Included trial", {**names, "": "a commented template"}, FIRST),
         tags.details(
             tags.summary("Protocol as YAML: edit, or paste your own"),
             ui.input_text_area(

@@ -85,7 +85,7 @@ def _reestimation(block: ReestimationBlock) -> Reestimation | BlindedReestimatio
     blinded = block.kind == "blinded"
     for name in ("target", "promising") if blinded else ("assumed",):
         if name in block.model_fields_set:
-            raise InputError(f"'{name}' is not read in re-estimation of kind '{block.kind}'")
+            raise InputError(f"'{name}' does not apply to re-estimation of kind '{block.kind}'")
     if not blinded:
         return Reestimation(block.look, block.target, block.promising, block.maximum)
     if block.assumed is None:

@@ -52,9 +52,9 @@ def _check(file: Any, refuse: Refuse) -> None:
         return
     given = selection.model_fields_set
     if selection.rule != "best" and "keep" in given:
-        refuse("'keep' goes with the rule 'best': it would be ignored", "selection", "keep")
+        refuse("'keep' applies only to the rule 'best': it would be ignored", "selection", "keep")
     if selection.rule == "all" and selection.bound is not None:
-        refuse("'bound' goes with the rules 'best' and 'promising': it would be ignored", "selection", "bound")
+        refuse("'bound' applies only to the rules 'best' and 'promising': it would be ignored", "selection", "bound")
     if selection.rule == "promising" and selection.bound is None:
         refuse("the rule 'promising' needs its 'bound' on Z", "selection", hint="Such as bound: 0.5.")
 

@@ -95,7 +95,9 @@ class Formulas:
     def _convert(self, node: Any, names: Mapping[str, Symbol]) -> _Part:
         self._parts += 1
         if self._parts > _MOST_CALLS:
-            raise self._refuse("the formula, its functions written out, is too long", "Use assignment rules between.")
+            raise self._refuse(
+                "the formula is too long once its functions are expanded", "Split it into assignment rules."
+            )
         kind = node.getType()
         leaf = self._leaf(node, kind, names)
         if leaf is not None:
