@@ -10,6 +10,9 @@ from immunescape.report.tables import number, with_interval
 
 __all__ = ["judged_markdown"]
 
+_TITLES = {"last value stays": "last value carried forward"}
+"""How the page names a predictor where its key in ``judged.json`` differs."""
+
 _HEAD = """# Real patients to whom nothing was fitted
 
 Written by `immunescape judge`. In OAK, LORIS and TOPOSCORE, 30 % of the patients are held out by a hash of their
@@ -195,12 +198,12 @@ def _monitoring(m: Mapping[str, Any]) -> list[str]:
         against = m["against"].get(name)
         rows.append(
             (
-                name,
+                _TITLES.get(name, name),
                 number(d["median"], 3),
                 with_interval(mean, [low, high], 3),
                 "–" if against is None else with_interval(against[0], against[1:], 3),
                 number(m["regrowth"][name], 2),
             )
         )
-    head = ("predictor", "median error", "mean error", "model less this", "C of regrowth")
+    head = ("predictor", "median error", "mean error", "model minus predictor", "C of regrowth")
     return [*lines, *markdown_table(head, rows)]
