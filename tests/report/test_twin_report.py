@@ -79,6 +79,8 @@ def test_the_page_of_a_ranking_says_what_it_must(tmp_path):
         "effective sample size 40",
         "survival 1",
         "priming",
+        "dendritic_cells [claims]",
+        "by trials: checkpoints_pd1",
         "P&lt;1&gt;",
     )
     for words in expected:

@@ -33,7 +33,9 @@ __all__ = [
     "ablatable",
     "acts_through",
     "drug_label",
+    "explanation",
     "label_text",
+    "labelled",
     "mechanism_labels",
     "one_word_label",
     "outdated_text",
@@ -41,6 +43,8 @@ __all__ = [
     "ranks",
     "record_labels",
     "short_label",
+    "step_mechanism",
+    "through_text",
 ]
 
 FILE = Path(__file__).parent / "mechanism_labels.csv"
@@ -158,6 +162,23 @@ def one_word_label(mechanism: str, path: Path = FILE) -> str:
     return _ONE_WORD.get(short_label(mechanism, path), "–")
 
 
+def labelled(mechanism: str, path: Path = FILE) -> str:
+    """Name of a mechanism with its label in one word, ``killing [trials]``; the name alone of a drug."""
+    from immunescape.model.registry import mechanisms
+
+    return f"{mechanism} [{one_word_label(mechanism, path)}]" if mechanism in mechanisms() else mechanism
+
+
+def explanation(path: Path = FILE) -> str:
+    """What the words of `labelled` mean, for a line below a table; says as well where labels are outdated."""
+    text = (
+        "In brackets: what a mechanism was tested by when it was switched off (immunescape ablate). trials: left-out "
+        "trials are predicted worse without it; data: patients' data are; claims: only claims of the review name it; "
+        "nothing: not even those; –: never ablated, or not decided."
+    )
+    return f"{text} {outdated_text(path)}".rstrip()
+
+
 def label_text(mechanism: str, path: Path = FILE) -> str:
     """Say in a line what a mechanism was tested by."""
     label = mechanism_labels(path).get(mechanism)
@@ -211,6 +232,34 @@ def acts_through(drug: Drug) -> tuple[str, ...]:
     touched = [c.pool for c in drug.contributions] + [m.process for m in drug.modulations]
     touched += [name for r in drug.reactions for name in (*r.reactants, *r.products)]
     return tuple(sorted({owner[name] for name in touched if name in owner}))
+
+
+def through_text(drug: Drug, path: Path = FILE) -> str:
+    """Mechanisms through which a drug acts, by what tested them: ``by trials: killing; by nothing: helper_t``."""
+    tested: dict[str, list[str]] = {}
+    for mechanism in acts_through(drug):
+        label = short_label(mechanism, path)
+        if label == NOT_TESTED and mechanism not in ablatable():
+            label = "cannot be switched off"
+        tested.setdefault(label, []).append(mechanism)
+    return "; ".join(f"{label}: {', '.join(names)}" for label, names in sorted(tested.items())) or "none"
+
+
+@lru_cache(maxsize=16)
+def step_mechanism(step: str) -> str:
+    """Mechanism of a step of the cancer–immunity cycle: owner of the parameter that relieves it (`reliefs`).
+
+    Presentation, which has no relief of its own, is read from MHC class I.
+    """
+    from immunescape.model.parameters import load_parameters
+    from immunescape.model.registry import mechanisms
+    from immunescape.patients.relief import reliefs
+
+    relieved_by = {r.step: r.parameter for r in reliefs()} | {"presentation": "K_mhc1"}
+    for m in mechanisms().values() if step in relieved_by else ():
+        if m.parameters and relieved_by[step] in load_parameters(m.parameters, m.name):
+            return m.name
+    return ""
 
 
 def drug_label(drug: Drug, path: Path = FILE) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from immunescape.console import print_table
+from immunescape.evaluation.mechanism_labels import labelled, step_mechanism, through_text
 from immunescape.report.fact_text import biomarker_title, fact_rows, least_likely_text, measured_text
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = [
     "print_ranking",
     "print_twins",
     "score_note",
+    "through_rows",
 ]
 
 _FIGURES = {
@@ -114,6 +116,18 @@ def option_rows(result: RankedPatient) -> list[dict[str, Any]]:
     return rows
 
 
+def through_rows(result: RankedPatient) -> list[dict[str, Any]]:
+    """One row per option with a drug, in order: the mechanisms through which its drugs act, by what tested them."""
+    from immunescape.model.registry import get_drug
+
+    rows = []
+    for r in result.ranking.rows:
+        through = [f"{name}: {through_text(get_drug(name))}" for name in r.option.drugs]
+        if through:
+            rows.append({"option": r.option.title, "acts through": ". ".join(through)})
+    return rows
+
+
 def more_figure_rows(result: RankedPatient) -> list[dict[str, Any]]:
     """One row per option, in order: the figures that the first table has no room for, with their intervals."""
     rows = []
@@ -200,7 +214,11 @@ def print_ranking(result: RankedPatient) -> None:
         print(f"  Not offered: {sentence}")
     for note in (*result.record.notes, *twins.notes):
         print(f"  ! {note}")
-    shares = ", ".join(f"{step} {100 * share:.0f} %" for step, share in ranking.limiting.items() if share >= 0.05)
+    shares = ", ".join(
+        f"{step} {100 * share:.0f} % ({labelled(step_mechanism(step)) or '–'})"
+        for step, share in ranking.limiting.items()
+        if share >= 0.05
+    )
     print(f"\nLimiting step of the cancer-immunity cycle in the twins at diagnosis: {shares}")
     if result.next is not None:
         print("\nWhat to measure next:")

@@ -10,6 +10,7 @@ from shiny import Inputs, Outputs, Session, render, ui
 
 from immunescape.app.evidence import COMMANDS, PAGES, PYTHON, claim_rows, page_text, prediction_rows
 from immunescape.app.views.parts import choose, downloaded, joined, reproduce, table_tag
+from immunescape.evaluation.mechanism_labels import explanation
 
 __all__ = ["evidence_server", "evidence_ui"]
 
@@ -64,7 +65,7 @@ def evidence_server(input: Inputs, output: Outputs, session: Session) -> None:
         every = await asyncio.to_thread(claim_rows)  # seconds, the first time
         rows = [r for r in every if all(w in " ".join(r.values()).casefold() for w in words)]
         shown = f"{len(rows)} of {len(every)} claims" + (f", the first {_SHOWN}" if len(rows) > _SHOWN else "")
-        return table_tag(rows[:_SHOWN], shown)
+        return joined(table_tag(rows[:_SHOWN], shown), tags.p(explanation(), class_="isc-hint"))
 
     @render.ui
     def e_code() -> Any:

@@ -37,6 +37,7 @@ from immunescape.app.views.parts import (
     table_tag,
 )
 from immunescape.errors import ImmunescapeError
+from immunescape.evaluation.mechanism_labels import explanation
 from immunescape.trial.covariates import COVARIATES
 
 __all__ = ["patient_server", "patient_ui"]
@@ -295,7 +296,8 @@ def patient_server(input: Inputs, output: Outputs, session: Session, simulator: 
         names = [f"{'ABCDEFGH'[k]}: {step.sentence}" for k, step in enumerate(limiting)]
         rows = step_rows(limiting)
         caption = "How much smaller the tumour is at month 6 with the step relieved"
-        return joined(tags.ul(*[tags.li(t) for t in names]), table_tag(rows, caption, list(rows[0])[2:]))
+        hint = tags.p(explanation(), class_="isc-hint")
+        return joined(tags.ul(*[tags.li(t) for t in names]), table_tag(rows, caption, list(rows[0])[3:]), hint)
 
     @render.ui
     def p_patient() -> Any:

@@ -210,7 +210,7 @@ def _rest(result: Mapping[str, Any]) -> Sequence[Tag]:
     def listed(title: str, texts: Sequence[str]) -> list[Tag]:
         return [tags.h3(title), tags.ul(*[tags.li(t) for t in texts])] if texts else []
 
-    following, steps, facts = result["next"], result["steps"], result["facts"]
+    following, steps, through, facts = result["next"], result["steps"], result["through"], result["facts"]
     return [
         *listed("Trials that contradict an option", result["against"]),
         *listed("Not offered", result["left"]),
@@ -224,6 +224,8 @@ def _rest(result: Mapping[str, Any]) -> Sequence[Tag]:
         tags.details(
             tags.summary("What the ranking rests on"),
             table_tag(steps["rows"], steps["title"], steps["numeric"]),
+            table_tag(through["rows"], through["title"]),
+            tags.p(steps["labels"], class_="isc-hint"),
             table_tag(facts["rows"], facts["title"], facts["numeric"]),
             *_remarks(result),
             class_="isc-block",
