@@ -75,7 +75,7 @@ def test_the_page_of_a_ranking_says_what_it_must(tmp_path):
     expected = (
         NOTICE,
         "KEYNOTE-024",
-        "cannot be told apart",
+        "cannot be distinguished",
         "effective sample size 40",
         "survival 1",
         "priming",

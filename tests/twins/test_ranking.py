@@ -215,7 +215,7 @@ def test_twins_are_paired_so_that_a_small_gain_for_everybody_is_seen():
 def test_what_the_intervals_cannot_tell_apart_is_said_in_words():
     made, options = two(0.0)
     result = ranked(made, options, discrepancy={"orr": 0.7, "median": 0.3})
-    assert any("cannot be told apart" in sentence for sentence in result.words)
+    assert any("cannot be distinguished" in sentence for sentence in result.words)
     other = next(r for r in result.rows if r.option.name == options[1].name)
     assert not other.told_apart
 

@@ -487,7 +487,7 @@ def _words(rows: Sequence[Ranked], standard: str, uncertainty: RankingUncertaint
             said.append(f"{r.option.title}: not ranked, whatever its score ({r.option.reason}).")
             continue
         if not r.told_apart:
-            said.append(f"{r.option.title} and {title} cannot be told apart.")
+            said.append(f"{r.option.title} and {title} cannot be distinguished.")
         else:
             better = r.against_standard.value > 0.0
             said.append(f"{r.option.title} scores {'above' if better else 'below'} {title} on these twins.")
