@@ -126,7 +126,7 @@ REFUSED = {
     ),
     "weights of another test": (
         changed(hypotheses=[{"name": "OS", "endpoint": "os", "test": {"name": "log-rank", "gamma": 1}}]),
-        ("'gamma' goes with the test fleming-harrington",),
+        ("'gamma' applies only to the test fleming-harrington",),
     ),
     "a restricted mean beyond the follow-up": (
         changed(
@@ -171,7 +171,7 @@ REFUSED = {
     ),
     "a correlation beside a virtual population": (
         changed(scenarios=[{"name": "v", "correlation": 0.5, "pool": {"trial": "keynote-024", "patients": 40}}]),
-        ("brings the correlation",),
+        ("determines the correlation",),
     ),
     "a hypothesis that never receives any alpha": (
         changed(hypotheses=[{"name": "OS", "endpoint": "os"}, {"name": "OS again", "endpoint": "os", "share": 0}]),

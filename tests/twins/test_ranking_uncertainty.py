@@ -162,7 +162,7 @@ def test_notes_say_what_is_missing_or_of_an_earlier_state(monkeypatch):
     assert "by class of regimen are those of an earlier state" in notes
     assert "No posterior" in notes
     monkeypatch.setattr(module, "shipped_strengths", lambda: None)
-    assert "no draws of them ship" in " ".join(shipped_uncertainty(np.ones((2, 5))).notes)
+    assert "no draws of them are included" in " ".join(shipped_uncertainty(np.ones((2, 5))).notes)
 
 
 def test_chance_of_the_simulated_patients_is_taken_off_the_moves():

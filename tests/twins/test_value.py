@@ -210,7 +210,7 @@ def test_results_are_those_that_the_table_of_facts_names():
     reasons = dict(left)
     assert "measured in another way" in reasons["pdl1_stratum"]
     assert "do not represent" in reasons["cell_score_cd8"]
-    assert "nothing in the model" in reasons["nonsense"]
+    assert "no counterpart in the model" in reasons["nonsense"]
 
 
 def test_a_number_is_read_with_its_error_in_classes_of_equal_weight():

@@ -207,7 +207,7 @@ def _check_parameter(source: Any, block: Any, path: tuple[str | int, ...]) -> No
 def _check_scenario(source: Any, scenario: Any, k: int) -> None:
     if scenario.pool is not None and scenario.correlation:
         raise InputError(
-            "a virtual population brings the correlation of its endpoints",
+            "a virtual population determines the correlation of its endpoints",
             where=source.where(("scenarios", k, "correlation")),
             hint="Remove 'correlation'.",
         )
@@ -241,7 +241,8 @@ def check_truth_entry(entry: Any, where: str) -> None:
     for name, partners in TRUTH_FIELDS.items():
         if name in entry.model_fields_set and not set(given) & set(partners):
             raise InputError(
-                f"'{name}' goes with {' or '.join(partners)}, not with {' or '.join(given) or 'nothing'}: it would be "
+                f"'{name}' applies only with {' or '.join(partners)}, not with "
+                f"{' or '.join(given) or 'nothing'}: it would be "
                 "ignored",
                 where=where,
                 hint="A delayed effect is hazard_ratio with delay." if name == "delay" else None,
@@ -259,7 +260,7 @@ def check_test(source: Any, test: Any, path: tuple[str | int, ...], *, strata: b
     for name, tests in TEST_FIELDS.items():
         if name in test.model_fields_set and test.name not in tests and getattr(test, name):
             raise InputError(
-                f"'{name}' goes with the test {' or '.join(tests)}, not with {test.name}: it would be ignored",
+                f"'{name}' applies only to the test {' or '.join(tests)}, not to {test.name}: it would be ignored",
                 where=source.where((*path, name)),
             )
     if test.stratified and not strata:

@@ -71,7 +71,7 @@ def check_futility(rule: GroupSequential, design: Design) -> None:
     if first.test.name == "max-combo" and (rule.binding or rule.beta_spending is not None):
         raise FieldError(
             "a maximum over weights has no joint distribution over looks that a futility bound which binds, or spends "
-            "beta, could count on",
+            "beta, requires",
             hint="Give bounds on Z that do not bind, or test by one weight.",
             field=("boundaries",),
         )

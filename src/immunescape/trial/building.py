@@ -415,7 +415,7 @@ class Builder:
             self.refuse(
                 f"line {first} of treatment needs {first - 1} before it, 'prior' has {len(prior)}",
                 ("population", "line"),
-                "Say under 'prior:' what patients had received, and with what outcome.",
+                "State under 'prior:' which treatments patients had received, and their outcome.",
             )
         stage = next((c.allowed for c in population.criteria if c.covariate == "stage"), ())
         if last is not None and len(prior) > last - 1 and "IV" in stage:
@@ -423,7 +423,8 @@ class Builder:
             self.refuse(
                 f"'prior' has {lines}, but the trial gives line {last}",
                 ("prior",),
-                hint=f"Write 'line: {len(prior) + 1}' under 'population' for patients who had it before, or leave out"
+                hint=f"Write 'line: {len(prior) + 1}' under 'population' for patients who had received it "
+                "before, or leave out"
                 " 'prior'.",
             )
 

@@ -26,7 +26,7 @@ def evidence_ui() -> Tag:
     """One page at a time; claims can be searched."""
     return tags.div(
         tags.p(
-            "What ships with the package: results as they were stored, with misses reported as misses. Nothing is "
+            "Results included in the package, as stored; missed aims are reported as missed. Nothing is "
             "simulated here.",
             class_="isc-lead",
         ),

@@ -126,7 +126,7 @@ def patient_ui() -> Tag:
     proposals = json.dumps(suggestions()).replace("<", "\\u003c")
     return tags.div(
         tags.p(
-            "One virtual patient at diagnosis, drawn with the covariates that you set (the others as they go together "
+            "One virtual patient at diagnosis, drawn with the covariates that you set (the others correlated "
             "with them), simulated with the same random numbers under two regimens. One patient says nothing about a "
             "population.",
             class_="isc-lead",

@@ -64,7 +64,7 @@ def twins_ui(most_twins: int) -> Tag:
     lead = tags.p(
         "Twins are virtual patients conditioned on the patient's measurements; what is not assessable varies among "
         "them as it does among patients. Regimens of the setting are simulated on the same twins. The model "
-        "underneath has no validated skill (see Evidence): the order is what it says, and no treatment advice.",
+        "underneath has no validated skill (see Evidence): the order is the model's and is not treatment advice.",
         class_="isc-lead",
     )
     return tags.section(

@@ -20,7 +20,7 @@ class PopulationBlock(Block):
     """A population that may be tested."""
 
     name: Name = Field(description="Name.")
-    strata: list[str] = Field(min_length=1, description="Strata that it takes in.")
+    strata: list[str] = Field(min_length=1, description="Strata that it includes.")
 
 
 class EnrichmentBlock(Block):

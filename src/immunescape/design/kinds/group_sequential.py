@@ -21,10 +21,12 @@ __all__ = ["KIND"]
 class ReestimationBlock(Block):
     """Sample-size re-estimation, by conditional power or blinded."""
 
-    kind: Literal["conditional-power", "blinded"] = Field(default="conditional-power", description="What it goes by.")
+    kind: Literal["conditional-power", "blinded"] = Field(
+        default="conditional-power", description="Basis of the re-estimation."
+    )
     look: int = Field(ge=1, description="Interim look.")
-    target: Share = Field(default=0.9, description="conditional-power: what is aimed at.")
-    promising: Share = Field(default=0.3, description="conditional-power: from which on the size is raised.")
+    target: Share = Field(default=0.9, description="conditional-power: target.")
+    promising: Share = Field(default=0.3, description="conditional-power: lower limit of the promising zone.")
     assumed: Positive | None = Field(
         default=None,
         description="blinded: response rate of both arms together, or events per patient-month, as planned.",

@@ -20,8 +20,8 @@ class SelectionBlock(Block):
     """Which arms stay in a multi-arm design."""
 
     rule: Literal["all", "best", "promising"] = Field(default="best", description="Who stays.")
-    keep: int = Field(default=1, ge=1, description="How many with `best`.")
-    bound: float | None = Field(default=None, description="Least Z to stay.")
+    keep: int = Field(default=1, ge=1, description="Number of arms kept by `best`.")
+    bound: float | None = Field(default=None, description="Smallest Z to be kept.")
     intersections: Literal["dunnett", "simes", "bonferroni", "sidak"] = Field(
         default="dunnett", description="Test of the intersections."
     )

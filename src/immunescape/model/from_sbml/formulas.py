@@ -240,7 +240,7 @@ class Formulas:
         definition = self.model.getFunctionDefinition(node.getName())
         arguments = [self._convert(node.getChild(i), names) for i in range(node.getNumChildren())]
         if definition is None or definition.getNumArguments() != len(arguments):
-            raise self._refuse(f"'{node.getName()}' is no function of the file with {len(arguments)} arguments")
+            raise self._refuse(f"'{node.getName()}' is not a function of the file with {len(arguments)} arguments")
         inner = {
             definition.getArgument(i).getName(): Symbol(tree, form or Form())
             for i, (tree, form) in enumerate(arguments)

@@ -122,7 +122,7 @@ register(
         words=STATES,
         thresholds="as for the loss of a gene: below 0.5 copies lost, 0.5 to 0.7 in part of the cells",
         references=("mcgranahan2017",),
-        limits="Copies alone: a heavy chain that a mutation destroyed counts as kept. A gene between HLA-A and HLA-C "
+        limits="Copy number only: a heavy chain inactivated by mutation counts as kept. A gene between HLA-A and HLA-C "
         "stands in where none of the three was measured (assumed: one deletion takes all).",
     )
 )

@@ -279,7 +279,7 @@ register(
         thresholds="allele below 0.5 copies with p < 0.01; 0.5 to 0.7 copies is left open",
         references=("mcgranahan2017",),
         limits="Low purity can mask it; patients homozygous at all loci are not assessable. Zero copies of every "
-        "allele are taken as a run without the tumour.",
+        "allele are taken to mean that no tumour sample was analysed.",
     )
 )
 register(

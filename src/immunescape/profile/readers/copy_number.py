@@ -264,7 +264,9 @@ def read_allele_specific(path: Path, options: Mapping[str, Any]) -> Partial:
         raise InputError("the minor allele has more copies than the total", where=f"{path.name}, line {line}")
     gene = columns.find("gene")
     if gene is not None and _lists_genes(table.frame[gene], columns):
-        out.problems.append(f"{path.name}: {gene} lists the genes of each segment: genes are found by their positions")
+        out.problems.append(
+            f"{path.name}: {gene} lists the genes of each segment: genes are located by their positions"
+        )
         gene = None
     if gene is None:
         extra = {n: columns.number(n) for n in ("cellular_fraction", "observed_baf") if columns.find(n)}

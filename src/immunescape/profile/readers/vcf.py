@@ -306,7 +306,7 @@ def _finished(read: _Rows, options: Mapping[str, Any], file: str, out: Partial) 
         out.mark_unclear("mutations", gene, (sample,))
     if read.rows and read.normal is None and not read.populations:
         out.problems.append(
-            f"{file}: neither a normal nor population frequencies: germline variants cannot be distinguished from "
+            f"{file}: neither a normal nor population frequencies: germline variants cannot be told apart from "
             "somatic ones and would raise the mutation burden (annotate with vep --af_gnomade, or give the normal)"
         )
     left = [f"{read.filtered} rows that FILTER marks"] if read.filtered else []
