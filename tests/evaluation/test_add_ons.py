@@ -75,6 +75,7 @@ def sparse() -> AddOns:
     return add_ons(["ceralasertib", "urelumab"], patients=30, seeds=(3,), specificity="sparse")
 
 
+@pytest.mark.slow
 def test_with_sparse_strengths_an_agonist_helps_a_part_of_patients_and_is_told_with_its_option(sparse: AddOns) -> None:
     row = next(r for r in sparse.rows if r.drug == "urelumab")
     assert 10.0 < row.helped_pct < 60.0  # 77 % of the same patients where every mechanism acts in all of them

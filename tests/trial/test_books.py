@@ -78,6 +78,7 @@ def arm_rows(result, arm: str):
     return result.patients[result.patients["arm"] == arm]
 
 
+@pytest.mark.slow
 def test_crossover_of_the_randomised_is_delivered_within_three_points(switches):
     arm = switches.arms[0]
     assert arm["crossover_pct"] == pytest.approx(40, abs=3)
@@ -121,6 +122,7 @@ def test_who_asks_for_more_places_than_there_are_patients_fills_all_of_them(tmp_
     assert "100 %" in line
 
 
+@pytest.mark.slow
 def test_after_earlier_lines_patients_enter_with_a_measurable_lesion(tmp_path):
     demanded = run(tmp_path, LATER.replace("MORE", ""), 12)
     assert demanded.patients["sld_mm"].min() >= 10.0
