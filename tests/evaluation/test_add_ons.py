@@ -83,6 +83,7 @@ def test_with_sparse_strengths_an_agonist_helps_a_part_of_patients_and_is_told_w
     assert "`sparse`" in sparse.to_markdown()
 
 
+@pytest.mark.slow
 def test_inhibitors_of_repair_harm_some_patients_because_t_cells_divide_as_well(sparse: AddOns) -> None:
     row = next(r for r in sparse.rows if r.drug == "ceralasertib")
     assert row.harmed_pct >= 3.0
