@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -61,6 +62,11 @@ def test_a_growth_factor_of_suppressive_cells_harms(measured: AddOns) -> None:
     row = next(r for r in measured.rows if r.drug == "sargramostim")
     assert row.harmed_pct > 15.0
     assert row.gain_points <= 0.0
+    assert row.harmed_in is not None
+    assert row.harmed_in.harmed == round(row.harmed_pct * row.patients / 100.0)
+    assert next(r for r in measured.rows if r.drug == "sotorasib").harmed_in is None
+    assert measured.by_patient is not None
+    assert (measured.by_patient["drug:sargramostim"] > np.log(1.05)).sum() == row.harmed_in.harmed
 
 
 def test_the_summary_counts_immune_drugs_alone(measured: AddOns) -> None:
