@@ -93,7 +93,7 @@ def page(model: ResponseModel, tables: Mapping[str, list[dict[str, str]]]) -> st
 def compared(row: Mapping[str, str], rival: str) -> str:
     """Whether the interval of a difference in AUC excludes none."""
     _, low, high = (float(x) for x in re.findall(r"-?\d+\.\d+", row["difference (95 %)"]))
-    return f"it {'beats' if low > 0 else 'is worse than' if high < 0 else 'does not beat'} {rival}"
+    return f"it {'is superior to' if low > 0 else 'is inferior to' if high < 0 else 'is not superior to'} {rival}"
 
 
 def verdict_of(tables: Mapping[str, list[dict[str, str]]]) -> str:

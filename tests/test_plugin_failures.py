@@ -132,7 +132,7 @@ def test_a_biomarker_that_raises_is_named_with_its_package() -> None:
     [
         (None, "the function returns NoneType, not a mapping"),
         ({"P1": 3.0}, "the value of P1 is float, not Measurement"),
-        ({"P9": Measurement("acme_ratio", 3.0, "1", "measured", method="x")}, "'P9' is no patient of the study"),
+        ({"P9": Measurement("acme_ratio", 3.0, "1", "measured", method="x")}, "'P9' is not a patient of the study"),
         ({"P1": Measurement("nlr", 3.0, "1", "measured", method="x")}, "the measurement of P1 is 'nlr' in '1'"),
         (
             {"P1": Measurement("acme_ratio", 3.0, "mg", "measured", method="x")},

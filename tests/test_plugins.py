@@ -411,7 +411,7 @@ def test_a_synonym_that_is_taken_is_refused_with_its_package(install: Install) -
     [
         ("data/drug_classes.csv", "the drug 'toymab' has no class"),
         ("data/usual_doses.csv", "the drug 'toymab' has no usual dose"),
-        ("data/toxicity.csv", "the drug 'toymab' has no complete record of harm"),
+        ("data/toxicity.csv", "the drug 'toymab' has no complete toxicity data"),
     ],
 )
 def test_a_drug_that_lacks_one_of_them_is_refused(install: Install, lacking: str, message: str) -> None:
@@ -434,7 +434,11 @@ def test_a_drug_with_part_of_its_harm_is_refused(install: Install) -> None:
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("drug_classes.csv", CLASSES + "pembrolizumab,cytotoxic\n", "the drug 'pembrolizumab' is immunescape's own"),
+        (
+            "drug_classes.csv",
+            CLASSES + "pembrolizumab,cytotoxic\n",
+            "the drug 'pembrolizumab' already exists in immunescape",
+        ),
         (
             "toxicity.csv",
             HARM + "pembrolizumab,grade3,0,percent,,treatment,assumed,assumed,\n",
@@ -447,7 +451,7 @@ def test_a_drug_with_part_of_its_harm_is_refused(install: Install) -> None:
         ),
         ("toxicity.csv", HARM.replace("toymab,grade3,4", "toymab,grade3,many"), "'many' or '' is not a number"),
         ("toxicity.csv", HARM.replace("regimen,quantity", "regime,quantity"), "the columns must be regimen,quantity"),
-        ("usual_doses.csv", DOSES + "nivolumab,9999,mg,assumed,assumed,\n", "'nivolumab' has a row already"),
+        ("usual_doses.csv", DOSES + "nivolumab,9999,mg,assumed,assumed,\n", "'nivolumab' already has a row"),
         ("usual_doses.csv", DOSES + "toymab,5,mg\n", "a row has 6 cells"),
     ],
 )
@@ -671,7 +675,7 @@ def test_a_kind_of_design_holds_its_level_and_agrees_with_its_formula(example: P
         ("{endpoint: orr, p0: 0.2, p1: 0.4}", "{endpoint: orr, p0: 0.2}", "p1: field required"),
         ("options: {endpoint: orr", "options: {endpoint: os", r"line 12, options: there is no endpoint 'os'"),
         ("kind: one-stage", "kind: one-stag", r"line 4, kind: unknown word 'one-stag'(.|\n)*'one-stage'"),
-        ("kind: one-stage", "kind: two-stage", "field 'options' is read in kinds of designs that plug-ins bring"),
+        ("kind: one-stage", "kind: two-stage", "field 'options' is read in kinds of designs that plug-ins provide"),
         ("options:", "looks: [{patients: 40}]\noptions:", "field 'looks' is not read in a 'one-stage' design"),
     ],
 )

@@ -104,7 +104,7 @@ def check_folder(folder: Path, option: str = "--out") -> None:
                 probe.flush()
             return
         except PermissionError:
-            why = f"{place} may not be written to"
+            why = f"{place} is not writable"
         except OSError as error:
             why = f"{place}: {error.strerror or error}"
     raise InputError(

@@ -57,7 +57,7 @@ class Library:
         if path.is_file():
             return str(path), _text(path)
         if path.exists() and (path.suffix or len(path.parts) > 1):
-            what = "a folder" if path.is_dir() else "no ordinary file"
+            what = "a folder" if path.is_dir() else "not a regular file"
             raise InputError(f"this is {what}, not a YAML file", where=name, hint="Name the file itself.")
         if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
             raise InputError("no such file", where=name, hint=self.start)

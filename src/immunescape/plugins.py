@@ -114,7 +114,7 @@ def _broken(point: EntryPoint, error: BaseException) -> ImmunescapeError:
     return ModelError(
         f"the plug-in cannot be loaded: {type(error).__name__}: {error}",
         where=_where(point),
-        hint=f"Mend the package, or remove it: pip uninstall {name}",
+        hint=f"Fix the package, or remove it: pip uninstall {name}",
     )
 
 
@@ -144,7 +144,8 @@ def failure(what: str, package: str, error: BaseException, where: str) -> Plugin
     return PluginError(
         f"{what} of the package '{package}' failed: {type(error).__name__}: {error}",
         where=where,
-        hint=f"This is a fault of '{package}', not of your file: report it to its authors, or remove the package.",
+        hint=f"This is a bug in '{package}', not an error in your file: report it to its authors, or "
+        "remove the package.",
     )
 
 

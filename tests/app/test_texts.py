@@ -96,7 +96,7 @@ def test_a_trial_that_cannot_be_read_is_refused_in_the_package_s_words(text: str
     ("pool", "says"),
     [
         ("{trial: keynote-024, patients: 400, table: /etc/passwd}", "names a file beside"),
-        ("{trial: ../../other.yaml, patients: 400}", "not a trial that ships"),
+        ("{trial: ../../other.yaml, patients: 400}", "not an included trial"),
     ],
 )
 def test_a_design_cannot_name_files(pool: str, says: str) -> None:

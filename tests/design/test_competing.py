@@ -88,5 +88,5 @@ def test_unknown_competing_events_are_refused() -> None:
     with pytest.raises(InputError, match="Did you mean 'death'"):
         read_design("competing.yaml", yaml.safe_dump(wrong))
     wrong["endpoints"] = {"ttp": {"precluded": "kept"}, "death": {}}
-    with pytest.raises(InputError, match="'precluded' goes with 'competing'"):
+    with pytest.raises(InputError, match="'precluded' requires 'competing'"):
         read_design("competing.yaml", yaml.safe_dump(wrong))

@@ -90,7 +90,7 @@ REFUSED = {
         changed(strata=[{"name": "high", "share": 0.4}, {"name": "high", "share": 0.6}]),
         ("stratum 'high' is given twice",),
     ),
-    "two patients": (changed(patients=2, looks=[{"patients": 2}]), ("make no trial",)),
+    "two patients": (changed(patients=2, looks=[{"patients": 2}]), ("too few for a trial",)),
     "a hazard that is not a number": (
         with_truth(CONTROL, {"endpoint": "os", "arm": "new", "hazards": [float("nan")]}),
         ("finite number",),
@@ -126,7 +126,7 @@ REFUSED = {
     ),
     "weights of another test": (
         changed(hypotheses=[{"name": "OS", "endpoint": "os", "test": {"name": "log-rank", "gamma": 1}}]),
-        ("'gamma' goes with the test fleming-harrington",),
+        ("'gamma' applies only to the test fleming-harrington",),
     ),
     "a restricted mean beyond the follow-up": (
         changed(
@@ -167,15 +167,15 @@ REFUSED = {
     ),
     "follow-up at a look by events": (
         changed(looks=[{"events": 150, "endpoint": "os", "follow_up": 3}]),
-        ("'follow_up' goes with a look set by patients",),
+        ("'follow_up' applies only to a look set by patients",),
     ),
     "a correlation beside a virtual population": (
         changed(scenarios=[{"name": "v", "correlation": 0.5, "pool": {"trial": "keynote-024", "patients": 40}}]),
-        ("brings the correlation",),
+        ("determines the correlation",),
     ),
-    "a hypothesis that never has any alpha": (
+    "a hypothesis that never receives any alpha": (
         changed(hypotheses=[{"name": "OS", "endpoint": "os"}, {"name": "OS again", "endpoint": "os", "share": 0}]),
-        ("never has any alpha",),
+        ("never receives any alpha",),
     ),
     "a look that ends before it begins": (
         changed(looks=[{"events": 150, "endpoint": "os", "earliest": 30, "latest": 20}]),
@@ -325,7 +325,7 @@ def test_a_monitored_look_before_the_response_is_read_is_refused() -> None:
             {"name": n, "truth": [{"endpoint": "orr", "rate": p}]} for n, p in (("target", 0.4), ("null", 0.2))
         ],
     }
-    with pytest.raises(InputError, match="a look comes before its patients are read"):
+    with pytest.raises(InputError, match="a look comes before its patients have been assessed"):
         read_design("one.yaml", yaml.safe_dump(content))
     content["looks"] = [{"patients": n, "follow_up": 3} for n in (20, 40)]
     assert read_design("one.yaml", yaml.safe_dump(content)).patients == 40

@@ -86,7 +86,7 @@ REFUSED = {
     ),
     "two populations of the same strata": (
         enriching(ALL, HIGH, {**HIGH, "name": "PD-L1 high"}),
-        ("has the strata of another one", "populations[3]"),
+        ("has the same strata as another population", "populations[3]"),
     ),
     "a population with a stratum twice": (
         enriching(ALL, {"name": "high", "strata": ["high", "high"]}),
@@ -119,7 +119,7 @@ REFUSED = {
     ),
     "a hazard that underflows": (
         with_truth(CONTROL, {"endpoint": "os", "arm": "new", "hazards": [1e-320]}),
-        ("none that patients can have",),
+        ("is implausible",),
     ),
     "a hazard ratio of 1e300": (with_truth(CONTROL, {**EFFECT, "hazard_ratio": 1e300}), ("'hazard_ratio' of 1e+300",)),
     "a median of seconds": (with_truth({**CONTROL, "median": 1e-6}, EFFECT), ("'median' of 1e-06",)),

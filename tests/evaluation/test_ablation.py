@@ -35,6 +35,7 @@ from immunescape.evaluation.mechanism_labels import (
     drug_label,
     label_text,
     mechanism_labels,
+    outdated_text,
     ranks,
     record_labels,
     short_label,
@@ -44,6 +45,7 @@ from immunescape.evaluation.weighting import Sample, pool
 from immunescape.model.registry import get_drug, mechanisms
 from immunescape.population.fit import FitTerm, PopulationFit
 from immunescape.trial.loading import load_trial
+from immunescape.trial.runner import numbers_digest
 
 
 def patients(trial: str, arm: str, fit: PopulationFit, seed: int, odds: float = 1.0, n: int = 400) -> Sample:
@@ -158,6 +160,7 @@ def test_what_only_one_mechanism_explains_tests_that_mechanism(stand_in, tmp_pat
     assert rows["arginine"].label == ""
     assert "never reaches its diameter" in rows["arginine"].why
     assert result.to_json()["targets"]["odds"] == 1
+    assert result.to_json()["numbers"] == numbers_digest()
     before = len(stand_in)
     again = run_ablation(["glycolysis", "lipids"], **options)
     assert len(stand_in) == before  # stored
@@ -241,7 +244,7 @@ def test_what_is_stored_of_other_data_or_another_protocol_is_run_again(
     ("change", "message"),
     [
         ({"mechanisms": ["glycolisis"]}, "glycolysis"),
-        ({"mechanisms": ["body"]}, "'body' is no mechanism that can be switched off(.|\n)*Body and tumour stay"),
+        ({"mechanisms": ["body"]}, "'body' is not a mechanism that can be switched off(.|\n)*Body and tumour stay"),
         ({"trials": ["keynote-010", "oak"]}, "validation trial"),
         ({"trials": ["oak"]}, "left out"),
         ({"trials": ["oak", "oak"]}, "'oak' is named twice"),
@@ -293,7 +296,7 @@ def test_values_may_be_changed_once_and_to_a_number() -> None:
         PopulationFit().with_values({"k_kill": ("times", 0.0)})
 
 
-def recorded(path: Path, *rows: Ablation) -> None:
+def recorded(path: Path, *rows: Ablation, numbers: str = "fedcba9876543210") -> None:
     result = AblationResult(
         rows=rows,
         trials=("oak",),
@@ -301,6 +304,7 @@ def recorded(path: Path, *rows: Ablation) -> None:
         seeds=(1, 2, 3),
         rounds=2,
         model="0123456789abcdef",
+        numbers=numbers,
         targets={"trials": 5},
     )
     record_labels(result, "2026-01-02", path)
@@ -323,6 +327,26 @@ def test_labels_are_recorded_and_said(tmp_path: Path) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace("by trials", "by trial"), encoding="utf-8")
     with pytest.raises(InputError, match="row 3"):
         mechanism_labels(path)
+
+
+def test_a_label_holds_of_a_model_with_the_same_numbers_however_its_code_was_edited(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    none = {"trials": difference([0.0, 0.1, -0.1])}
+    recorded(path, Ablation("lipids", none, label="by nothing"), numbers=numbers_digest())
+    assert mechanism_labels(path)["lipids"].current  # whatever digest of code it carries
+    assert "not those of this model" not in label_text("lipids", path)
+    assert outdated_text(path) == ""
+    recorded(path, Ablation("mdsc", none, label="by nothing"), numbers="0" * 64)
+    assert "not those of this model" in label_text("mdsc", path)
+    assert outdated_text(path).startswith("1 of 2 labels were measured with other parameters")
+    recorded(path, Ablation("lipids", none, label="by nothing"), numbers="")
+    assert "numbers not recorded, not those of this model" in label_text("lipids", path)
+    assert outdated_text(path).startswith("All labels")
+
+
+def test_the_labels_that_ship_are_of_the_numbers_that_ship() -> None:
+    if mechanism_labels():
+        assert outdated_text() == "", "run `immunescape ablate --data DATA --record` with the numbers that ship"
 
 
 def test_a_drug_that_acts_only_through_what_nothing_tests_ranks_nothing(tmp_path: Path) -> None:
@@ -368,7 +392,7 @@ def test_recorded_labels_are_of_mechanisms_that_there_are() -> None:
     assert set(mechanism_labels()) <= set(mechanisms())
     if FILE.is_file():
         with FILE.open(encoding="utf-8") as stream:
-            assert all(row["date"] and row["model"] and row["seeds"] for row in csv.DictReader(stream))
+            assert all(row[k] for row in csv.DictReader(stream) for k in ("date", "model", "numbers", "seeds"))
 
 
 def test_most_mechanisms_can_be_switched_off() -> None:
@@ -397,10 +421,10 @@ def test_the_cost_is_said_before_anything_runs(stand_in, tmp_path: Path, monkeyp
     ("words", "message"),
     [
         (["-m", "lipds"], "Did you mean 'lipids'"),
-        (["-m", "tumour_growth"], "'tumour_growth' is no mechanism that can be switched off"),
+        (["-m", "tumour_growth"], "'tumour_growth' is not a mechanism that can be switched off"),
         (["--trials", "keynote-010,oak"], "'keynote-010' is a validation trial"),
         (["--trials", "oak,nosuch"], "unknown trial 'nosuch'"),
-        (["--trials", "oak"], "one trial cannot be left out of itself"),
+        (["--trials", "oak"], "leaving one trial out needs more than one trial"),
         (["-o", "FILE"], "is a file, not a folder"),
     ],
 )

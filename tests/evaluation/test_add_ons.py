@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -61,6 +62,11 @@ def test_a_growth_factor_of_suppressive_cells_harms(measured: AddOns) -> None:
     row = next(r for r in measured.rows if r.drug == "sargramostim")
     assert row.harmed_pct > 15.0
     assert row.gain_points <= 0.0
+    assert row.harmed_in is not None
+    assert row.harmed_in.harmed == round(row.harmed_pct * row.patients / 100.0)
+    assert next(r for r in measured.rows if r.drug == "sotorasib").harmed_in is None
+    assert measured.by_patient is not None
+    assert (measured.by_patient["drug:sargramostim"] > np.log(1.05)).sum() == row.harmed_in.harmed
 
 
 def test_the_summary_counts_immune_drugs_alone(measured: AddOns) -> None:
@@ -75,6 +81,7 @@ def sparse() -> AddOns:
     return add_ons(["ceralasertib", "urelumab"], patients=30, seeds=(3,), specificity="sparse")
 
 
+@pytest.mark.slow
 def test_with_sparse_strengths_an_agonist_helps_a_part_of_patients_and_is_told_with_its_option(sparse: AddOns) -> None:
     row = next(r for r in sparse.rows if r.drug == "urelumab")
     assert 10.0 < row.helped_pct < 60.0  # 77 % of the same patients where every mechanism acts in all of them
@@ -82,6 +89,7 @@ def test_with_sparse_strengths_an_agonist_helps_a_part_of_patients_and_is_told_w
     assert "`sparse`" in sparse.to_markdown()
 
 
+@pytest.mark.slow
 def test_inhibitors_of_repair_harm_some_patients_because_t_cells_divide_as_well(sparse: AddOns) -> None:
     row = next(r for r in sparse.rows if r.drug == "ceralasertib")
     assert row.harmed_pct >= 3.0

@@ -252,7 +252,7 @@ def test_requests_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="none of"):
         calibrate([trial], data=tmp_path)
     unknown = PopulationFit((FitTerm("k_kill", "ln:sld_mm", 0.3, 0, "assumed", "fitted"),))
-    with pytest.raises(InputError, match="may not move"):
+    with pytest.raises(InputError, match="cannot be fitted"):
         calibrate([trial], start=unknown)
 
 

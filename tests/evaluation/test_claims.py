@@ -1,5 +1,6 @@
 """A few fast claims on toy and real models; a false one does not hold."""
 
+import html
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ from typer.testing import CliRunner
 from immunescape.errors import ImmunescapeError, InputError
 from immunescape.evaluation.claims import check_names, plan, run_claims, select_claims
 from immunescape.evaluation.dependency import Dependencies
+from immunescape.evaluation.mechanism_labels import explanation
 from immunescape.evaluation.scenarios import Library, drug_groups, scenario
 from immunescape.evaluation.summary import full_model
 from immunescape.knowledge.claim_records import Setting, load_claims, read_claims
@@ -97,6 +99,8 @@ def test_what_cannot_be_tested_is_said(result):
 
 def test_json_has_the_agreed_fields(result):
     text = json.dumps(result.to_json(), allow_nan=False)
+    first = json.loads(text)["claims"][0]
+    assert set(first["tested"]) == {m for m in (*first["mediators"], first["bystander"]) if m}
     for claim in json.loads(text)["claims"]:
         assert {"id", "reference", "kind", "holds", "effect", "ci"} <= set(claim)
 
@@ -106,6 +110,7 @@ def test_report_is_written(result, tmp_path):
 
     text = write_claims(result, tmp_path / "claims.html", "notice").read_text(encoding="utf-8")
     assert "interferon-raises-mhc1" in text
+    assert explanation() in html.unescape(text)
     assert "Coverage" in text
 
 

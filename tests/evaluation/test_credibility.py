@@ -321,13 +321,15 @@ def test_the_document_holds_the_sections_of_the_guidelines_in_both_forms(tmp_pat
     assert "Not stated" in credibility_markdown(assessment(), NOTICE)
 
 
-def test_an_assessment_says_what_tested_the_mechanisms_of_each_drug_and_what_it_lacks() -> None:
+def test_an_assessment_says_what_tested_the_mechanisms_of_each_drug_and_what_it_lacks(monkeypatch) -> None:
     made = assessment()
     drugs = {row["Drug"]: next(v for k, v in row.items() if k != "Drug") for row in made.to_json()["ablation"]}
     assert "by trials: checkpoints_pd1" in drugs["pembrolizumab"]
     assert "cannot be switched off: tumour_growth" in drugs["pemetrexed"]
     text = credibility_markdown(made, NOTICE)
-    assert "is of another state of the model" in text  # "ab" * 32 is the digest of no ablation
+    assert "It used the parameters and fit of this model" in text  # though "ab" * 32 is the digest of no ablation
+    monkeypatch.setattr("immunescape.evaluation.mechanism_labels._released_numbers", lambda: "0" * 64)
+    assert "All labels were measured with other parameters" in credibility_markdown(made, NOTICE)
     assert "immunescape sensitivity --method each" in text
     without = credibility_markdown(replace(made, sensitivity=None, influential=()), NOTICE)
     assert "Not part of this assessment: sensitivity;" in without
@@ -351,7 +353,7 @@ def test_a_scoreboard_that_holds_none_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "scores.json"
     path.write_text('{"rows": [{"trial": "oak"}]}')
     result = CliRunner().invoke(app, ["credibility", "keynote-024", "--scoreboard", str(path)])
-    assert "holds no scores" in str(result.exception)
+    assert "contains no scores" in str(result.exception)
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_words_of_the_table_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "message"), [("p,36,big,A", "'BIG' is not a diameter"), ("p,soon,12,A", "missing or no number")]
+    ("row", "message"), [("p,36,big,A", "'BIG' is not a diameter"), ("p,soon,12,A", "missing or not a number")]
 )
 def test_a_bad_cell_is_named_with_its_row(tmp_path: Path, row: str, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:

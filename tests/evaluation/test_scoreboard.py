@@ -195,6 +195,7 @@ def test_the_class_of_ones_own_trial_is_told_by_what_it_gives(name: str, expecte
     assert regimen_class(load_trial(name)) == expected
 
 
+@pytest.mark.slow
 def test_a_run_on_named_trials_shows_its_own_figures_and_what_its_intervals_hold(
     tmp_path, capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -126,7 +126,7 @@ def test_growth_and_killing_bring_the_time_to_diagnosis_back(monkeypatch: pytest
     assert made.days == pytest.approx(1500.0, rel=0.02)
     assert len(asked) < 40
     monkeypatch.setattr(uncertainty, "_settled", lambda bare, changed, *more: ({}, 2000.0 if changed else 1000.0))
-    with pytest.raises(ModelError, match="cannot be brought back"):
+    with pytest.raises(ModelError, match="cannot be restored"):
         anchored(model, {"NET_50": 1.0})
 
 
@@ -306,7 +306,7 @@ def test_the_commands_print(figures: list[str], monkeypatch: pytest.MonkeyPatch)
     assert json.loads(result.stdout)["prior_widths"] == WIDTHS
     result = CliRunner().invoke(app, ["ensemble", "keynote-024", "--draws", "3", "-n", "8"])
     assert "Draw 1 failed" in result.stdout
-    with pytest.raises(InputError, match="no factor"):
+    with pytest.raises(InputError, match="not a valid factor"):
         run_ensemble(load_trial("keynote-024"), width=0.0)
 
 

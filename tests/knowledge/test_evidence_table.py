@@ -43,22 +43,22 @@ def test_rows_of_both_forms_are_read(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("NCT02142738", "NCT0214273", "no registry number"),
+        ("NCT02142738", "NCT0214273", "not a registry number"),
         (",ici,", ",icy,", "'ici'"),
         (",ici,", ",chemotherapy and ici,", "'ici and chemotherapy'"),
         (",3,ici", ",4,ici", "phase"),
         (",1,no,", ",first,no,", "lines"),
         (",1,no,", ",1,nope,", "had_inhibitor"),
-        ("50-100", "50-110", "no range"),
-        ("50-100", "100-50", "no range"),
+        ("50-100", "50-110", "not a range"),
+        ("50-100", "100-50", "not a range"),
         (",none,", ",EGFRR,", "EGFR"),
         ("positive", "positiv", "positive"),
-        ("positive", "single_arm", "no single arm"),
+        ("positive", "single_arm", "cannot be a single arm"),
         ("longer survival", "", "no finding"),
         ("reck2016", "reck2061", "reck2061"),
         (",305,", ",30.5,", "n is 30.5"),
         (",2016,", ",16,", "year is 16"),
-        ("0.6,0.41,0.89", "0.6,0.61,0.89", "cannot be"),
+        ("0.6,0.41,0.89", "0.6,0.61,0.89", "is impossible"),
         ("0.6,0.41,0.89", "0.6,,0.89", "entered together"),
         ("0.6,0.41,0.89", "1.1,0.9,1.3", "the result is positive"),
         ("positive", "negative", "the result is negative"),
@@ -77,7 +77,7 @@ def test_a_row_that_cannot_be_names_file_line_and_what_is_wrong(tmp_path, old: s
 
 
 def test_a_trial_stands_once_in_a_setting_under_one_name(tmp_path):
-    with pytest.raises(InputError, match="stands twice"):
+    with pytest.raises(InputError, match="is listed twice"):
         read_evidence(written(tmp_path, BASE, BASE))
     other = BASE.replace("KEYNOTE-024", "KN024").replace(",1,no", ",2+,no")
     with pytest.raises(InputError, match="NCT02142738 is KN024 here and KEYNOTE-024"):

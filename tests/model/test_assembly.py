@@ -296,17 +296,17 @@ CASES = {
     ),
     "reserved name": (
         lambda t: add(t.killing, quantities=Quantity("exp", "0", "cell", "")),
-        ["'exp' cannot be a name"],
+        ["'exp' is not a valid name"],
     ),
     "circle": (
         lambda t: add(
             add(t.killing, quantities=Quantity("q1", "q2", "cell", "")), quantities=Quantity("q2", "q1", "cell", "")
         ),
-        ["needs itself", "q1", "q2"],
+        ["depends on itself", "q1", "q2"],
     ),
     "clone left open": (
         lambda t: add(t.killing, quantities=Quantity("q", "C_{clone}", "cell", "")),
-        ["has no clone to stand for", "SUM(...)"],
+        ["has no clone to refer to", "SUM(...)"],
     ),
     "unknown compartment": (
         lambda t: add(t.killing, states=State("X", "cell", "lymph_node", "")),

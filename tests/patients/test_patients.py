@@ -327,7 +327,7 @@ def test_a_drug_that_is_gone_between_outputs_is_named_and_not_drawn_as_what_is_l
         course = patient.simulate(regimen, months=1, conduct="planned", every_days=every, observe=names)
         (axis,) = [a for a in course.plot().axes if a.get_title(loc="left").startswith("Serum")]
         words = " ".join(text.get_text() for text in axis.texts)
-        assert ("not drawn, as gone within a day of a dose: cisplatin" in words) is not drawn
+        assert ("not drawn, as eliminated within a day of a dose: cisplatin" in words) is not drawn
         assert bool(len(axis.lines)) is drawn
         if drawn:
             assert np.nanmax(axis.lines[0].get_ydata()) > 0.1  # microgram per millilitre

@@ -101,7 +101,7 @@ def test_every_link_reads_and_leaves_variance(covariates):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("ln:nlrr", "nlr"), ("log:nlr", "function"), ("driver", "holds words"), ("driver=EGFRR", "EGFR")],
+    [("ln:nlrr", "nlr"), ("log:nlr", "function"), ("driver", "is categorical"), ("driver=EGFRR", "EGFR")],
 )
 def test_wrong_scores_are_refused(covariates, text, message):
     with pytest.raises(InputError, match=message):

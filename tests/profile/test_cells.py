@@ -325,7 +325,7 @@ def test_no_cd8_label_is_no_desert(tmp_path: Path) -> None:
     cells = cells[~cells["cell_type"].isin(["cd8", "cd4"])]
     done = _space(tmp_path, cells)
     assert done.calls.loc["P1", "t_cell_cold"] == "not_assessable"
-    assert "not looked for" in done.patients["P1"].biomarkers["immune_phenotype"].note
+    assert "not examined" in done.patients["P1"].biomarkers["immune_phenotype"].note
 
 
 def test_anndata_and_parquet_give_what_csv_gives(tmp_path: Path) -> None:

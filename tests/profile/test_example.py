@@ -116,7 +116,7 @@ def test_reference_build_refuses_a_place_before_it_reads(tmp_path: Path, monkeyp
         assert isinstance(refused.exception, InputError)
         assert "notes.txt is a file, not a folder" in str(refused.exception)
     wrong = CliRunner().invoke(app, ["reference", "build", str(example_folder()), "--name", "../x"])
-    assert "cannot name a reference" in str(wrong.exception)
+    assert "is not a valid name for a reference" in str(wrong.exception)
     assert file.read_text(encoding="utf-8") == "mine"
 
 

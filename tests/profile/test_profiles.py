@@ -206,7 +206,7 @@ def test_an_unwritable_folder_is_refused(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("immunescape.files.tempfile.TemporaryFile", refuse)
-    with pytest.raises(InputError, match="may not be written to"):
+    with pytest.raises(InputError, match="is not writable"):
         check_folder(tmp_path / "new" / "folder")
     monkeypatch.undo()
     check_folder(tmp_path / "new" / "folder")

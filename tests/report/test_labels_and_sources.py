@@ -6,14 +6,32 @@ from types import SimpleNamespace
 
 import pytest
 
+from immunescape.app.evidence import claim_rows
+from immunescape.app.patient_figures import step_rows
+from immunescape.evaluation.claim_controls import Controls
+from immunescape.evaluation.claim_results import Checked
 from immunescape.evaluation.credibility import _graded
-from immunescape.evaluation.mechanism_labels import label_text, owner_label, short_label
+from immunescape.evaluation.effects import Effect
+from immunescape.evaluation.mechanism_labels import (
+    explanation,
+    label_text,
+    labelled,
+    owner_label,
+    short_label,
+    step_mechanism,
+    through_text,
+)
+from immunescape.knowledge.claim_records import load_claims
+from immunescape.model.registry import get_drug
 from immunescape.model.toxicity import toxicity_facts
+from immunescape.patients.relief import LimitingStep, reliefs
+from immunescape.report.claims_report import claims_table
 from immunescape.report.reference_pages import drug_page, mechanism_page
 from immunescape.report.sensitivity_report import sensitivity_table
 from immunescape.report.tables import cited, toxicity_rows
 from immunescape.report.uncertainty_report import audit_table
 from immunescape.trial.loading import load_trial
+from immunescape.twins.steps import cycle_steps
 
 INDEX = {"mu_star": 0.2, "ci": [0.1, 0.3], "mu": 0.1, "effect": 0.1, "rms": 0.2}
 OUTPUTS = {name: INDEX for name in ("orr", "change_week_9", "change_week_18")}
@@ -62,3 +80,57 @@ def test_the_pages_of_mechanisms_and_drugs_keep_direction_and_number_apart() -> 
     assert cited("measured", ("a2001", "b2002")) == "a2001; b2002"
     assert cited("assumed", ()) == cited("assumed", ("assumed",)) == "assumed"
     assert "| assumed | `" not in drug_page(drug)
+
+
+def test_a_mechanism_is_named_with_what_it_was_tested_by_in_one_word_and_a_drug_alone() -> None:
+    assert labelled("killing") == "killing [trials]"
+    assert labelled("helper_t") == "helper_t [nothing]"
+    assert labelled("tumour_growth") == "tumour_growth [–]"
+    assert labelled("pembrolizumab") == "pembrolizumab"
+    assert labelled("") == ""
+    assert all(f"{word}:" in explanation() for word in ("trials", "data", "claims", "nothing", "–"))
+
+
+def test_outdated_labels_are_told_with_the_explanation(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "other parameters" not in explanation()
+    monkeypatch.setattr("immunescape.evaluation.mechanism_labels._released_numbers", lambda: "0" * 64)
+    assert "All labels were measured with other parameters" in explanation()
+
+
+def test_the_report_of_claims_labels_what_was_switched_off() -> None:
+    claim = next(c for c in load_claims() if c.kind != "context")
+    moved = Effect(1.2, 1.1, 1.3, 20, "ratio")
+    controls = Controls(mediators=("killing", "helper_t"), bystander="lipids")
+    checked = Checked(claim, effect=moved, controls=controls, off=moved, beside=moved)
+    shown = claims_table([checked]).rows[0]
+    assert str(shown["Mediator off"]).startswith("killing [trials], helper_t [nothing]: 1.2")
+    assert str(shown["Bystander off"]).startswith("lipids [claims]: 1.2")
+    assert checked.to_json()["tested"] == {"killing": "trials", "helper_t": "nothing", "lipids": "claims"}
+
+
+def test_every_step_of_the_cycle_belongs_to_a_mechanism_whose_label_stands_beside_it() -> None:
+    steps = {r.step for r in reliefs()} | set(cycle_steps())
+    assert {s: step_mechanism(s) for s in sorted(steps)} == {
+        "antigen": "neoantigen",
+        "infiltration": "cd8",
+        "killing": "killing",
+        "persistence": "exhaustion",
+        "presentation": "mhc1",
+        "priming": "dendritic_cells",
+        "recognition": "mhc1",
+    }
+    assert step_mechanism("growth") == ""
+    rows = step_rows([LimitingStep("none", 6.0, 10.0, {r.step: 1.0 for r in reliefs()})])
+    assert [r["Mechanism"] for r in rows if r["Step"] == "Killing"] == ["killing [trials]"]
+
+
+def test_the_claims_of_the_app_name_their_mechanisms_with_labels() -> None:
+    named = [r["Mechanisms"] for r in claim_rows() if r["Mechanisms"] != "–"]
+    assert len(named) > 100
+    assert any("killing [trials]" in text for text in named)
+
+
+def test_a_drug_is_shown_with_all_that_it_acts_through_by_what_tested_it() -> None:
+    assert through_text(get_drug("pembrolizumab")) == "by trials: checkpoints_pd1"
+    assert through_text(get_drug("epacadostat")) == "by claims only: tryptophan"
+    assert "cannot be switched off: tumour_growth" in through_text(get_drug("pemetrexed"))

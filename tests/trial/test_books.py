@@ -78,6 +78,7 @@ def arm_rows(result, arm: str):
     return result.patients[result.patients["arm"] == arm]
 
 
+@pytest.mark.slow
 def test_crossover_of_the_randomised_is_delivered_within_three_points(switches):
     arm = switches.arms[0]
     assert arm["crossover_pct"] == pytest.approx(40, abs=3)
@@ -86,6 +87,7 @@ def test_crossover_of_the_randomised_is_delivered_within_three_points(switches):
     assert arm["next_line_pct"] == pytest.approx(50, abs=3)  # two roundings
 
 
+@pytest.mark.slow
 def test_crossover_of_the_progressed_counts_them_and_later_therapy_those_who_did_not_cross_over(switches):
     rows = arm_rows(switches, "of progressed")
     progressed = rows["progression_day"].notna() & ~(rows["death_day"] <= rows["progression_day"])
@@ -95,6 +97,7 @@ def test_crossover_of_the_progressed_counts_them_and_later_therapy_those_who_did
     assert other.sum() == pytest.approx(0.4 * (progressed.sum() - crossed.sum()), abs=2)
 
 
+@pytest.mark.slow
 def test_whoever_switches_lives_to_receive_the_first_dose_of_the_next_line(switches):
     rows = switches.patients[switches.patients["next_line"].notna()]
     died = rows["death_day"].astype(float)
@@ -121,6 +124,7 @@ def test_who_asks_for_more_places_than_there_are_patients_fills_all_of_them(tmp_
     assert "100 %" in line
 
 
+@pytest.mark.slow
 def test_after_earlier_lines_patients_enter_with_a_measurable_lesion(tmp_path):
     demanded = run(tmp_path, LATER.replace("MORE", ""), 12)
     assert demanded.patients["sld_mm"].min() >= 10.0

@@ -191,7 +191,7 @@ REFUSED = [
     ("gemcitabine 1250 mg/m2 on days 1 and 28 q3w", "day 28 lies after the end of a cycle of 21 days", "^^"),
     ("gemcitabine 1250 mg/m2 on days 8 and 1 q3w", "days of a cycle must increase", "^"),
     ("gemcitabine 1250 mg/m2 on days 1 and 8 q3w for 3 doses", "3 doses do not fill whole cycles", "^^^"),
-    ("nivolumab 240 mg biweekly", "'biweekly' means two things", "every 2 weeks"),
+    ("nivolumab 240 mg biweekly", "'biweekly' is ambiguous", "every 2 weeks"),
     ("nivolumab 240 mg once every 2 weeks", "nivolumab is given once and repeatedly", "^^^^^"),
     ("nivolumab 240 mg q2w for 0 cycles", "an end must lie after the start", "^"),
     ("nivolumab 240 mg q0w", "an interval must be from 1 day to 10 years", "^^^"),

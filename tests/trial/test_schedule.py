@@ -54,7 +54,7 @@ def test_the_last_day_counts_and_nothing_after_it() -> None:
         ("every 6-8 weeks", "'6-8' is a range of intervals", "one interval"),
         ("every 6 to 8 weeks", "'6-8' is a range of intervals", "^^^^^^"),
         ("every six weeks", "'six' is a number", "digits: '6'"),
-        ("at baseline then every 6 weeks", "'baseline' is no visit", "always made"),
+        ("at baseline then every 6 weeks", "'baseline' is not a visit", "always made"),
         ("q0w", "an interval must be greater than zero", "^^^"),
         ("", "the text ends where a word is expected", "^"),
     ],

@@ -161,7 +161,7 @@ REFUSED = [
         "km: {pfs: [{months: 6, percent: 40}, {months: 3, percent: 60}]}",
         28,
         "published.arms[1].km.pfs",
-        "a survival curve goes forward in time and never up",
+        "a survival curve advances in time and never rises",
         "",
     ),
     ("    n: 10\n    regimen", "    n: 0\n    regimen", 10, "arms[1].n", "greater than or equal to 1", "given: 0"),
@@ -220,7 +220,7 @@ REFUSED = [
         "  line: 1\n  drivers: {exclude: [EGFR], require: [EGFR]}",
         6,
         "population.drivers",
-        "no driver is left",
+        "no driver remains",
         "",
     ),
     (
@@ -258,7 +258,7 @@ REFUSED = [
     ),
     ("population:\n", "prior: [a]\npopulation:\n", 3, "prior[1]", "a block with the fields", "outcome"),
     ("title: My trial", "title: [", 4, "", "not valid YAML", "indentation"),
-    ("title: My trial", "title: 5", 2, "title", "a text is expected, not 5", "quotes"),
+    ("title: My trial", "title: 5", 2, "title", "text is expected, not 5", "quotes"),
 ]
 
 

@@ -162,7 +162,7 @@ def test_notes_say_what_is_missing_or_of_an_earlier_state(monkeypatch):
     assert "by class of regimen are those of an earlier state" in notes
     assert "No posterior" in notes
     monkeypatch.setattr(module, "shipped_strengths", lambda: None)
-    assert "no draws of them ship" in " ".join(shipped_uncertainty(np.ones((2, 5))).notes)
+    assert "no draws of them are included" in " ".join(shipped_uncertainty(np.ones((2, 5))).notes)
 
 
 def test_chance_of_the_simulated_patients_is_taken_off_the_moves():
@@ -264,7 +264,7 @@ def test_draws_of_assumed_strengths_resume_and_move_classes_together(tmp_path, m
 
     again = assumed_strengths(draws=4, patients=200, kinds=kinds, out=tmp_path, simulate=never)
     assert json.dumps(again) == json.dumps(found)
-    with pytest.raises(InputError, match="no spread"):
+    with pytest.raises(InputError, match="too few for a spread"):
         assumed_strengths(draws=2)
 
 

@@ -49,7 +49,8 @@ def test_a_feature_that_decides_has_the_gain_that_is_computed_by_hand():
     would = "HLA class I loss of heterozygosity would change the first choice in 1 of 4 twins (result True: B)"
     assert answer.words[0].startswith(would)
     assert (
-        "In no twin can a change of the first choice be told from chance by: tumour mutational burden." in answer.words
+        "In no twin can a change of the first choice be distinguished from chance by: tumour mutational burden."
+        in answer.words
     )
 
 
@@ -61,8 +62,9 @@ def test_many_measurements_without_a_value_are_counted_and_not_named_in_a_senten
     answer = value_of_information([of_words("hla_loh", decides), *useless], two_options(decides), w, "A")
     rest = sum(not row.shown for row in answer.rows)
     assert rest > 40
-    assert f"In no twin can a change of the first choice be told from chance by any of {rest} other measurements." in (
-        answer.words
+    assert (
+        f"In no twin can a change of the first choice be distinguished from chance by any of {rest} other measurements."
+        in (answer.words)
     )
     assert max(map(len, answer.words)) < 400
 
@@ -207,8 +209,8 @@ def test_results_are_those_that_the_table_of_facts_names():
     assert w @ by["b2m_status"].shares == pytest.approx([4 / 9, 1 / 2, 1 / 18], abs=0.01)
     reasons = dict(left)
     assert "measured in another way" in reasons["pdl1_stratum"]
-    assert "do not carry" in reasons["cell_score_cd8"]
-    assert "nothing in the model" in reasons["nonsense"]
+    assert "do not represent" in reasons["cell_score_cd8"]
+    assert "no counterpart in the model" in reasons["nonsense"]
 
 
 def test_a_number_is_read_with_its_error_in_classes_of_equal_weight():
@@ -275,5 +277,5 @@ def test_what_to_measure_next_comes_from_the_twins_of_the_ranking():
     told = answer.to_json()
     assert told["measurements"][0]["told_from_chance"]
     assert [m["biomarker"] for m in told["measurements"] if not m["told_from_chance"]] == ["akkermansia_level"]
-    assert told["not_valued"] == [{"biomarker": "nlr", "reason": "the twins do not carry nlr"}]
+    assert told["not_valued"] == [{"biomarker": "nlr", "reason": "the twins do not represent nlr"}]
     assert measure_next(record, followed, ranking, None).to_json() == told

@@ -82,7 +82,7 @@ class RankedCohort:
                 "alive at 12 months %": "{value:.0f} ({low:.0f} to {high:.0f})".format(**r["alive_at_12_months_pct"]),
                 "against the standard": "the standard"
                 if r["first_is_standard"]
-                else ("told apart" if r["told_apart_from_standard"] else "cannot be told apart"),
+                else ("distinguishable" if r["told_apart_from_standard"] else "not distinguishable"),
                 "measure next": ", ".join(r["changes_the_first_choice"]) or "nothing that changes the choice",
                 "effective twins": f"{r['effective_twins']:.0f}",
             }

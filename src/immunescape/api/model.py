@@ -260,7 +260,7 @@ def _tested(name: str, drug: bool) -> str:
     if not drug:
         return label_text(name)
     may, why = ranks(get_drug(name))
-    return why if may else f"{why}, so that it ranks no treatment"
+    return why if may else f"{why}, so no treatment is ranked"
 
 
 def _show_component(name: str, drug: str | None) -> None:

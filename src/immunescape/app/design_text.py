@@ -204,12 +204,12 @@ def check_design_text(text: str) -> None:
                 raise InputError(
                     "'table' names a file beside the design, which the app does not read",
                     where=f"{NAME}, {path}",
-                    hint="Use a trial that ships, or run the design from the command line.",
+                    hint="Use an included trial, or run the design from the command line.",
                 )
             trial = value.get("trial")
             if isinstance(trial, str) and trial.casefold() not in map(str.casefold, list_trials()):
                 raise InputError(
-                    f"'{trial}' is not a trial that ships", where=f"{NAME}, {path}", hint=f"{', '.join(list_trials())}."
+                    f"'{trial}' is not an included trial", where=f"{NAME}, {path}", hint=f"{', '.join(list_trials())}."
                 )
 
 

@@ -65,13 +65,18 @@ def page_text(name: str) -> str:
 
 @cache
 def claim_rows() -> tuple[dict[str, str], ...]:
-    """One row for each claim that the package simulates: id, chapter, what it says, what is looked at, expected."""
+    """One row for each claim that the package simulates: what it says, its mechanisms, what is looked at, expected.
+
+    Beside each mechanism stands what it was tested by (:func:`immunescape.evaluation.mechanism_labels.labelled`).
+    """
     from immunescape.evaluation.claims import select_claims
+    from immunescape.evaluation.mechanism_labels import labelled
 
     return tuple(
         {
             "Claim": c.id,
             "What it says": c.text,
+            "Mechanisms": ", ".join(map(labelled, c.mechanism)) or "–",
             "Looked at": f"{c.observe}, day {c.day:g}",
             "Expected": str(c.expect),
         }

@@ -65,7 +65,7 @@ class Guard:
             return
         headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
         if not self._addressed(headers):
-            await _refuse(scope, send, 403, "This address is not one of the app's.")
+            await _refuse(scope, send, 403, "This address does not belong to the app.")
             return
         if scope["type"] == "websocket":
             await self.app(scope, receive, send)

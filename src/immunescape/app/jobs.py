@@ -195,7 +195,7 @@ def _work(pipe: Connection, task: str, text: str, folder: str) -> None:
             said_of = said_of.replace(f"{place}/", "").replace(place, "the files")
         send({"kind": "failed", "text": said_of})
     except MemoryError:
-        send({"kind": "failed", "text": "The computation needs more memory than there is: ask for less."})
+        send({"kind": "failed", "text": "The computation needs more memory than is available: ask for less."})
     except Exception as error:  # a fault of the package, which a user should be able to report
         import traceback
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunescape.app.figures import Card, plain_layout, significant
+from immunescape.evaluation.mechanism_labels import labelled, step_mechanism
 from immunescape.patients.plot import COLOURS, PANELS
 from immunescape.patients.relief import reliefs
 from immunescape.report.pictures import level_line
@@ -83,10 +84,14 @@ def outcome_rows(courses: PatientCourses) -> list[dict[str, Any]]:
 
 
 def step_rows(steps: Sequence[LimitingStep]) -> list[dict[str, str]]:
-    """One row for each step of the cancer-immunity cycle: how much smaller each course's tumour is with it relieved."""
+    """One row for each step of the cancer-immunity cycle: how much smaller each course's tumour is with it relieved.
+
+    Beside the mechanism of the step stands what it was tested by.
+    """
     rows = []
     for relief in reliefs():
-        row = {"Step": relief.title, "Relieved by": relief.note.split(";")[0]}
+        mechanism = labelled(step_mechanism(relief.step))
+        row = {"Step": relief.title, "Relieved by": relief.note.split(";")[0], "Mechanism": mechanism}
         for k, step in enumerate(steps):
             mark = " (limits)" if step.step == relief.step else ""
             row["ABCDEFGH"[k]] = f"{step.smaller_pct[relief.step]:.0f} %{mark}"

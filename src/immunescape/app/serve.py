@@ -96,9 +96,7 @@ def serve(host: str = "127.0.0.1", port: int = 8787, *, browser: bool = True, li
     address = f"http://{shown}:{port}/"
     print(f"immunescape app: {address}  (Ctrl-C ends it)", flush=True)
     if not local:
-        print(
-            "It is reachable from the network, without a password: everybody who can reach it can use it.", flush=True
-        )
+        print("It is reachable from the network, without a password: anyone who can reach it can use it.", flush=True)
     if browser:
         threading.Timer(1.0, webbrowser.open, (address,)).start()
     config = uvicorn.Config(application, log_level="warning", ws="auto", timeout_graceful_shutdown=2)

@@ -53,7 +53,7 @@ def read_trial_text(text: str) -> Trial:
 def check_length(text: str, name: str) -> None:
     """Refuse text that is empty or too long."""
     if not text.strip():
-        raise InputError("there is no text", where=name, hint="Choose one that ships, or paste one.")
+        raise InputError("there is no text", where=name, hint="Choose an included one, or paste one.")
     if len(text) > LARGEST_TEXT:
         raise InputError(f"the text has {len(text):,} characters", where=name, hint=f"Use at most {LARGEST_TEXT:,}.")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from immunescape.app.figures import Card, card_of_picture
 from immunescape.app.trial_text import check_length
 from immunescape.errors import InputError
+from immunescape.evaluation.mechanism_labels import explanation, labelled, step_mechanism
 from immunescape.report.fact_text import biomarker_title, fact_rows, least_likely_text
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def run_ranking_task(request: Mapping[str, Any], folder: Path, progress: Progres
     """
     from immunescape.api.twins import rank
     from immunescape.report.twin_report import fan_picture, forest_picture
-    from immunescape.report.twin_text import NEXT_NOTE, next_rows, option_rows, score_note
+    from immunescape.report.twin_text import NEXT_NOTE, next_rows, option_rows, score_note, through_rows
 
     uploaded, options = str(request.get("options") or ""), None
     if uploaded.strip():
@@ -143,7 +144,10 @@ def run_ranking_task(request: Mapping[str, Any], folder: Path, progress: Progres
         for e in r.option.evidence
         if e.result in ("negative", "mixed")
     ]
-    steps = [{"Step": s, "Limits, share of twins": f"{100 * share:.0f} %"} for s, share in ranking.limiting.items()]
+    steps = [
+        {"Step": s, "Mechanism": labelled(step_mechanism(s)) or "–", "Limits, share of twins": f"{100 * share:.0f} %"}
+        for s, share in ranking.limiting.items()
+    ]
     following = result.next
     return {
         "patient": result.record.patient,
@@ -164,7 +168,9 @@ def run_ranking_task(request: Mapping[str, Any], folder: Path, progress: Progres
             "title": "Step of the cancer-immunity cycle with the lowest score at diagnosis",
             "rows": steps,
             "numeric": ["Limits, share of twins"],
+            "labels": explanation(),
         },
+        "through": {"title": "What the options act through, by what tested it", "rows": _rows(through_rows(result))},
         "next": {
             "words": [] if following is None else list(following.words),
             "rows": _rows(next_rows(result)),

@@ -50,7 +50,7 @@ def gather(sent: Sequence[tuple[str, Path]], folder: Path, bounds: Bounds) -> Pa
     if len(sent) > bounds.files:
         raise InputError(f"{len(sent)} files were sent", hint=f"Send at most {bounds.files}.")
     if sum(path.stat().st_size for _, path in sent) > bounds.total_bytes:
-        raise InputError("the files are too large together", hint=f"At most {bounds.total_bytes >> 20} MB.")
+        raise InputError("the files together are too large", hint=f"At most {bounds.total_bytes >> 20} MB.")
     budget = _Budget(bounds)
     for name, path in sent:
         clean = _clean(PurePosixPath(name.replace("\\", "/")).name, name)
@@ -98,7 +98,7 @@ class _Budget:
         self.bytes += size
         if self.bytes > self.bounds.total_bytes:
             raise InputError(
-                "the files are too large together",
+                "the files together are too large",
                 where=name,
                 hint=f"At most {self.bounds.total_bytes >> 20} MB, unpacked.",
             )

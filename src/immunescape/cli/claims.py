@@ -57,9 +57,9 @@ def claims_command(
     from immunescape.errors import InputError
 
     if sum((must_not, coverage, changes)) > 1:
-        raise InputError("--must-not, --coverage and --changes each ask for something else", hint="Give one of them.")
+        raise InputError("--must-not, --coverage and --changes exclude each other", hint="Give one of them.")
     if html is not None and (coverage or changes):
-        raise InputError("--html is for what is simulated", hint="Leave out --coverage or --changes, or take --json.")
+        raise InputError("--html needs a simulation", hint="Leave out --coverage or --changes, or take --json.")
     if seeds > 1 and (coverage or changes):
         raise InputError("--coverage and --changes simulate nothing", hint="Leave out --seeds.")
     if changes:

@@ -121,14 +121,16 @@ def _scores(path: Path) -> list[Score]:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(step) for step in first["loc"])
-        raise InputError(f"holds no scores of trials: rows.{place}: {first['msg']}", where=where, hint=hint) from None
+        raise InputError(
+            f"contains no scores of trials: rows.{place}: {first['msg']}", where=where, hint=hint
+        ) from None
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError("holds no scores of trials", where=where, hint=hint) from error
+        raise InputError("contains no scores of trials", where=where, hint=hint) from error
     if not rows:
-        raise InputError("holds no scores of trials", where=where, hint=hint)
+        raise InputError("contains no scores of trials", where=where, hint=hint)
     if content.get("model") != model_digest():
         raise InputError(
-            "the scores are of another model, or of a version that did not say of which",
+            "the scores belong to another model, or to a version that did not record its model",
             where=where,
             hint="Run `immunescape validate --json` again with this version.",
         )

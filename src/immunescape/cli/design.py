@@ -80,7 +80,7 @@ def _refuse_unread(ctx: Any, what: str) -> None:
     for name in given:
         if name not in SIZE_OPTIONS[what]:
             goes = " and ".join(k for k, options in SIZE_OPTIONS.items() if name in options)
-            refuse(name, f"it goes with {goes}, not with {what}")
+            refuse(name, f"it applies to {goes}, not to {what}")
     several = "," in str(values["looks"])
     for name in ("family", "parameter", "futility", "futility_parameter", "binding"):
         if name in given and not several:
@@ -329,7 +329,7 @@ def design_command(
     if not names:
         stop(
             "name a design or a YAML file",
-            "`immunescape designs` lists those that ship; `--template` writes one to start from.",
+            "`immunescape designs` lists the included ones; `--template` writes one to start from.",
         )
     from immunescape.api.designs import load_design, run_designs
     from immunescape.files import check_folder

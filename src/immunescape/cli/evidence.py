@@ -55,7 +55,7 @@ def evidence_command(
             typer.echo(f"{recalled} rows recalled from memory, not read in their source")
             _check_chain(table.entered_after)
             if len(table.rows) < FEWEST:
-                typer.echo(f"fewer than the {FEWEST} rows that the table is to have")
+                typer.echo(f"fewer than the {FEWEST} rows that the table should have")
         return
     if as_json:
         content = {"entered_after": table.entered_after, "rows": [r.to_json() for r in rows]}
@@ -101,7 +101,7 @@ def _check_chain(chain: str) -> None:
 
     if problems := check_ledger(kept=chain):
         raise InputError(
-            f"the predictions that ship do not hold the hash {chain[:12]}…: {'; '.join(problems)}",
+            f"the included predictions do not contain the hash {chain[:12]}…: {'; '.join(problems)}",
             hint="`immunescape predictions check` prints the last hash; enter the table after it.",
         )
     typer.echo(f"entered after the predictions up to {chain[:12]}…")

@@ -131,7 +131,7 @@ def write_tables(run: Harness, folder: Path) -> None:
 
 
 def measure_add_ons(patients: int, seeds: range, out: Path, as_json: bool, engine: str) -> None:
-    """Write add_ons.json and add_ons.md to `out`, and print one of them."""
+    """Write add_ons.json, add_ons.md and add_ons_patients.csv to `out`, and print one of the first two."""
     from immunescape.evaluation.harness.add_ons import add_ons
     from immunescape.files import whole_file
 
@@ -141,7 +141,10 @@ def measure_add_ons(patients: int, seeds: range, out: Path, as_json: bool, engin
     with interruptible(out, "patients"):
         effects = add_ons(patients=patients, seeds=tuple(seeds), engine=engine, progress=tell)
     text, markdown = json_module.dumps(effects.to_json(), indent=1, allow_nan=False), effects.to_markdown()
-    for name, content in (("add_ons.json", text), ("add_ons.md", markdown)):
+    contents = {"add_ons.json": text, "add_ons.md": markdown}
+    if effects.by_patient is not None:
+        contents["add_ons_patients.csv"] = effects.by_patient.to_csv(index=False, float_format="%.6g")
+    for name, content in contents.items():
         with whole_file(out / name, "cannot write the report", hint="Choose another folder with --out.") as stream:
             stream.write(content.encode())
     typer.echo(text if as_json else markdown)

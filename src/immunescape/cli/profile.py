@@ -50,7 +50,9 @@ def declared_units(declarations: list[str] | None) -> dict[str, str]:
     for declaration in declarations or ():
         column, sign, unit = (text.strip() for text in declaration.rpartition("="))
         if not sign or not column or not unit:
-            raise InputError(f"--unit {declaration}: no COLUMN=UNIT", hint="For example: --unit OS_TIME=days")
+            raise InputError(
+                f"--unit {declaration}: not of the form COLUMN=UNIT", hint="For example: --unit OS_TIME=days"
+            )
         if units.get(column, unit) != unit:
             raise InputError(f"--unit gives {column} two units: {units[column]} and {unit}", hint="Give one.")
         units[column] = unit
@@ -66,7 +68,7 @@ def _study_folder(folder: Path | None, example: bool, command: str) -> Path:
     if not example:
         raise InputError(
             "name a study folder",
-            hint=f"`immunescape {command} --example` runs one that ships; `immunescape profile --template` writes a "
+            hint=f"`immunescape {command} --example` runs the included one; `immunescape profile --template` writes a "
             "manifest.",
         )
     from immunescape.profile.loading import example_folder

@@ -135,7 +135,7 @@ def _patient(
 
     if run is None:
         if arm is not None or trial is not None:
-            raise InputError("--arm and --trial belong to --run", hint="Name the folder of the run as well.")
+            raise InputError("--arm and --trial require --run", hint="Name the folder of the run as well.")
         values = {name: _value(name, text) for name, text in _pairs("--with", covariate).items()}
         return draw_patient(
             seed,
@@ -162,7 +162,7 @@ def _pairs(option: str, assignments: list[str] | None) -> dict[str, str]:
     for text in assignments or ():
         name, sign, value = (piece.strip() for piece in text.partition("="))
         if not sign or not name or not value:
-            raise InputError(f"{option} {text}: no NAME=VALUE", hint=f"For example: {_EXAMPLES[option]}")
+            raise InputError(f"{option} {text}: not of the form NAME=VALUE", hint=f"For example: {_EXAMPLES[option]}")
         if name in pairs:
             raise InputError(f"{option} gives '{name}' twice", hint="Give it once.")
         pairs[name] = value
@@ -226,6 +226,7 @@ def _three_digits(value: float) -> str:
 def _show(courses: Any, shown: list[str], steps: Sequence[LimitingStep] = ()) -> None:
     """Print the patient, what happened, the outputs at intervals, and the steps that were relieved."""
     from immunescape.console import NOTICE, print_table
+    from immunescape.evaluation.mechanism_labels import explanation, labelled, step_mechanism
     from immunescape.units import DAYS_PER_MONTH
 
     typer.echo(f"{courses[0].patient}\n")
@@ -244,9 +245,16 @@ def _show(courses: Any, shown: list[str], steps: Sequence[LimitingStep] = ()) ->
     for step in steps:
         typer.echo(step.sentence)
         rows = [
-            {"step": r["step"], "relieved by": r["relieved_by"], "tumour smaller by": f"{r['smaller_pct']:.1f} %"}
+            {
+                "step": r["step"],
+                "relieved by": r["relieved_by"],
+                "mechanism": labelled(step_mechanism(r["step"])),
+                "tumour smaller by": f"{r['smaller_pct']:.1f} %",
+            }
             for r in step.table.to_dict("records")
         ]
         print_table("", rows)
         typer.echo("")
+    if steps:
+        typer.echo(f"{explanation()}\n")
     typer.echo(NOTICE)

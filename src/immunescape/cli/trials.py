@@ -84,7 +84,7 @@ def trial_command(
     if name is None:
         stop(
             "name a trial or a YAML file",
-            "`immunescape trials` lists those that ship; `--template` writes one to start from.",
+            "`immunescape trials` lists the included ones; `--template` writes one to start from.",
         )
     from immunescape.api.trials import load_trial
     from immunescape.files import check_folder

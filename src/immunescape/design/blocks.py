@@ -107,7 +107,7 @@ class StratumBlock(Block):
 
     name: Name = Field(description="Name of the stratum.")
     share: Annotated[float, Field(gt=0, le=1)] | None = Field(
-        default=None, description="Share of the patients; a pool brings its own."
+        default=None, description="Share of the patients; a pool has its own."
     )
     covariate: str | None = Field(default=None, description="Pool: covariate that defines it.")
     range: tuple[float, float] | None = Field(default=None, description="Pool: lowest and highest value, included.")
@@ -138,7 +138,7 @@ class DropoutBlock(Block):
     """Loss of patients, at a constant hazard."""
 
     share: Share = Field(description="Share lost ...")
-    months: Positive = Field(default=12.0, description="... within so many months.")
+    months: Positive = Field(default=12.0, description="... within this many months.")
 
 
 class LookBlock(Block):
@@ -147,7 +147,7 @@ class LookBlock(Block):
     events: int | None = Field(default=None, ge=1, description="Events of `endpoint`.")
     months: Annotated[float, Field(gt=0)] | None = Field(default=None, description="Calendar month.")
     patients: int | None = Field(default=None, ge=1, description="Patients entered ...")
-    follow_up: Months = Field(default=0.0, description="... and followed for so many months.")
+    follow_up: Months = Field(default=0.0, description="... and followed for this many months.")
     endpoint: str | None = Field(default=None, description="Endpoint whose events count.")
     earliest: Months = Field(default=0.0, description="Not before this month.")
     latest: Months | None = Field(default=None, description="Not after this month.")
@@ -160,12 +160,12 @@ class TruthEntry(Block):
     """What truly happens in an arm (and stratum) for one endpoint; entries without arm or stratum apply to all."""
 
     endpoint: str = Field(description="Endpoint.")
-    arm: str | None = Field(default=None, description="Arm; left out: every arm not named otherwise.")
-    stratum: str | None = Field(default=None, description="Stratum; left out: every stratum not named otherwise.")
+    arm: str | None = Field(default=None, description="Arm; if omitted: every arm without its own entry.")
+    stratum: str | None = Field(default=None, description="Stratum; if omitted: every stratum without its own entry.")
     median: Positive | None = Field(default=None, description="Median survival in months.")
     hazards: list[float] | None = Field(default=None, description="Hazard per month of each piece.")
     changes: list[Positive] = Field(default=[], description="Months at which the next piece starts.")
-    cured: Share = Field(default=0.0, description="Share that never has the event.")
+    cured: Share = Field(default=0.0, description="Share that never experiences the event.")
     hazard_ratio: Positive | None = Field(default=None, description="Over the control of the same stratum.")
     delay: Months = Field(default=0.0, description="Months until the hazard ratio applies.")
     rate: Share | None = Field(default=None, description="Response: its probability.")
@@ -174,7 +174,7 @@ class TruthEntry(Block):
 class PoolBlock(Block):
     """A virtual population: the patients of a virtual trial, drawn with replacement."""
 
-    trial: str = Field(description="A trial that ships, or a trial file.")
+    trial: str = Field(description="An included trial, or a trial file.")
     patients: int = Field(ge=20, le=1_000_000, description="Virtual patients per arm; at least 20 times n.")
     seed: int = Field(default=1, ge=0, description="Seed of the virtual trial.")
     table: str | None = Field(
@@ -185,7 +185,7 @@ class PoolBlock(Block):
 class ScoreBlock(Block):
     """A prognostic score that is known before randomisation, for the test `adjusted-log-rank`."""
 
-    endpoint: str = Field(description="Survival endpoint that it foretells.")
+    endpoint: str = Field(description="Survival endpoint that it predicts.")
     correlation: Share | None = Field(
         default=None, description="With `truth`: of the score and the outcome, as normal scores."
     )
@@ -216,7 +216,7 @@ class HypothesisBlock(Block):
     )
     strata: list[str] = Field(default=[], description="Strata whose patients are compared; empty: all patients.")
     hands_on: dict[str, Share] = Field(
-        default={}, description="Where its alpha goes when rejected: hypothesis -> share."
+        default={}, description="Recipients of its alpha once rejected: hypothesis -> share."
     )
 
 
@@ -244,4 +244,4 @@ class BoundaryBlock(Block):
     beta_spending: BetaSpendingBlock | None = Field(
         default=None, description="Futility bounds that spend a type II error, in place of fixed ones."
     )
-    binding: bool = Field(default=False, description="Whether the futility stop is counted on.")
+    binding: bool = Field(default=False, description="Whether the futility stop is binding.")

@@ -82,7 +82,7 @@ def check_parameter(family: str, parameter: float) -> None:
     if not np.isfinite(parameter) or not low <= parameter <= high or (family == "power" and parameter <= 0):
         raise InputError(
             f"the parameter {parameter:g} of '{family}' lies outside "
-            + ("what is above 0 and up to" if family == "power" else f"{low:g} to")
+            + ("the range above 0 up to" if family == "power" else f"{low:g} to")
             + f" {high:g}",
             hint="Usual values: 0.25 for wang-tsiatis, -4 for hwang-shih-decani, 3 for power.",
         )

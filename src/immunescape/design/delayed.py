@@ -119,7 +119,7 @@ def hazard_profile(
         with np.errstate(divide="ignore", invalid="ignore"):
             error = np.sqrt(1.0 / counts[experimental] + 1.0 / counts[control])
             return Profile(cuts, rates[experimental] / rates[control], error)
-    raise InputError("this truth has no hazards to look at")
+    raise InputError("this truth has no hazards to compare")
 
 
 def delayed_effect(

@@ -69,7 +69,7 @@ def _few_events(design: Design, outcomes: Mapping[str, Decided]) -> list[str]:
             if len(seen) and float(seen.mean()) < FEW_EVENTS * len(design.experimental):
                 warnings.append(
                     f"scenario '{scenario}': look {k + 1} ({design.looks[k]}) comes with about {seen.mean():.0f} "
-                    "events: tests and boundaries are normal approximations, which so few do not bear out"
+                    "events: tests and boundaries are normal approximations, which so few do not justify"
                 )
     return warnings[:1]
 

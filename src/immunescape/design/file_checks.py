@@ -131,16 +131,16 @@ def _check_endpoints(block: Any, refuse: Refuse) -> None:
                 f"field '{unread}' has no meaning for an endpoint of kind {endpoint.kind}", "endpoints", name, unread
             )
         if endpoint.competing is None and "precluded" in endpoint.model_fields_set:
-            refuse("'precluded' goes with 'competing'", "endpoints", name, "precluded")
+            refuse("'precluded' requires 'competing'", "endpoints", name, "precluded")
 
 
 def _check_looks(block: Any, kind: DesignKind, refuse: Refuse) -> None:
     """Refuse fields of looks that go with another way to set them, or with another kind of design."""
     for k, look in enumerate(block.looks):
         if look.follow_up and look.patients is None:
-            refuse("'follow_up' goes with a look set by patients", "looks", k, "follow_up")
+            refuse("'follow_up' applies only to a look set by patients", "looks", k, "follow_up")
         if look.endpoint is not None and look.events is None:
-            refuse("'endpoint' goes with a look set by events", "looks", k, "endpoint")
+            refuse("'endpoint' applies only to a look set by events", "looks", k, "endpoint")
         if look.strata and "looks.strata" not in kind.reads:
             refuse(f"'strata' of a look are read in a {_readers('looks.strata')} design only", "looks", k, "strata")
 
@@ -151,7 +151,7 @@ def _check_prognostic_scores(block: Any, kind: DesignKind, refuse: Refuse) -> No
     for k, scenario in enumerate(block.scenarios):
         if scenario.prognostic_score is not None and not adjusted:
             refuse(
-                "a prognostic score is read by the test 'adjusted-log-rank' alone, which no hypothesis uses: it would "
+                "a prognostic score is used only by the test 'adjusted-log-rank', which no hypothesis uses: it would "
                 "be ignored",
                 "scenarios",
                 k,
@@ -176,7 +176,8 @@ def _refuse_misplaced(block: Any, kind: DesignKind, refuse: Refuse) -> None:
             refuse(message.format(kind=kind.name), other.needs, hint=hint)
     if "options" in block.model_fields_set and kind.options is None:
         refuse(
-            f"field 'options' is read in kinds of designs that plug-ins bring, this design is '{kind.name}'", "options"
+            f"field 'options' is read in kinds of designs that plug-ins provide, this design is '{kind.name}'",
+            "options",
         )
     for name in (*SHARED, *(f for other in kinds.values() for f in other.fields)):
         readers = [n for n, other in kinds.items() if name in other.reads or name in other.fields]
@@ -206,7 +207,7 @@ def _check_parameter(source: Any, block: Any, path: tuple[str | int, ...]) -> No
 def _check_scenario(source: Any, scenario: Any, k: int) -> None:
     if scenario.pool is not None and scenario.correlation:
         raise InputError(
-            "a virtual population brings the correlation of its endpoints",
+            "a virtual population determines the correlation of its endpoints",
             where=source.where(("scenarios", k, "correlation")),
             hint="Remove 'correlation'.",
         )
@@ -233,14 +234,15 @@ def check_truth_entry(entry: Any, where: str) -> None:
             # a hazard of 0 is a time without events
             if number is not None and not (low <= number <= high or (name == "hazards" and number <= 0)):
                 raise InputError(
-                    f"'{name}' of {number:g} is none that patients can have: {low:g} to {high:g} are taken",
+                    f"'{name}' of {number:g} is implausible: {low:g} to {high:g} are taken",
                     where=where,
                     hint="Medians are months, hazards are per month.",
                 )
     for name, partners in TRUTH_FIELDS.items():
         if name in entry.model_fields_set and not set(given) & set(partners):
             raise InputError(
-                f"'{name}' goes with {' or '.join(partners)}, not with {' or '.join(given) or 'nothing'}: it would be "
+                f"'{name}' applies only with {' or '.join(partners)}, not with "
+                f"{' or '.join(given) or 'nothing'}: it would be "
                 "ignored",
                 where=where,
                 hint="A delayed effect is hazard_ratio with delay." if name == "delay" else None,
@@ -258,7 +260,7 @@ def check_test(source: Any, test: Any, path: tuple[str | int, ...], *, strata: b
     for name, tests in TEST_FIELDS.items():
         if name in test.model_fields_set and test.name not in tests and getattr(test, name):
             raise InputError(
-                f"'{name}' goes with the test {' or '.join(tests)}, not with {test.name}: it would be ignored",
+                f"'{name}' applies only to the test {' or '.join(tests)}, not to {test.name}: it would be ignored",
                 where=source.where((*path, name)),
             )
     if test.stratified and not strata:

@@ -90,14 +90,14 @@ class GroupSequential(Rule):
         for name in graph.names:
             if name not in reached:
                 raise InputError(
-                    f"hypothesis '{name}' never has any alpha: its share is 0 and no other passes alpha to it",
+                    f"hypothesis '{name}' never receives any alpha: its share is 0 and no other passes alpha to it",
                     hint="Give it a share, or name it in 'hands_on' of another one.",
                 )
         looks = len(design.looks)
         if looks > MOST_LOOKS:
             raise FieldError(
                 f"{looks} looks, at most {MOST_LOOKS} are offered",
-                hint="Bounds of more looks add next to nothing.",
+                hint="Further looks add next to nothing.",
                 field=("looks",),
             )
         check_levels(self, design.alpha)

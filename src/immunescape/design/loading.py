@@ -180,7 +180,7 @@ class _Builder(Building):
                     "survival endpoint", score.endpoint, [n for n, v in kinds.items() if v == "survival"]
                 )
             if bool(score.covariates) != (block.pool is not None) or (score.correlation is None) != bool(block.pool):
-                raise InputError("a prognostic score has covariates beside a pool, and a correlation beside a truth")
+                raise InputError("a prognostic score takes covariates with a pool and a correlation with a truth")
         if block.pool:
             return self.pool(block.pool, endpoints, arms, score)
         return self.generator(block, k, endpoints, arms)
@@ -208,7 +208,7 @@ class _Builder(Building):
                 raise InputError(
                     f"the table has {sizes[smallest]} virtual patients in arm '{smallest}', the file says "
                     f"{block.patients} per arm",
-                    hint="Give the number that the table has: all of them are drawn from.",
+                    hint="Give the number in the table: patients are drawn from all of them.",
                 )
         else:
             table, origin = pool_table(

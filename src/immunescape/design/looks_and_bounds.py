@@ -71,7 +71,7 @@ def check_futility(rule: GroupSequential, design: Design) -> None:
     if first.test.name == "max-combo" and (rule.binding or rule.beta_spending is not None):
         raise FieldError(
             "a maximum over weights has no joint distribution over looks that a futility bound which binds, or spends "
-            "beta, could count on",
+            "beta, requires",
             hint="Give bounds on Z that do not bind, or test by one weight.",
             field=("boundaries",),
         )
@@ -108,7 +108,7 @@ def check_reestimation(rule: GroupSequential, design: Design) -> None:
             raise FieldError("blinded re-estimation of survival needs a last look by events", field=("reestimation",))
         if rule.binding:
             raise FieldError(
-                "sample-size re-estimation and a binding futility bound do not go together", field=("reestimation",)
+                "sample-size re-estimation and a binding futility bound cannot be combined", field=("reestimation",)
             )
         return
     by_group_events = all(rule.tested[0].counts(look) and look.events is not None for look in design.looks)
@@ -120,7 +120,7 @@ def check_reestimation(rule: GroupSequential, design: Design) -> None:
         )
     if rule.binding:
         raise FieldError(
-            "sample-size re-estimation and a binding futility bound do not go together", field=("reestimation",)
+            "sample-size re-estimation and a binding futility bound cannot be combined", field=("reestimation",)
         )
 
 
@@ -131,7 +131,7 @@ def rule_cautions(rule: GroupSequential, design: Design) -> list[str]:
     if few:
         cautions.append(
             f"a look after {min(few)} events: tests and boundaries are normal approximations, which so few events "
-            "do not bear out"
+            "do not justify"
         )
     cautions += _margin_cautions(rule)
     total = sum(h.share for h in rule.tested)
@@ -167,11 +167,11 @@ def few_data(rule: GroupSequential, design: Design, plan: Mapping[str, Any]) -> 
             if h.test.name == "rates" and look.patients is not None and count < READ * look.patients:
                 cautions.append(
                     f"'{h.name}' is tested at look {k + 1} ({look}), when the response of about {count:.0f} of "
-                    f"{look.patients} patients has been read: give the look a follow_up"
+                    f"{look.patients} patients has been assessed: give the look a follow_up"
                 )
             if count < FEW_EVENTS and not few:
                 cautions.append(
                     f"'{h.name}' is tested at look {k + 1} ({look}) with about {count:.0f} {what}: tests and "
-                    "boundaries are normal approximations, which so few do not bear out"
+                    "boundaries are normal approximations, which so few do not justify"
                 )
     return cautions

@@ -68,7 +68,7 @@ def pilot_looks(
                 f"early futility at look {early.look} (month {float(np.mean(months[early.look - 1])):.1f}) reads "
                 f"'{early.endpoint}' {'of' if rates else 'with'} {read:.1f} {'patients' if rates else 'events'} on "
                 "average",
-                hint="Read an endpoint that is known by then, or take a later look.",
+                hint="Use an endpoint that is available by then, or a later look.",
                 field=("early_futility",),
             )
     return out

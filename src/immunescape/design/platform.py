@@ -174,7 +174,7 @@ class Platform(Rule):
         if few < FEW_EVENTS:
             cautions.append(
                 f"an arm is analysed after {few} {'patients' if self.test.name == 'rates' else 'events'}: tests and "
-                "boundaries are normal approximations, which so few do not bear out"
+                "boundaries are normal approximations, which so few do not justify"
             )
         return cautions
 

@@ -93,7 +93,8 @@ def fitted_score(table: pd.DataFrame, control: str, endpoint: str, covariates: S
     for name in covariates:
         if name in outcomes:
             raise InputError(
-                f"'{name}' is an outcome, or not known in a patient: a prognostic score is known before randomisation"
+                f"'{name}' is an outcome, or not observed in patients: a prognostic score must be known "
+                "before randomisation"
             )
         if name not in table:
             raise unknown_word("covariate", name, [str(c) for c in table.columns if c not in outcomes])

@@ -78,7 +78,7 @@ def time_to_progression(
     if above.any():
         raise InputError(
             f"progression-free survival exceeds survival from month {months[int(np.argmax(above))]:.1f} on",
-            hint="Who dies is not progression-free: give a shorter pfs, or a longer os.",
+            hint="A patient who has died is not progression-free: give a shorter pfs, or a longer os.",
         )
     ratio = np.clip(s_pfs / np.maximum(s_os, 1e-300), 0.0, 1.0)
     if correlation <= 0:

@@ -281,8 +281,8 @@ class Design:
         least = LEAST_PER_ARM * len(self.arms) if compared else 2
         if self.patients < least:
             raise FieldError(
-                f"{self.patients} patients in {len(self.arms)} arm(s) make no trial",
-                hint=f"Tests here rest on many patients: at least {least} in all.",
+                f"{self.patients} patients in {len(self.arms)} arm(s) are too few for a trial",
+                hint=f"The tests assume large samples: at least {least} in all.",
                 field=("patients",),
             )
         if compared and self.rule.fixed_allocation:
@@ -292,7 +292,7 @@ class Design:
                 if size < LEAST_PER_ARM:
                     raise FieldError(
                         f"arm '{arm.name}' has {size:.1f} of {self.patients} patients",
-                        hint=f"Tests here rest on many patients: at least {LEAST_PER_ARM} in each arm.",
+                        hint=f"The tests assume large samples: at least {LEAST_PER_ARM} in each arm.",
                         field=("arms", k, "allocation"),
                     )
         check_looks(self.looks, self.endpoints, self.patients)

@@ -67,7 +67,7 @@ def _fixed(alpha: float, beta: float) -> Boundaries:
 
 def _needs_power(bounds: Boundaries) -> float:
     if not np.isfinite(bounds.inflation):
-        raise InputError("these boundaries were made without a power", hint="Give beta to boundaries(...).")
+        raise InputError("these boundaries were computed without a power", hint="Give beta to boundaries(...).")
     return bounds.inflation
 
 
@@ -115,7 +115,7 @@ def sample_size_rates(
         if not 0 < p < 1:
             raise InputError(f"a rate lies between 0 and 1, not {p}")
     if p1 == p2:
-        raise InputError("two equal rates need no test")
+        raise InputError("two equal rates leave nothing to test")
     _ratio(ratio)
     inflation, beta = _needs_power(bounds), _beta(bounds)
     mean = (ratio * p1 + p2) / (1 + ratio)

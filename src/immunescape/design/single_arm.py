@@ -220,7 +220,7 @@ class DoseFinding(Rule):
         if design.endpoint(self.endpoint).kind != "response":
             raise InputError("dose finding needs a toxicity, an endpoint of kind response")
         if design.alpha is not None:
-            raise InputError("a dose-finding design promises no type I error", hint="Write alpha: null.")
+            raise InputError("a dose-finding design does not control a type I error", hint="Write alpha: null.")
         if not all(isinstance(t, Generator) and len(t.strata) == 1 for t in design.truths.values()):
             raise InputError("dose finding needs a simple truth: a rate for each dose, without strata")
 

@@ -142,7 +142,7 @@ def _checked(size: Size) -> Size:
     if size.plan.patients > LARGEST_TRIAL:
         raise InputError(
             f"{size.plan.patients:.3g} patients would be needed, and no trial has more than {LARGEST_TRIAL:,}",
-            hint="So small an effect is not to be shown; check its unit, and the margin.",
+            hint="So small an effect cannot be demonstrated; check its unit and the margin.",
         )
     return size
 
@@ -152,7 +152,7 @@ def _check_patients(patients: float, ratio: float) -> None:
     if not 0 < ratio < np.inf or not patients * min(ratio, 1.0) / (1.0 + ratio) >= LEAST_PER_ARM:
         raise InputError(
             f"{patients:g} patients leave fewer than {LEAST_PER_ARM} in an arm",
-            hint="The formulas rest on many patients.",
+            hint="The formulas assume large samples.",
         )
 
 

@@ -44,7 +44,7 @@ class Statistic:
         if self.name in ("modestly-weighted", "rmst", "milestone") and self.months <= 0:
             raise InputError(f"the test '{self.name}' needs a time in months")
         if self.stratified and self.name != "log-rank":
-            raise InputError(f"the test '{self.name}' has no stratified form here", hint="Use log-rank.")
+            raise InputError(f"the test '{self.name}' has no stratified version here", hint="Use log-rank.")
 
         if self.margin != 1.0 and (self.name != "log-rank" or not 1.0 < self.margin < 10):
             raise InputError(

@@ -131,7 +131,7 @@ class Accrual:
         durations = np.diff(s)
         left = patients - float(r[:-1] @ durations)
         if left <= 0:
-            raise InputError(f"{patients:g} patients are in before the last accrual rate starts")
+            raise InputError(f"{patients:g} patients are enrolled before the last accrual rate starts")
         return cls(tuple(r), (*durations, left / r[-1]))
 
     @property

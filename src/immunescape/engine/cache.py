@@ -178,7 +178,7 @@ def _obstacle(folder: Path) -> str | None:
         if shutil.disk_usage(folder).free < _LEAST_SPACE:
             return f"has less than {_LEAST_SPACE // 2**20} MB left"
         if sys.platform == "linux" and os.statvfs(folder).f_flag & os.ST_NOEXEC:
-            return "is on a file system from which nothing may be run (noexec)"
+            return "is on a file system mounted noexec"
     except OSError as error:
         return f"cannot be written ({error.strerror or error})"
     return None

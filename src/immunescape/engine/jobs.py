@@ -167,8 +167,9 @@ def warn_unresolved(job: Job, unresolved: Mapping[str, float]) -> None:
         return
     shown = ", ".join(list(unresolved)[:8]) + (f" and {len(unresolved) - 8} more" if len(unresolved) > 8 else "")
     warnings.warn(
-        f"the absolute tolerance {float(job.atol):g} is larger than a tenth of all that {shown} ever became: these "
-        "results may hold no correct digit. Leave atol out (each state then has its own), or give a smaller one.",
+        f"the absolute tolerance {float(job.atol):g} is larger than a tenth of the largest value of {shown}: these "
+        "results may not have a single correct digit. Leave atol out (each state then has its own), or "
+        "give a smaller one.",
         ToleranceWarning,
         stacklevel=4,
     )

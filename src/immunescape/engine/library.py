@@ -30,7 +30,7 @@ def load_library(path: Path) -> ctypes.CDLL:
     except OSError as error:
         first = error
     try:
-        folder = spare_folder(path.parent.parent, "does not let libraries be loaded")
+        folder = spare_folder(path.parent.parent, "does not allow libraries to be loaded")
         copy = Path(tempfile.mkdtemp(prefix="copy-", dir=folder)) / path.name
         shutil.copyfile(path, copy)
         return ctypes.CDLL(str(copy))

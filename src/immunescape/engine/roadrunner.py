@@ -98,8 +98,8 @@ class RoadRunnerModel:
         self.written_out = written_out(model)
         if self.written_out > _MANY:
             warnings.warn(
-                "libroadrunner writes rules out wherever they are used: "
-                f"{self.written_out:,} operations for this model, and minutes to load it",
+                "libroadrunner expands rules wherever they are used: "
+                f"{self.written_out:,} operations for this model, which takes minutes to load",
                 stacklevel=3,
             )
         self._runner(frozenset(), ())

@@ -34,7 +34,7 @@ _EFFORT = (
 """Of gcc: straight-line code without repetitions gains nothing from more, and is compiled in a third of the time."""
 VECTOR_FLAGS = {8: ("-mavx512f", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"), 4: ("-mavx2",), 2: (), 1: ()}
 INSTALL_HINT = (
-    "Install the compiler that immunescape brings along: pip install 'ziglang>=0.17,<0.18', or a C compiler of the "
+    "Install the compiler package that immunescape uses: pip install 'ziglang>=0.17,<0.18', or a C compiler of the "
     "system (gcc or clang)."
 )
 _LIMIT = 600  # seconds that one compilation may take

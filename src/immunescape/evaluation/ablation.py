@@ -155,7 +155,10 @@ class Ablation:
 
 @dataclass(frozen=True, kw_only=True)
 class AblationResult:
-    """What `run_ablation` gives: rows by mechanism, and what they were made of."""
+    """What `run_ablation` gives: rows by mechanism, and what they were made of.
+
+    `model` is the digest of code and numbers that were run, `numbers` that of the tables of numbers alone.
+    """
 
     rows: tuple[Ablation, ...]
     trials: tuple[str, ...]
@@ -163,12 +166,14 @@ class AblationResult:
     seeds: tuple[int, ...]
     rounds: int
     model: str
+    numbers: str
     targets: Mapping[str, int]
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
         return {
             "model": self.model,
+            "numbers": self.numbers,
             "trials": list(self.trials),
             "patients": self.patients,
             "seeds": list(self.seeds),
@@ -196,8 +201,8 @@ def chosen_mechanisms(names: Sequence[str]) -> list[str]:
             continue
         if name in mechanisms():
             raise InputError(
-                f"'{name}' is no mechanism that can be switched off",
-                hint="Body and tumour stay, and what acts on no other mechanism leaves nothing to compare.",
+                f"'{name}' is not a mechanism that can be switched off",
+                hint="Body and tumour must stay, and a mechanism that acts on no other leaves nothing to compare.",
             )
         raise unknown_word("mechanism that can be switched off", name, can_be)
     return list(dict.fromkeys(names)) or can_be
@@ -334,6 +339,8 @@ def run_ablation(
         For a mechanism that does not exist or may not be switched off, a trial that is not a calibration trial, too few
         trials.
     """
+    from immunescape.trial.runner import numbers_digest
+
     chosen = chosen_mechanisms(mechanisms)
     protocols = _protocols(trials)
     for number, least, counted in ((patients, 8, "patients of an arm"), (seeds, 1, "seeds"), (rounds, 1, "rounds")):
@@ -360,6 +367,7 @@ def run_ablation(
         seeds=numbers,
         rounds=rounds,
         model=str(run.set_up["model"]),
+        numbers=numbers_digest(),
         targets=counts,
     )
 
@@ -371,12 +379,16 @@ def _protocols(trials: Sequence[Trial] | None) -> list[Trial]:
     protocols = [load_trial(n) for n in TRIALS] if trials is None else list(trials)
     for trial in protocols:
         if roles().get(trial.name, ("calibration", ""))[0] != "calibration":
-            raise InputError(f"'{trial.name}' is a validation trial", hint="Labels may not be learnt from those.")
+            raise InputError(
+                f"'{trial.name}' is a validation trial", hint="Labels must not be derived from validation trials."
+            )
     names = [t.name for t in protocols]
     if twice := sorted({n for n in names if names.count(n) > 1}):
         raise InputError(f"trial '{twice[0]}' is named twice", hint="A trial cannot be predicted from itself.")
     if len(protocols) < 2:
-        raise InputError("one trial cannot be left out of itself", hint="Name at least two calibration trials.")
+        raise InputError(
+            "leaving one trial out needs more than one trial", hint="Name at least two calibration trials."
+        )
     return protocols
 
 

@@ -270,7 +270,7 @@ def calibrate(
     ------
     InputError
         For a trial without published results, a wrong folder, a keyword that is no setting, or a fit to start from with
-        a term that may not move.
+        a term that cannot be fitted.
     """
     used = settings_with(settings, changes)
     _check_numbers(trials, rounds, points, used.spread)
@@ -325,7 +325,7 @@ def _check_numbers(trials: Sequence[Trial], rounds: int, points: int, spread: fl
         if number < 1:
             raise InputError(f"{number} {counted}", hint="At least one.")
     if not spread > 0.0 and points > 1:
-        raise InputError(f"the spread of the populations is {spread}", hint="It is above 0.")
+        raise InputError(f"the spread of the populations is {spread}", hint="It must be above 0.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -478,7 +478,7 @@ def _check_start(fit: PopulationFit, moving: Sequence[Term]) -> None:
     for term in fit.terms:
         if (term.parameter, term.term) not in movable:
             raise InputError(
-                f"the fit to start from has a term '{term.term}' of '{term.parameter}' that may not move",
+                f"the fit to start from has a term '{term.term}' of '{term.parameter}' that cannot be fitted",
                 hint="Leave the row out, or start from a fit with the terms of knowledge/data/calibration_terms.csv.",
             )
 

@@ -89,7 +89,7 @@ def select_claims(only: str | Sequence[str] = ()) -> list[Claim]:
     every = list(load_claims())
     words = [only] if isinstance(only, str) else list(only)
     if any(not w.strip() for w in words):
-        raise InputError("an empty word names no claim", hint="Give an id or part of the name of a chapter.")
+        raise InputError("an empty string selects no claim", hint="Give an id or part of the name of a chapter.")
     if not words:
         return every
     chosen: list[Claim] = []
@@ -350,7 +350,9 @@ def run_claims(
     begin = time.perf_counter()
     chosen = list(load_claims() if claims is None else claims)
     if patients < 2:
-        raise InputError(f"{patients} patients give no interval", hint="Take at least 2; 100 or more to report.")
+        raise InputError(
+            f"{patients} patients are too few for an interval", hint="Take at least 2; 100 or more to report."
+        )
     whole = model or full_model()
     graph = Dependencies(whole)
     checked = [Checked(c) for c in chosen]

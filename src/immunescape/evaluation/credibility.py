@@ -374,20 +374,12 @@ def _setting_rows(trial: Trial) -> tuple[Row, ...]:
 
 def ablation_rows(trial: Trial) -> tuple[Row, ...]:
     """Each drug of the trial with the mechanisms through which it acts and what these were tested by."""
-    from immunescape.evaluation.mechanism_labels import NOT_TESTED, ablatable, acts_through, short_label
+    from immunescape.evaluation.mechanism_labels import through_text
     from immunescape.model.registry import get_drug
 
-    rows = []
-    for name in sorted(set().union(*(_drugs_of(arm) for arm in trial.arms))):
-        tested: dict[str, list[str]] = {}
-        for mechanism in acts_through(get_drug(name)):
-            label = short_label(mechanism)
-            if label == NOT_TESTED and mechanism not in ablatable():
-                label = "cannot be switched off"
-            tested.setdefault(label, []).append(mechanism)
-        through = "; ".join(f"{label}: {', '.join(names)}" for label, names in sorted(tested.items()))
-        rows.append({"Drug": name, "Mechanisms through which it acts, by what tested them": through or "none"})
-    return tuple(rows)
+    names = sorted(set().union(*(_drugs_of(arm) for arm in trial.arms)))
+    column = "Mechanisms through which it acts, by what tested them"
+    return tuple({"Drug": name, column: through_text(get_drug(name))} for name in names)
 
 
 # --- sensitivity -----------------------------------------------------------------------------------------------------

@@ -163,9 +163,9 @@ def run_ensemble(
 def _check_numbers(draws: int, width: float) -> None:
     """Refuse numbers that give no interval."""
     if draws < 2:
-        raise InputError(f"{draws} draws give no interval", hint="Take at least 2; 12 or more to report.")
+        raise InputError(f"{draws} draws are too few for an interval", hint="Take at least 2; 12 or more to report.")
     if not width > 0.0 or not math.isfinite(width):
-        raise InputError(f"the width {width:g} is no factor", hint="1 takes the widths as they are stated.")
+        raise InputError(f"the width {width:g} is not a valid factor", hint="Use 1 for the stated widths.")
 
 
 def _over_draws(central: Mapping[str, Any], of_draws: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

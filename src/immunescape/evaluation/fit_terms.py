@@ -69,7 +69,7 @@ def read_terms(path: Path) -> tuple[Term, ...]:
         raise InputError(f"cannot read the terms: {error}", where=str(path)) from error
     listed = _terms(parse_rows(text, _COLUMNS, str(path)))
     if not listed:
-        raise InputError("there is no term in this table", where=str(path))
+        raise InputError("the table contains no terms", where=str(path))
     whole = Model.build(drugs=tuple(drugs()), check_units=False)
     coefficients = [f"lesions.{name}" for name in LesionModel.__dataclass_fields__]
     allowed = PopulationFit(
@@ -85,7 +85,7 @@ def _terms(rows: Sequence[Row]) -> tuple[Term, ...]:
     for row in rows:
         sd = row.number("prior_sd")
         if not sd > 0.0:
-            raise InputError(f"the prior standard deviation of '{row['name']}' is {sd}", hint="It is above 0.")
+            raise InputError(f"the prior standard deviation of '{row['name']}' is {sd}", hint="It must be above 0.")
         out.append(Term(row["name"], tuple(m.strip() for m in row["members"].split(";")), row["term"], sd))
     return tuple(out)
 

@@ -69,7 +69,7 @@ def read_lesions(path: str | Path) -> dict[str, dict[str, Series]]:
                 day, text = float(row["Treatment_Day"]), row["TargetLesionLongDiam_mm"].strip().upper()
                 patient, arm = row["Patient_Anonmyized"], row["Study_Arm"]
             except (KeyError, ValueError, AttributeError) as error:
-                raise InputError(f"a cell is missing or no number: {error}", where=f"{path}, row {number}") from None
+                raise InputError(f"a cell is missing or not a number: {error}", where=f"{path}, row {number}") from None
             if text in ("", "NA", ".", "NAN") or "NOT EVALUABLE" in text or text == "NE":
                 continue
             if "TOO SMALL" in text:
@@ -81,7 +81,7 @@ def read_lesions(path: str | Path) -> dict[str, dict[str, Series]]:
                     raise InputError(f"'{text}' is not a diameter", where=f"{path}, row {number}") from None
             lesions.setdefault(arm, {}).setdefault(patient, []).append((day, size))
     if not lesions:
-        raise InputError("there is no measurement in this table", where=str(path))
+        raise InputError("the table contains no measurements", where=str(path))
     return {
         arm: {p: (np.array([d for d, _ in sorted(v)]), np.array([s for _, s in sorted(v)])) for p, v in rows.items()}
         for arm, rows in lesions.items()

@@ -1,8 +1,9 @@
 """What each mechanism was tested by: the labels of the last ablation that was recorded, and what follows for drugs.
 
 ``mechanism_labels.csv`` beside this file is written by ``immunescape ablate --record``: for each mechanism its label,
-how much worse trials and patients' data are predicted without it, with how many patients and seeds, and the digest of
-the model that it holds of. A mechanism without a row was never ablated.
+how much worse trials and patients' data are predicted without it, with how many patients and seeds, the digest of the
+model that was run (``model``), which every edit of its code changes, and that of its tables of numbers (``numbers``). A
+label holds of a model with the same numbers. A mechanism without a row was never ablated.
 """
 
 from __future__ import annotations
@@ -33,13 +34,18 @@ __all__ = [
     "ablatable",
     "acts_through",
     "drug_label",
+    "explanation",
     "label_text",
+    "labelled",
     "mechanism_labels",
     "one_word_label",
+    "outdated_text",
     "owner_label",
     "ranks",
     "record_labels",
     "short_label",
+    "step_mechanism",
+    "through_text",
 ]
 
 FILE = Path(__file__).parent / "mechanism_labels.csv"
@@ -56,12 +62,13 @@ COLUMNS = (
     "rounds",
     "trials",
     "model",
+    "numbers",
     "date",
     "note",
 )
 _ONE_WORD = dict(zip(LABELS, ("trials", "data", "claims", "nothing"), strict=True))
 NOT_TESTED = "never ablated"
-_STAYS = "body and tumour cannot be switched off, and what acts on no other mechanism leaves nothing to compare"
+_STAYS = "body and tumour cannot be switched off, and a mechanism that acts on no other leaves nothing to compare"
 TOGETHER = "+"
 """Joins the names of mechanisms that are switched off together."""
 
@@ -78,8 +85,22 @@ class MechanismLabel:
     seeds: int
     trials: tuple[str, ...]
     model: str
+    numbers: str
     date: str
     note: str = ""
+
+    @property
+    def current(self) -> bool:
+        """Whether it was measured with the numbers of this model: parameters, links, fit and hazards."""
+        return bool(self.numbers) and _released_numbers().startswith(self.numbers)
+
+
+@lru_cache(maxsize=1)
+def _released_numbers() -> str:
+    """Digest of the installed tables of numbers, which is read from some hundred files."""
+    from immunescape.trial.runner import numbers_digest
+
+    return numbers_digest()
 
 
 def _rows(path: Path) -> tuple[Row, ...]:
@@ -89,6 +110,7 @@ def _rows(path: Path) -> tuple[Row, ...]:
 @lru_cache(maxsize=4)
 def _read(path: Path, changed: int) -> dict[str, MechanismLabel]:
     labels: dict[str, MechanismLabel] = {}
+<<<<<<< HEAD
     for row in _rows(path):
         if row["label"] not in (*LABELS, ""):
             raise InputError(f"'{row['label']}' is not a label", where=row.where, hint=f"One of {', '.join(LABELS)}.")
@@ -114,6 +136,39 @@ def _read(path: Path, changed: int) -> dict[str, MechanismLabel]:
             )
         except ValueError as error:
             raise InputError(f"a cell is wrong: {error}", where=row.where) from None
+=======
+    with path.open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise InputError(f"the columns must be {','.join(COLUMNS)}", where=f"{path}, row 1")
+        for row in reader:
+            where = f"{path}, row {reader.line_num}"
+            if row["label"] not in (*LABELS, ""):
+                raise InputError(f"'{row['label']}' is not a label", where=where, hint=f"One of {', '.join(LABELS)}.")
+            if row["mechanism"] in labels:
+                raise InputError(f"'{row['mechanism']}' occurs twice", where=where)
+            try:
+                numbers = {
+                    g: (float(row[f"{g}_difference"]), float(row[f"{g}_se"]) if row[f"{g}_se"] else None)
+                    for g in GROUPS
+                    if row[f"{g}_difference"]
+                }
+                labels[row["mechanism"]] = MechanismLabel(
+                    mechanism=row["mechanism"],
+                    label=row["label"],
+                    claims=int(row["claims"]),
+                    differences=numbers,
+                    patients=int(row["patients"]),
+                    seeds=int(row["seeds"]),
+                    trials=tuple(row["trials"].split(";")),
+                    model=row["model"],
+                    numbers=row["numbers"],
+                    date=row["date"],
+                    note=row["note"],
+                )
+            except ValueError as error:
+                raise InputError(f"a cell is wrong: {error}", where=where) from None
+>>>>>>> main
     return labels
 
 
@@ -140,6 +195,23 @@ def one_word_label(mechanism: str, path: Path = FILE) -> str:
     return _ONE_WORD.get(short_label(mechanism, path), "–")
 
 
+def labelled(mechanism: str, path: Path = FILE) -> str:
+    """Name of a mechanism with its label in one word, ``killing [trials]``; the name alone of a drug."""
+    from immunescape.model.registry import mechanisms
+
+    return f"{mechanism} [{one_word_label(mechanism, path)}]" if mechanism in mechanisms() else mechanism
+
+
+def explanation(path: Path = FILE) -> str:
+    """What the words of `labelled` mean, for a line below a table; says as well where labels are outdated."""
+    text = (
+        "In brackets: what a mechanism was tested by when it was switched off (immunescape ablate). trials: left-out "
+        "trials are predicted worse without it; data: patients' data are; claims: only claims of the review name it; "
+        "nothing: not even those; –: never ablated, or not decided."
+    )
+    return f"{text} {outdated_text(path)}".rstrip()
+
+
 def label_text(mechanism: str, path: Path = FILE) -> str:
     """Say in a line what a mechanism was tested by."""
     label = mechanism_labels(path).get(mechanism)
@@ -153,8 +225,19 @@ def label_text(mechanism: str, path: Path = FILE) -> str:
     ]
     return (
         f"{said}; without it mean errors change by {', '.join(parts)} SD ({label.patients} patients an arm, "
-        f"{label.seeds} seeds, {label.date}, model {label.model[:8]}); {label.claims} claims name it"
+        f"{label.seeds} seeds, {label.date}, numbers {label.numbers[:8] or 'not recorded'}"
+        f"{'' if label.current else ', not those of this model'}); {label.claims} claims name it"
     )
+
+
+def outdated_text(path: Path = FILE) -> str:
+    """Say how many labels were measured with other numbers than those of this model; empty where none was."""
+    labels = mechanism_labels(path).values()
+    outdated = [label for label in labels if not label.current]
+    if not outdated:
+        return ""
+    which = "All labels" if len(outdated) == len(labels) else f"{len(outdated)} of {len(labels)} labels"
+    return f"{which} were measured with other parameters than those of this model (to repeat: immunescape ablate)."
 
 
 def ablatable() -> list[str]:
@@ -182,6 +265,34 @@ def acts_through(drug: Drug) -> tuple[str, ...]:
     touched = [c.pool for c in drug.contributions] + [m.process for m in drug.modulations]
     touched += [name for r in drug.reactions for name in (*r.reactants, *r.products)]
     return tuple(sorted({owner[name] for name in touched if name in owner}))
+
+
+def through_text(drug: Drug, path: Path = FILE) -> str:
+    """Mechanisms through which a drug acts, by what tested them: ``by trials: killing; by nothing: helper_t``."""
+    tested: dict[str, list[str]] = {}
+    for mechanism in acts_through(drug):
+        label = short_label(mechanism, path)
+        if label == NOT_TESTED and mechanism not in ablatable():
+            label = "cannot be switched off"
+        tested.setdefault(label, []).append(mechanism)
+    return "; ".join(f"{label}: {', '.join(names)}" for label, names in sorted(tested.items())) or "none"
+
+
+@lru_cache(maxsize=16)
+def step_mechanism(step: str) -> str:
+    """Mechanism of a step of the cancer–immunity cycle: owner of the parameter that relieves it (`reliefs`).
+
+    Presentation, which has no relief of its own, is read from MHC class I.
+    """
+    from immunescape.model.parameters import load_parameters
+    from immunescape.model.registry import mechanisms
+    from immunescape.patients.relief import reliefs
+
+    relieved_by = {r.step: r.parameter for r in reliefs()} | {"presentation": "K_mhc1"}
+    for m in mechanisms().values() if step in relieved_by else ():
+        if m.parameters and relieved_by[step] in load_parameters(m.parameters, m.name):
+            return m.name
+    return ""
 
 
 def drug_label(drug: Drug, path: Path = FILE) -> str:
@@ -249,6 +360,7 @@ def _cells(row: Ablation, result: AblationResult, date: str) -> dict[str, str]:
         "rounds": str(result.rounds),
         "trials": ";".join(result.trials),
         "model": result.model[:16],
+        "numbers": result.numbers[:16],
         "date": date,
         "note": f"cannot be switched off: {row.why}" if row.why else "",
     }

@@ -201,7 +201,9 @@ def run_must_not(
 
     begin = time.perf_counter()
     if patients < 2:
-        raise InputError(f"{patients} patients give no interval", hint="Take at least 2; 100 or more to report.")
+        raise InputError(
+            f"{patients} patients are too few for an interval", hint="Take at least 2; 100 or more to report."
+        )
     rows = [Denied(s) for s in (load_must_not() if statements is None else statements)]
     whole = full_model()
     counters = load_counter_models()

@@ -77,5 +77,5 @@ class PatientData:
         if not by_size:
             notes.append(f"Missing: {clinical}; response by size is left out.")
         if not lesions and cohort is None and not by_size:
-            raise InputError("there is nothing to compare with in this folder", where=str(folder), hint=HOW)
+            raise InputError("this folder contains no data to compare with", where=str(folder), hint=HOW)
         return cls(lesions, cohort, by_size, tuple(notes))

@@ -107,7 +107,7 @@ def read_draws(text: str, moving: Sequence[Term], origin: str) -> FloatArray:
     names = [f"{t.name}:{t.term}" for t in moving]
     if not rows or any(column not in names for column in rows[0]):
         unknown = next((c for c in rows[0] if c not in names), "") if rows else ""
-        raise InputError(f"the column '{unknown}' is not a term that may move", where=origin)
+        raise InputError(f"the column '{unknown}' is not a term that can be fitted", where=origin)
     out = np.zeros((len(rows) - 1, len(moving)))
     for number, row in enumerate(rows[1:], start=2):
         try:

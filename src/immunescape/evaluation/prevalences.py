@@ -161,10 +161,10 @@ def _published(row: Row, names: Sequence[str], references: Mapping[str, Referenc
     row.choice("checked", _CHECKED)
     low, high = row.number("low"), row.number("high")
     if not 0.0 <= low <= high <= 1.0:
-        raise InputError(f"the shares {low:g} to {high:g} are not within 0 to 1 in rising order", where=row.where)
+        raise InputError(f"the shares {low:g} to {high:g} are not within 0 to 1 in ascending order", where=row.where)
     n = row.number_or_none("n")
     if n is not None and (n < 1 or n != int(n)):
-        raise InputError(f"'{row['n']}' is no number of tumours", where=row.where)
+        raise InputError(f"'{row['n']}' is not a number of tumours", where=row.where)
     get_reference(row["source"], references, row.where)
     return PublishedPrevalence(
         axis=axis,
@@ -221,7 +221,7 @@ def prevalence_table(comparisons: Sequence[PrevalenceComparison] | None = None) 
     }
     lines = [
         f"Of {len(rows)} axes, the assumed proportion lies inside the published range for {count['inside']}, below it",
-        f"for {count['below']} and above it for {count['above']}; for {count['none']} none was found.",
+        f"for {count['below']} and above it for {count['above']}; for {count['none']} no range was found.",
         "",
         "| axis | model, % | published, % | position | measured (study), % | figures checked |",
         "|---|---|---|---|---|---|",

@@ -280,7 +280,9 @@ def run_sensitivity(
 
         raise unknown_word("method", method, ("morris", "sobol"))
     if patients < 4:
-        raise InputError(f"{patients} trajectories give no interval", hint="Take at least 4; 30 or more to report.")
+        raise InputError(
+            f"{patients} trajectories are too few for an interval", hint="Take at least 4; 30 or more to report."
+        )
     begin = time.perf_counter()
     spec = trial if isinstance(trial, _Trial) else load_trial(trial)
     treated = TreatedPatients(spec, arm, patients, seed, engine)

@@ -203,7 +203,7 @@ def _solved(
         high, step = high + step, 2.0 * step
     if off(low) > 0.0 or off(high) < 0.0:
         raise ModelError(
-            "the reference patient's time to diagnosis cannot be brought back",
+            "the reference patient's time to diagnosis cannot be restored",
             hint="The draw changes growth or killing too much; try smaller widths.",
         )
     if low < high:

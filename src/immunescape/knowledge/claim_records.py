@@ -175,7 +175,7 @@ class Claim(_Record):
                 raise ValueError("a context statement needs its 'reason'")
             return self
         if self.change.empty and not self.with_value:
-            raise ValueError("'change' says nothing")
+            raise ValueError("'change' is empty")
         if not self.observe or self.expect is None:
             raise ValueError("a claim needs 'observe' and 'expect'")
         if self.with_value and self.measure != "correlation":
@@ -187,7 +187,7 @@ class Claim(_Record):
         if bool(self.among) != bool(self.among_day):
             raise ValueError("'among' and 'among_day' go together")
         if self.among and self.among_day > self.day:
-            raise ValueError("'among_day' lies after the day that is looked at")
+            raise ValueError("'among_day' lies after the day of observation")
         if self.kind == "quantitative" and self.low is None and self.high is None:
             raise ValueError("a quantitative claim needs 'low' or 'high'")
         return self

@@ -185,7 +185,7 @@ def _row(r: Row, references: Mapping[str, Any], further: bool) -> EvidenceRow:
             raise InputError(f"the row has no {column}", where=r.where)
     if r["registry"] and not _REGISTRY.fullmatch(r["registry"]):
         raise InputError(
-            f"'{r['registry']}' is no registry number", where=r.where, hint="Such as NCT02142738; empty for none."
+            f"'{r['registry']}' is not a registry number", where=r.where, hint="Such as NCT02142738; empty for none."
         )
     r.choice("phase", PHASES)
     _kind(r)
@@ -203,7 +203,7 @@ def _row(r: Row, references: Mapping[str, Any], further: bool) -> EvidenceRow:
         if key != "strategies":
             get_reference(key, references, r.where)
     if r["result"] == "single_arm" and r["phase"] in ("3", "2/3"):
-        raise InputError("a phase 3 trial is no single arm", where=r.where, hint="positive, negative or mixed")
+        raise InputError("a phase 3 trial cannot be a single arm", where=r.where, hint="positive, negative or mixed")
     more = _further(r) if further else {}
     return EvidenceRow(**{c: r[c] for c in COLUMNS}, **more)  # type: ignore[arg-type]
 
@@ -229,7 +229,7 @@ def _pdl1(r: Row) -> None:
     )
     if not 0 <= low <= high <= 100:
         raise InputError(
-            f"'{text}' is no range of the tumour proportion score", where=r.where, hint="any, 50-100, 1-49 or 0"
+            f"'{text}' is not a range of the tumour proportion score", where=r.where, hint="any, 50-100, 1-49 or 0"
         )
 
 
@@ -248,7 +248,7 @@ def _further(r: Row) -> dict[str, Any]:
         raise InputError("a hazard ratio and both ends of its interval are entered together", where=r.where)
     if ratio is not None and low is not None and high is not None:
         if not 0.05 <= low <= ratio <= high <= 20.0:
-            raise InputError(f"the hazard ratio {ratio:g} ({low:g} to {high:g}) cannot be", where=r.where)
+            raise InputError(f"the hazard ratio {ratio:g} ({low:g} to {high:g}) is impossible", where=r.where)
         if not r["endpoint"]:
             raise InputError("a hazard ratio has no endpoint", where=r.where, hint=", ".join(ENDPOINTS))
         if (r["result"] == "positive" and ratio >= 1.0) or (r["result"] == "negative" and high < 1.0):
@@ -278,7 +278,7 @@ def _no_doubles(rows: Sequence[EvidenceRow], raw: Sequence[Row]) -> None:
         key = (row.registry or row.trial, *row.setting)
         if key in seen:
             raise InputError(
-                f"{row.trial} stands twice in this setting", where=r.where, hint=f"The other row is {seen[key]}."
+                f"{row.trial} is listed twice in this setting", where=r.where, hint=f"The other row is {seen[key]}."
             )
         seen[key] = r.where
         if row.registry and names.setdefault(row.registry, (row.trial, r.where))[0] != row.trial:

@@ -175,5 +175,5 @@ def plugin_rows(name: str, columns: Iterable[str]) -> Iterator[Row]:
         try:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as problem:
-            raise InputError("this is no text in UTF-8", where=str(path)) from problem
+            raise InputError("this is not UTF-8 text", where=str(path)) from problem
         yield from parse_rows(text, expected, str(path))

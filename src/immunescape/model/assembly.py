@@ -311,7 +311,7 @@ def computation_order(graph: Mapping[str, list[str]], graph_of: str) -> list[str
             elif state.get(following) == 1:
                 ring = [n for n, _ in stack]
                 ring = [*ring[ring.index(following) :], following]
-                raise ModelError(f"{graph_of} '{following}' needs itself: {' -> '.join(ring)}")
+                raise ModelError(f"{graph_of} '{following}' depends on itself: {' -> '.join(ring)}")
             else:
                 state[following] = 1
                 stack.append((following, iter(graph[following])))

@@ -40,7 +40,7 @@ def add_clones(draft: Draft) -> None:
     rest = [c for c, (clone, _) in draft.clones.items() if not clone.fraction]
     if draft.clones and len(rest) != 1:
         raise ModelError(
-            f"exactly one clone must take the rest of the cancer cells (fraction ''), not {len(rest)}: "
+            f"exactly one clone must take the remaining cancer cells (fraction ''), not {len(rest)}: "
             f"{', '.join(rest) or 'none'}"
         )
     for name, (clone, owner) in draft.clones.items():
@@ -146,7 +146,7 @@ def add_processes(
                     raise ModelError(
                         f"pathway '{key[1]}' both inhibits and promotes '{key[0]}'",
                         where=label(mechanism),
-                        hint="Give the two effects two pathways.",
+                        hint="Assign the two effects to different pathways.",
                     )
             members.append(key)
             keys.append(key)

@@ -67,9 +67,11 @@ class Draft:
         """Reserve a name; refuse one that is reserved, taken or no identifier."""
         place = f"{what} of {label(self.by_name[owner])}"
         if not name.isidentifier() or not name.isascii() or name in RESERVED:
-            raise ModelError(f"'{name}' cannot be a name ({place})", hint="Letters, digits and _, no reserved word.")
+            raise ModelError(
+                f"'{name}' is not a valid name ({place})", hint="Use letters, digits and _, but no reserved word."
+            )
         if name in self._taken:
-            raise ModelError(f"the name '{name}' is taken twice: {self._taken[name]}, and {place}")
+            raise ModelError(f"the name '{name}' is used twice: {self._taken[name]}, and {place}")
         self._taken[name] = place
         self.access[name] = {owner}
 

@@ -69,7 +69,7 @@ def drug_rows(table: str) -> tuple[Row, ...]:
                 raise InputError(
                     f"'{row[columns[0]]}' in the folder of '{path.parent.name}'",
                     where=row.where,
-                    hint="What concerns classes or combinations stands in knowledge/data/toxicity.csv.",
+                    hint="Data on classes or combinations belong in knowledge/data/toxicity.csv.",
                 )
             rows.append(row)
     return tuple(rows)
@@ -97,7 +97,7 @@ def drug_classes() -> dict[str, frozenset[str]]:
     for row in plugin_rows("drug_classes.csv", CLINICAL_TABLES["drug_classes"]):
         if row["drug"] in our_classes():
             raise InputError(
-                f"the drug '{row['drug']}' is immunescape's own", where=row.where, hint="Name it otherwise."
+                f"the drug '{row['drug']}' already exists in immunescape", where=row.where, hint="Give it another name."
             )
         classes_of.setdefault(row["drug"], set()).add(row["class"])
     return {drug: frozenset(classes) for drug, classes in classes_of.items()}
@@ -116,7 +116,7 @@ def usual_doses() -> Mapping[str, UsualDose]:
     doses: dict[str, UsualDose] = {}
     for row in (*drug_rows("usual_doses"), *plugin_rows("usual_doses.csv", columns)):
         if row["name"] in doses:
-            raise InputError(f"'{row['name']}' has a row already", where=row.where)
+            raise InputError(f"'{row['name']}' already has a row", where=row.where)
         doses[row["name"]] = UsualDose(
             row["name"], row.number("value"), row["unit"], row["source"], row["grade"], row["note"]
         )

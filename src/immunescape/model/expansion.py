@@ -36,7 +36,7 @@ def write_out(text: str, clone: str, clones: Sequence[str], where: str) -> str:
     text = _sums(text, clones, where)
     if CLONE in text and not clone:
         raise ModelError(
-            f"{{clone}} in `{text}` has no clone to stand for",
+            f"{{clone}} in `{text}` has no clone to refer to",
             where=where,
             hint="Sum over clones with SUM(...), or put {clone} into the name of the declaration.",
         )
@@ -51,9 +51,9 @@ def _sums(text: str, clones: Sequence[str], where: str) -> str:
             end += 1
         inner = text[match.end() : end - 1]
         if depth:
-            raise ModelError(f"SUM( without its closing parenthesis in `{text}`", where=where)
+            raise ModelError(f"SUM( without a closing parenthesis in `{text}`", where=where)
         if CLONE not in inner or _SUM.search(inner):
-            raise ModelError(f"SUM({inner}) must hold {{clone}}, and no other SUM", where=where)
+            raise ModelError(f"SUM({inner}) must contain {{clone}} and no other SUM", where=where)
         terms = " + ".join(f"({inner.replace(CLONE, c)})" for c in clones)
         text = f"{text[: match.start()]}({terms or '0'}){text[end:]}"
     return text

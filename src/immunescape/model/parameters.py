@@ -111,6 +111,7 @@ def table_path(table: str | Path) -> Path:
 
 @lru_cache(maxsize=512)
 def _cached(path: Path, owner: str, changed: int) -> tuple[Parameter, ...]:
+<<<<<<< HEAD
     lines = lines_of_cells(path.read_text(encoding="utf-8"))
     _, header = next(lines, (0, None))
     if header is None:
@@ -133,6 +134,32 @@ def _cached(path: Path, owner: str, changed: int) -> tuple[Parameter, ...]:
                 f"'{parameter.name}' occurs twice; first in {parameters[parameter.name].origin}", where=where
             )
         parameters[parameter.name] = parameter
+=======
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file)
+        header = next(reader, None)
+        if header is None:
+            raise ModelError("the table is empty", where=str(path), hint=f"Its first line is: {','.join(COLUMNS)}")
+        _check_header([h.strip() for h in header], path)
+        parameters: dict[str, Parameter] = {}
+        for cells in reader:
+            where = f"{path}, row {reader.line_num}"
+            if not any(c.strip() for c in cells):
+                continue
+            if len(cells) > len(header):
+                raise ModelError(
+                    f"{len(cells)} cells, but the header has {len(header)}",
+                    where=where,
+                    hint='A cell that holds a comma needs quotes: "a, b".',
+                )
+            row = {h.strip(): c.strip() for h, c in zip(header, cells, strict=False)}
+            parameter = _read(row, owner, where)
+            if parameter.name in parameters:
+                raise ModelError(
+                    f"'{parameter.name}' occurs twice; first in {parameters[parameter.name].origin}", where=where
+                )
+            parameters[parameter.name] = parameter
+>>>>>>> main
     return tuple(parameters.values())
 
 
@@ -176,7 +203,11 @@ def _check_header(header: list[str], path: Path) -> None:
 def _read(row: dict[str, str], owner: str, where: str) -> Parameter:
     name = row.get("name", "")
     if not _NAME.fullmatch(name) or name in RESERVED:
-        raise ModelError(f"'{name}' cannot name a parameter", where=where, hint="Letters, digits, _; a letter first.")
+        raise ModelError(
+            f"'{name}' is not a valid name for a parameter",
+            where=where,
+            hint="Use letters, digits and _, beginning with a letter.",
+        )
     where = f"{where} ('{name}')"
     for column in ("value", "unit", "source", "grade"):
         if not row.get(column):
@@ -235,7 +266,7 @@ def _check_distribution(p: Parameter) -> None:
     if p.distribution in ("lognormal", "normal") and not (p.spread is not None and p.spread > 0):
         refuse(f"a {p.distribution} distribution needs a spread above 0")
     if p.distribution in ("uniform", "loguniform") and (p.lower is None or p.upper is None):
-        refuse(f"a {p.distribution} distribution needs lower and upper")
+        refuse(f"a {p.distribution} distribution needs lower and upper bounds")
     if not p.distribution and p.spread is not None:
         refuse("a spread without a distribution")
     if p.distribution in ("lognormal", "loguniform") and p.value <= 0:

@@ -45,9 +45,9 @@ def with_table_in(mechanism: Mechanism, folder: Path | None, where: str) -> Mech
             return replace(mechanism, parameters=place)
     looked = ", ".join(str(p.parent) for p in places) or "no folder: the module is not a file"
     raise ModelError(
-        f"the parameter table '{table}' of '{mechanism.name}' is not there; looked in {looked}",
+        f"the parameter table '{table}' of '{mechanism.name}' does not exist; searched {looked}",
         where=where,
-        hint="Put it beside the module, and name it among the files that the package installs.",
+        hint="Place it beside the module and list it among the package's data files.",
     )
 
 
@@ -144,7 +144,7 @@ def _check_harm(declared: Drug, where: str) -> None:
             for key in fact.sources:
                 get_reference(key, references, fact.origin)
     hint = (
-        "Bring '{file}' in the folder of the plug-in's entry point in the group 'immunescape.data'; "
+        "Provide '{file}' in the folder of the plug-in's entry point in the group 'immunescape.data'; "
         "examples/plugin has one, and immunescape.testing.check_drug says what is missing."
     )
     if drug not in drug_classes():
@@ -168,9 +168,9 @@ def _check_harm(declared: Drug, where: str) -> None:
                 f"No other drug has the class '{alone}': correct it in 'drug_classes.csv', or add its rows. {advice}"
             )
         raise ModelError(
-            f"the drug '{drug}' has no complete record of harm: {error.message}",
+            f"the drug '{drug}' has no complete toxicity data: {error.message}",
             where=where,
-            hint=f"A drug without harm would always win. {advice}",
+            hint=f"A drug without toxicity would always rank first. {advice}",
         ) from error
 
 

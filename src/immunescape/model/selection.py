@@ -43,7 +43,9 @@ def select(
         If one requires another that is not there; the hint says what to leave out or add.
     """
     if isinstance(mechanisms, str) or isinstance(drugs, str) or isinstance(without, str):
-        raise InputError("mechanisms, drugs and without take lists of names, not one text", hint="Write ('name',).")
+        raise InputError(
+            "mechanisms, drugs and without take lists of names, not a single string", hint="Write ('name',)."
+        )
     named = list(registry.mechanisms()) if mechanisms is None else list(mechanisms)
     chosen = [registry.get_mechanism(m) if isinstance(m, str) else m for m in named]
     names = {m.name for m in chosen} | set(registry.mechanisms())
@@ -71,7 +73,7 @@ def _check_requirements(chosen: dict[str, Mechanism], leave: Sequence[str], regi
                 also = sorted(dependents([*chosen.values()], leave))
                 raise ModelError(
                     f"{label(mechanism)} requires '{name}', which is left out",
-                    hint=f"Leave out what needs it as well: {', '.join(also)}.",
+                    hint=f"Also leave out those that require it: {', '.join(also)}.",
                 )
             if name not in registered and name not in registry.drugs():
                 raise unknown_word(

@@ -143,9 +143,9 @@ def _check_foreign(words: Iterable[str], where: str) -> None:
     ours = {*our_classes(), *(c for classes in our_classes().values() for c in classes)}
     if all(drug_name in ours for drug_name in words):
         raise InputError(
-            "the row names no drug or class of the plug-in, and would change what is known of others",
+            "the row names no drug or class of the plug-in, and would alter the data of others",
             where=where,
-            hint="A plug-in says what its own drugs do, alone and together with others.",
+            hint="A plug-in may describe only its own drugs, alone or combined with others.",
         )
 
 
@@ -323,7 +323,7 @@ def toxicity(drugs: Iterable[str]) -> Toxicity:
         if drug not in classes_of:
             raise unknown_word("drug in the toxicity table", drug, classes_of, where=str(DRUG_FOLDER))
     if not chosen:
-        raise InputError("no drug, so no toxicity", hint="Name one or more drugs.")
+        raise InputError("no drug is named", hint="Name one or more drugs.")
     return _toxicity(chosen)
 
 

@@ -126,7 +126,7 @@ def read_with_pint(text: str) -> Unit:
     dimensionality: Mapping[Any, Any] = parsed.dimensionality
     for name, exponent in dimensionality.items():
         if str(name) not in _DIMENSION_NAMES:
-            raise ModelError(f"unit '{text}' has the dimension {name}, which the model does not know")
+            raise ModelError(f"unit '{text}' has the dimension {name}, which the model does not use")
         exponents[_DIMENSION_NAMES[str(name)]] = round(float(exponent), 9)
     base = units.UnitsContainer({b: e for b, e in zip(BASE, exponents, strict=True) if e})
     ratio: Any = units.convert(1.0, parsed, units.Unit(base))
@@ -156,7 +156,7 @@ def parse_unit(text: str, where: str | None = None) -> Unit:
         raise ModelError(
             f"'{text}' is not a unit: {error}",
             where=where,
-            hint="Write it as pint reads it, e.g. 1/day, nanomole/milliliter, cell, milliliter/day, dimensionless.",
+            hint="Write it in pint's notation, e.g. 1/day, nanomole/milliliter, cell, milliliter/day, dimensionless.",
         ) from None
 
 

@@ -52,7 +52,7 @@ def _checked(digest: str, work: Callable[..., Any], args: tuple[Any, ...]) -> An
     """Make a task on a worker of the cluster, if its package is the caller's."""
     if package_digest() != digest:
         raise ImmunescapeError(
-            f"the worker on {socket.gethostname()} (process {os.getpid()}) runs another immunescape",
+            f"the worker on {socket.gethostname()} (process {os.getpid()}) runs a different version of immunescape",
             hint="Install the same version on all machines, and restart the workers.",
         )
     with _TASK_LOCK:  # what a process keeps between tasks is not for two threads at once
@@ -104,7 +104,7 @@ class ClusterTeam:
     def take(self, keep: Callable[[Hashable, Any], None]) -> None:
         """Wait until a task is finished, and hand over all that are."""
         if not self._futures:
-            raise RuntimeError("no task is under way")
+            raise RuntimeError("no task is running")
         while self._arrived.empty():
             try:
                 self._arrived.put(self._arrived.get(timeout=0.5))
@@ -174,7 +174,7 @@ class ClusterTeam:
         except Exception:  # the connection is being made again, or was lost, which tasks then tell
             return
         for address in sorted(set(self._workers) - set(there)):
-            warnings.warn(f"worker {address} left the cluster; what it held is made by others", stacklevel=3)
+            warnings.warn(f"worker {address} left the cluster; its tasks are repeated by others", stacklevel=3)
         self._workers = there
         if there:
             self._someone, self._lonely = now, False

@@ -123,7 +123,7 @@ class ProcessTeam:
         while not self._finished:
             busy = self._busy()
             if not busy:
-                raise RuntimeError("no task is under way")
+                raise RuntimeError("no task is running")
             wait([x for w in busy for x in (w.pipe, w.process.sentinel)])
             with deferred_interrupts():
                 self._receive()

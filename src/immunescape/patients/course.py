@@ -103,7 +103,7 @@ class PatientCourse:
         if name not in self.table.columns:
             if name in self.model.quantities or name in self.model.states or name in self.model.parameters:
                 raise InputError(
-                    f"'{name}' was not put out in this course",
+                    f"'{name}' is not an output of this course",
                     hint=f"Simulate with observe=['{name}', …] (`--observe {name}`).",
                 )
             raise unknown_word("output of this course", name, [str(c) for c in self.table.columns])

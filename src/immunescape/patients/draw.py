@@ -156,7 +156,7 @@ def patient_of_run(
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"cannot be read: {error}", where=str(root), hint="Run the trial again.") from None
     if not trial and name not in list_trials():
-        raise InputError(f"'{name}' is not a trial that ships", where=str(root), hint="Give its YAML file as well.")
+        raise InputError(f"'{name}' is not an included trial", where=str(root), hint="Give its YAML file as well.")
     spec = load_trial(trial or name)
     if spec.name != name:
         raise InputError(f"the run is of '{name}', the file describes '{spec.name}'", where=str(root))
@@ -187,7 +187,7 @@ def _again(
         ids = patients["id"] if arm is None else patients.loc[patients["arm"] == arm, "id"]
         raise InputError(
             f"the trial has no patient {number}{'' if arm is None else f' in the arm {arm!r}'}",
-            hint=f"Numbers run from {ids.min()} to {ids.max()}, with gaps; the column 'id' has them.",
+            hint=f"Numbers run from {ids.min()} to {ids.max()}, with gaps; the column 'id' lists them.",
         )
     if len(rows) > 1 and not paired:
         raise InputError(
@@ -206,7 +206,7 @@ def _again(
     for column in made.table.columns:
         if str(column).startswith("p:") and column in rows.columns:
             if not math.isclose(float(row[column]), float(made.table[column].iloc[0]), rel_tol=1e-9, abs_tol=1e-300):
-                raise InputError(f"patient {number} comes out with another '{str(column)[2:]}'", hint=_OTHER)
+                raise InputError(f"patient {number} is reproduced with a different '{str(column)[2:]}'", hint=_OTHER)
     patient_arm = trial.arms[names.index(str(row["arm"]))]
     beyond = patient_arm.beyond_progression if patient_arm.stop_at_progression else 1.0
     origin = f"{trial.name}, {patient_arm.name}"
@@ -311,8 +311,9 @@ def _nearest(candidates: pd.DataFrame, target: Mapping[str, Any]) -> pd.DataFram
             met &= (candidates[name] == value).to_numpy()
             if not met.any():
                 raise InputError(
-                    f"none of {len(candidates):,} candidates has {name} = {value} together with the others asked for",
-                    hint="Ask for less, or check that the values go together.",
+                    f"none of {len(candidates):,} candidates has {name} = {value} together with the other "
+                    "values asked for",
+                    hint="Ask for fewer values, or check that they are compatible.",
                 )
     distance = np.zeros(len(candidates))
     for name in numbers:

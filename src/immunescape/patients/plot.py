@@ -200,7 +200,7 @@ def _draw_drugs(axis: Axes, courses: Sequence[PatientCourse]) -> None:
     if lowest:
         axis.set_ylim(min(lowest), 3e4 * max(lowest))
     if gone:
-        text = f"not drawn, as gone within a day of a dose: {', '.join(gone)}\n(simulate with every_days=0.05)"
+        text = f"not drawn, as eliminated within a day of a dose: {', '.join(gone)}\n(simulate with every_days=0.05)"
         axis.text(0.01, 0.02, text, transform=axis.transAxes, fontsize=6.5, va="bottom", color="0.35")
     units = {c.units[n] for c in courses for n in _concentrations(c)}
     axis.set_ylabel(", ".join(sorted(units)))
@@ -209,7 +209,7 @@ def _draw_drugs(axis: Axes, courses: Sequence[PatientCourse]) -> None:
 
 def _write(figure: Figure, path: Path) -> None:
     if path.suffix.lower() not in (".png", ".svg", ".pdf"):
-        raise InputError(f"'{path.name}' is not a picture that can be written", hint="Use .png, .svg or .pdf.")
+        raise InputError(f"'{path.name}' is not a supported picture format", hint="Use .png, .svg or .pdf.")
     from immunescape.files import whole_file
 
     with whole_file(path, "cannot write the picture", hint="Choose another folder, or make room.") as file:

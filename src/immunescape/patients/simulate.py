@@ -248,7 +248,7 @@ def _followed(
     _refuse(failures)
     if not entered:
         raise InputError(
-            "the earlier lines do not end as they should in this patient, who would not enter the trial",
+            "the earlier lines of this patient do not end as required, so that the patient would not enter the trial",
             hint="Choose another patient.",
         )
     start = {

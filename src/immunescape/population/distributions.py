@@ -168,7 +168,7 @@ class Distribution:
         else:
             mean, spread, a, b = self._tails
             if b - a < 1e-12:
-                raise InputError("the bounds cut off the whole distribution", where=f"distribution of '{self.name}'")
+                raise InputError("the bounds exclude the whole distribution", where=f"distribution of '{self.name}'")
             z = mean + spread * ndtri(a + p * (b - a))
             x = np.exp(z) if self.kind == "lognormal" else z
         return np.clip(x, self.lower, self.upper) if not (self.lower is None and self.upper is None) else x
@@ -249,7 +249,7 @@ def normal_copula(
         matrix[index[a], index[b]] = matrix[index[b], index[a]] = rho
     fixed = nearest_correlation(matrix)
     if np.abs(fixed - matrix).max() > 0.02:
-        raise InputError("the correlations contradict each other: the matrix is far from positive definite")
+        raise InputError("the correlations are inconsistent with each other: the matrix is far from positive definite")
     scores, factor = ndtri(u), np.linalg.cholesky(fixed)
     # added up column by column, so that a row's last bit does not depend on how many rows there are (BLAS's would)
     out = np.zeros_like(scores)

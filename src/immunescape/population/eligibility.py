@@ -41,7 +41,7 @@ def check_eligibility(conditions: Mapping[str, Any]) -> None:
                 if key not in ("not", "min", "max"):
                     raise unknown_word("condition", str(key), ("not", "min", "max"), where=f"eligibility, {column}")
             if column in LEVELS and {"min", "max"} & set(condition):
-                raise InputError("a column of words has no min or max", where=f"eligibility, {column}")
+                raise InputError("a categorical column has no min or max", where=f"eligibility, {column}")
             if "not" in condition:
                 _levels(column, condition["not"])
         else:

@@ -113,7 +113,7 @@ def _standard(name: str, region: Region, sparse: bool = False) -> tuple[FloatArr
     explained += sum(weight**2 for _, weight in _others(name, sparse))
     if not explained < 1.0:
         raise InputError(
-            f"the links of '{name}' explain {explained:.2f} of its variance, more than all",
+            f"the links of '{name}' explain {explained:.2f} of its variance, more than 1",
             where=_rows(name, sparse)[0].where,
         )
     return mean, spread, weights, 1.0 - explained

@@ -116,7 +116,7 @@ class Population:
             For a wrong specification, and where so few candidates become patients that `max_candidates` is reached.
         """
         if (n is None) == (candidates is None):
-            raise InputError("give either n, the patients wanted, or candidates, the number to draw")
+            raise InputError("give either n, the number of patients required, or candidates, the number to draw")
         if (n is not None and n < 1) or (candidates is not None and candidates < 1):
             raise InputError("the number of patients or candidates must be at least 1")
         spec = PopulationSpec(

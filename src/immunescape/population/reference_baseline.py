@@ -357,7 +357,7 @@ def _grow(
     )
     if grown.status[0] != STOPPED:
         why = grown.messages.get(0, f"its diameter stays below {diameter:g} cm for {_MAX_DAYS:g} days")
-        raise ModelError(f"the reference patient is never diagnosed: {why}", hint="Look at k_growth and k_kill.")
+        raise ModelError(f"the reference patient is never diagnosed: {why}", hint="Check k_growth and k_kill.")
     states = {name: float(grown.final[0, i]) for i, name in enumerate(grown.states)}
     values = _quantities(model, compiled, strengths, states, rtol, changed)
     return Baseline(float(grown.end_time[0]), states, values)

@@ -62,7 +62,7 @@ def score(text: str, covariates: pd.DataFrame | ScoredCovariates, where: str | N
             values = values.astype(object)
         return has_level(values, chosen_levels).astype(float)
     if column in LEVELS:
-        raise InputError(f"'{column}' holds words; name a level: {column}={LEVELS[column][0]}", where=where)
+        raise InputError(f"'{column}' is categorical; name a level: {column}={LEVELS[column][0]}", where=where)
     numbers = values.astype(float)
     functions: Mapping[str, Any] = {
         "": lambda x: x,

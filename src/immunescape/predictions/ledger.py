@@ -200,14 +200,14 @@ def read_predictions(folder: Path | None = None) -> list[Prediction]:
     Raises
     ------
     InputError
-        Where the ledger does not hold: a prediction that may have been changed is not shown as one.
+        Where the ledger is invalid: a prediction that may have been changed is not shown as one.
     """
     place = folder or shipped_folder()
     if folder is not None and not folder.is_dir():
         raise InputError(f"{folder} is not a folder", hint="Name a folder of predictions with --folder.")
     if problems := check_ledger(place):
         raise InputError(
-            f"the ledger of predictions does not hold: {'; '.join(problems)}",
+            f"the ledger of predictions is invalid: {'; '.join(problems)}",
             where=str(place),
             hint="Restore the records as they were entered; `immunescape predictions check` lists all problems.",
         )
@@ -296,7 +296,7 @@ def enter_prediction(
             hint="Predict trials whose result is not known.",
         )
     if problems := check_ledger(folder):
-        raise InputError(f"the ledger does not hold: {problems[0]}", where=str(folder), hint="Restore it first.")
+        raise InputError(f"the ledger is invalid: {problems[0]}", where=str(folder), hint="Restore it first.")
     check_folder(folder, "--folder")
     day = date or datetime.date.today().isoformat()
     datetime.date.fromisoformat(day)
@@ -368,7 +368,7 @@ def enter_outcome(folder: Path, outcome: Outcome) -> None:
         bounds
     ):
         raise InputError(
-            f"{outcome.endpoint} {outcome.value} ({outcome.low} to {outcome.high}) cannot be",
+            f"{outcome.endpoint} {outcome.value} ({outcome.low} to {outcome.high}) is impossible",
             hint="The lower bound comes before the value and the upper bound; percentages lie between 0 and 100, ratios"
             " and medians above 0.",
         )
@@ -379,7 +379,7 @@ def enter_outcome(folder: Path, outcome: Outcome) -> None:
         (o.trial, o.endpoint, o.arm, o.source) == (outcome.trial, outcome.endpoint, outcome.arm, outcome.source)
         for o in rows
     ):
-        raise InputError(f"{outcome.endpoint} of '{outcome.arm}' is entered from this source already")
+        raise InputError(f"{outcome.endpoint} of '{outcome.arm}' has already been entered from this source")
     held = yaml.safe_dump({"outcomes": [asdict(o) for o in [*rows, outcome]]}, sort_keys=False, allow_unicode=True)
     with whole_file(folder / "outcomes.yaml", "cannot store the result", hint=_SPACE_HINT) as stream:
         stream.write(held.encode())

@@ -31,9 +31,9 @@ _FAMILIES = {
 }
 _INTRO = """# Biomarkers
 
-Every biomarker is a record: value, unit, interval where there is one, method with citation, coverage, source file.
-What the files cannot tell is `not_assessable` and says why; it is never negative. No value depends on who else is in
-the study.
+Every biomarker is a record: value, unit, interval where there is one, method with citation, coverage, source file. What
+the files do not determine is `not_assessable`, with the reason, and never negative. No value depends on which other
+patients are in the study.
 
 ```python
 from immunescape.profile.biomarkers import biomarkers_table, measure, values_frame
@@ -46,22 +46,22 @@ biomarkers_table()                     # this page as a table
 ```
 
 Rules that hold for all genes: a hit is a truncating, splice-site, start- or stop-loss mutation or a breakpoint in the
-gene; missense changes are of unknown significance unless a table lists them. Two copies are gone by a homozygous
+gene; missense changes are of unknown significance unless a table lists them. Both copies are lost by a homozygous
 deletion (below 0.5 copies, or discrete at most -1.5), by two hits, by one hit with loss of heterozygosity, or by one
-hit in a gene on X in a man. From 0.5 to 0.7 copies the loss is subclonal (band assumed). A gene that the panel does
-not cover is not assessable. Where mutations are given and copy number is not, `wild_type` has coverage 0.5 and says
-that a deletion is not excluded.
+hit in a gene on X in a man. From 0.5 to 0.7 copies the loss is subclonal (band assumed). A gene that the panel does not
+cover is not assessable. Where mutations are given and copy number is not, `wild_type` has coverage 0.5 and says that a
+deletion is not excluded.
 
-A column of the patients table that bears a biomarker's name counts as reported, for words, truth values and plain
-ratios; a number with a unit needs a file that declares it.
+A column of the patients table with the name of a biomarker is taken as reported for categories, truth values and
+dimensionless ratios; a number with a unit requires a file that declares the unit.
 
-A biomarker of your own: `register(Biomarker(...))` in a module that an entry point in the group
-`immunescape.biomarkers` names; the contract test `tests/profile/biomarkers/test_biomarker_contract.py` shows what it
-must keep to.
+To add your own biomarker, call `register(Biomarker(...))` in a module that an entry point in the group
+`immunescape.biomarkers` names; the contract test `tests/profile/biomarkers/test_biomarker_contract.py` shows its
+requirements.
 
-What a measurement says about a virtual patient stands in `knowledge/data/profile_to_model.csv`;
-`immunescape.twins.facts` turns a patient's measurements into such facts (target, value or range, spread,
-source, grade), on which a [twin population](twins.md) is conditioned.
+What a measurement implies for a virtual patient is specified in `knowledge/data/profile_to_model.csv`;
+`immunescape.twins.facts` turns a patient's measurements into such facts (target, value or range, spread, source,
+grade), on which a [twin population](twins.md) is conditioned.
 
 This page is generated: `python -m immunescape.profile.biomarkers_page docs/biomarkers.md`.
 """

@@ -134,7 +134,7 @@ def doubt_genes(study: Study) -> None:
     for panel in study.panels.values():
         if strange := _strange(sorted(panel.genes)):
             study.problems.append(
-                f"panel {panel.name}: gene names that are no HGNC symbols cover no gene: {_listed(strange)}"
+                f"panel {panel.name}: gene names that are not HGNC symbols cover no gene: {_listed(strange)}"
             )
     samples_of = study.samples.groupby("patient")["sample"].agg(list).to_dict() if len(study.samples) else {}
     for kind, title in (("mutations", "mutations"), ("copy_number", "copy number"), ("structural_variants", "fusions")):
@@ -154,7 +154,7 @@ def doubt_genes(study: Study) -> None:
                 study.unclear[key] = study.unclear.get(key, frozenset()) | samples
         if strange:
             study.problems.append(
-                f"{title}: {len(strange)} gene names are no HGNC symbols: {_listed(strange)}. The nearest genes are "
+                f"{title}: {len(strange)} gene names are not HGNC symbols: {_listed(strange)}. The nearest genes are "
                 "not assessable in these samples: correct the names"
             )
         _tell_others(study, title, names, strange)
@@ -196,6 +196,6 @@ def _tell_others(study: Study, title: str, names: Iterable[object], strange: Ite
         hint = f", nearest symbol {close[0]}" if close else ", a date that a spreadsheet made of a symbol"
         hint = hint if close or _DATE.match(others[0]) else ""
         study.problems.append(
-            f"{title}: {len(others)} further gene names are no symbols of protein-coding genes (first: "
+            f"{title}: {len(others)} further gene names are not symbols of protein-coding genes (first: "
             f"'{others[0]}'{hint}); no rule refers to them"
         )

@@ -245,7 +245,8 @@ def _default_panel(study: Study, panel: str | None, per_file: list[Partial]) -> 
         first = samples.loc[without, "sample"].iloc[0]
         study.problems.append(
             f"{int(without.sum())} samples are in no sequencing file (first: {first}): "
-            f"the default panel {panel} is not theirs; samples that were sequenced without any mutation need their "
+            f"the default panel {panel} does not apply to them; samples that were sequenced without any "
+            "mutation need their "
             "panel in the table of samples"
         )
 
@@ -283,7 +284,7 @@ def _several_samples(study: Study) -> None:
     days = study.samples.loc[study.samples["patient"].isin(many), "day"].notna()
     how = "the last up to day 0, else the first" if days.any() else "the first by name, as no day is given"
     study.problems.append(
-        f"{len(many)} patients have several samples, which stay apart (first: {first} with {', '.join(names[:4])}"
+        f"{len(many)} patients have several samples, which are kept apart (first: {first} with {', '.join(names[:4])}"
         f"{' …' if len(names) > 4 else ''}). Mutation burden rests on one of them, {how}; a value that comes from one "
         "sample names it"
     )
@@ -397,7 +398,7 @@ def _expression(study: Study, partial: Partial) -> None:
         raise InputError(f"expression in {partial.expression_unit} and in {study.expression_unit}", where=file)
     twice = sorted(set(study.expression.columns) & set(partial.expression.columns))
     if twice:
-        raise InputError(f"expression of the sample '{twice[0]}' stands in two files", where=file)
+        raise InputError(f"expression of the sample '{twice[0]}' is given in two files", where=file)
     study.expression = study.expression.join(partial.expression, how="inner")
     study.problems.append(f"{file}: expression tables are joined on {len(study.expression)} shared genes")
 
@@ -531,7 +532,7 @@ def _patients(study: Study) -> None:
         added["patient"] = list(extra)
         if study.has("patients") and len(patients):
             study.problems.append(
-                f"{len(extra)} patients stand in other files but not in the table of patients "
+                f"{len(extra)} patients are in other files but not in the table of patients "
                 f"(first: {next(iter(extra))})"
             )
         study.patients = _stack("patients", [study.patients, added])

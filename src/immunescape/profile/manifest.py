@@ -212,7 +212,7 @@ files:
     day: 0                  # days count from the first dose of immunotherapy
   - file: metaphlan.tsv     # or format: biom, species_table
     format: metaphlan
-    site: stool             # other sites (oral, lung, skin) say nothing of the gut
+    site: stool             # other sites (oral, lung, skin) are not informative about the gut
   - file: ctdna.csv         # patient, day, assay, analyte, value, unit, lod, detected
     format: ctdna
     units: {value: VAF percent}   # VAF fraction, VAF percent, MTM/mL

@@ -100,7 +100,7 @@ def add_panels(study: Study) -> None:
             study.panels[name] = _derived(study, name)
             study.problems.append(
                 f"panel {name}: no gene list; genes seen in its samples ({len(study.panels[name].genes)}) stand in for "
-                "it, a gene that is not seen is not assessable, and no mutation burden can be given. Add its list and "
+                "it, a gene not among them is not assessable, and no mutation burden can be given. Add its list and "
                 "megabases to the manifest, or data_gene_panel_*.txt to the folder."
             )
     if study.panels:

@@ -119,7 +119,7 @@ def classify(
     confirmed = None if not later else later[0] == "PD"
     best = min((r for _, r in scans[:progressed]), key=["CR", "PR", "SD"].index, default="PD")
     common |= {"progression_day": day, "confirmed": confirmed}
-    said = {True: "confirmed", False: "not borne out by the next scan", None: "not confirmed by a later scan"}[
+    said = {True: "confirmed", False: "not confirmed by the next scan", None: "not confirmed by a later scan"}[
         confirmed
     ]
     history = f"best response {best}, progression on day {day:.0f} ({said})"

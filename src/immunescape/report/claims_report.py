@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from immunescape.evaluation.mechanism_labels import explanation, labelled
 from immunescape.report.figures import figure_html
 from immunescape.report.pictures import Picture, plotly_script
 from immunescape.report.tables import Row, Table
@@ -75,8 +76,8 @@ def claims_table(rows: Sequence[Checked]) -> Table:
                 "Looked at": f"{r.claim.observe}, day {r.claim.day:g}" if r.claim.observe else "–",
                 "Expected": _expected(r.claim),
                 "Effect (95 %)": effect_text(r.effect),
-                "Mediator off": _control(r.off, ", ".join(r.controls.mediators), r.shrinks, "stays"),
-                "Bystander off": _control(r.beside, r.controls.bystander, r.unmoved, "moves"),
+                "Mediator off": _control(r.off, ", ".join(map(labelled, r.controls.mediators)), r.shrinks, "stays"),
+                "Bystander off": _control(r.beside, labelled(r.controls.bystander), r.unmoved, "moves"),
                 "Reversed": _control(r.reversed, "", r.reversed_fails, "holds as well"),
                 "Path": r.path + (f", {r.steps}" if r.steps is not None else "") if r.path else "–",
                 "Verdict": _verdict(r),
@@ -233,6 +234,7 @@ def write_claims(result: ClaimsResult, path: Path, notice: str) -> Path:
         "notice": notice,
         "plotly_js": plotly_script(),
         "figure": figure_html(outcome_figure(chapters)),
+        "labels": explanation(),
         "failed": claims_table(failed),
         "later": later_table(result),
         "notes": Table([{"Claim": r.claim.id, "Note": r.claim.note} for r in failed if r.claim.note]),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from immunescape.console import markdown_table
 from immunescape.evaluation.credibility import ablation_rows
-from immunescape.evaluation.mechanism_labels import mechanism_labels
+from immunescape.evaluation.mechanism_labels import mechanism_labels, outdated_text
 from immunescape.report.scoreboard_report import ENDPOINT_TEXT, scores_table, value_with_interval
 from immunescape.report.tables import Table, number
 from immunescape.report.writing import write_page
@@ -94,7 +94,7 @@ def credibility_sections(made: Credibility) -> list[tuple[str, str, list[tuple[s
          f"Elementary effects (Morris) on response in arm '{made.sensitivity.arm}', {made.sensitivity.points} points;"
          " the ten most influential parameters and the sources of their values.",
          [("", Table(list(made.influential)))]),
-        ("Ablation", _ablation_text(cast.digest), [("", Table(list(ablation_rows(trial))))]),
+        ("Ablation", _ablation_text(), [("", Table(list(ablation_rows(trial))))]),
         ("Applicability", "Whether the calibration is informative about this trial.",
          [("Population", Table(list(made.setting))), ("Drugs", Table(list(made.drugs)))]),
         ("Not analysed", _not_analysed(made), []),
@@ -105,8 +105,8 @@ def credibility_sections(made: Credibility) -> list[tuple[str, str, list[tuple[s
     ]  # fmt: skip
 
 
-def _ablation_text(digest: str) -> str:
-    """On what the labels of mechanisms rest: an ablation of this model, of another state of it, or none."""
+def _ablation_text() -> str:
+    """On what the labels of mechanisms rest: an ablation with the numbers of this model, with others, or none."""
     labels = mechanism_labels().values()
     text = (
         "Mechanisms were switched off one at a time and left-out trials and patients' data predicted without them"
@@ -116,10 +116,10 @@ def _ablation_text(digest: str) -> str:
     if not labels:
         return f"{text} No ablation has been recorded."
     newest = max(labels, key=lambda label: label.date)
-    same = "this model" if digest.startswith(newest.model) else f"another state of the model ({newest.model})"
+    numbers = f"the parameters and fit of this model (numbers {newest.numbers[:12]})"
     return (
         f"{text} The ablation was not repeated for this assessment: it dates from {newest.date}, with"
-        f" {newest.patients} patients per arm and {newest.seeds} seeds, and is of {same}."
+        f" {newest.patients} patients per arm and {newest.seeds} seeds. {outdated_text() or f'It used {numbers}.'}"
     )
 
 

@@ -333,7 +333,7 @@ def boundary_figure(result: OperatingCharacteristics) -> Any:
 
 
 def graph_figure(result: OperatingCharacteristics) -> Any:
-    """How alpha is shared and handed on; None where there is one hypothesis or no graph."""
+    """How alpha is allocated and passed on; None where there is one hypothesis or no graph."""
     import plotly.graph_objects as go
 
     graph = getattr(result.design.rule, "graph", None)
@@ -382,7 +382,7 @@ def graph_figure(result: OperatingCharacteristics) -> Any:
         showlegend=False,
         hoverinfo="skip",
     )
-    figure = _laid_out(figure, "How alpha is shared and handed on", "", "")
+    figure = _laid_out(figure, "How alpha is allocated and passed on", "", "")
     figure.update_xaxes(visible=False, range=[-1.7, 1.7])
     low = min(y for _, y in place.values())
     figure.update_yaxes(visible=False, range=[low - 0.7, 1.7], scaleanchor="x")
@@ -404,7 +404,7 @@ def alpha_table(result: OperatingCharacteristics) -> Table:
             {
                 "Hypothesis": name,
                 "Alpha at the start": f"{graph.weights[name] * total:.4g}",
-                "Handed on when rejected": ", ".join(onward) or "nothing",
+                "Passed on when rejected": ", ".join(onward) or "nothing",
             }
         )
     return Table(rows, ("Alpha at the start",))
@@ -415,7 +415,7 @@ def _figures(result: OperatingCharacteristics) -> list[str]:
     made = (
         (boundary_figure(result), "Boundaries on the scale of Z by information", "Looks and boundaries"),
         (stopping_figure(result), "Where trials end, by scenario", "By look"),
-        (graph_figure(result), "How alpha is shared and handed on", "Alpha by hypothesis"),
+        (graph_figure(result), "How alpha is allocated and passed on", "Alpha by hypothesis"),
     )
     return [
         figure_html(figure, label=label, caption=f"{label}; the same numbers are in the table “{table}”.")

@@ -10,6 +10,9 @@ from immunescape.report.tables import number, with_interval
 
 __all__ = ["judged_markdown"]
 
+_TITLES = {"last value stays": "last value carried forward"}
+"""How the page names a predictor where its key in ``judged.json`` differs."""
+
 _HEAD = """# Real patients to whom nothing was fitted
 
 Written by `immunescape judge`. In OAK, LORIS and TOPOSCORE, 30 % of the patients are held out by a hash of their
@@ -17,11 +20,11 @@ identifier (`immunescape.knowledge.held_out`): no distribution, hazard, probabil
 them, with the exceptions below. The statistical predictors are fitted to the other 70 % of the same cohort, with the
 same inputs.
 
-Three things do not follow the split. The hazard of a new lesion in a tumour that does not grow (`new_lesion_base`) was
-estimated from all patients of OAK (0.0136 per month; 0.0054 without those held out, with a standard error of 0.014 over
-resampled patients), and so was its increase with growth. The courses of single lesions from which the hazard of death
-draws tumour sizes include held-out lesions, without their patients' survival. And published results and characteristics
-of whole trials and cohorts, to which the population is fitted, contain their held-out patients.
+Three quantities do not respect the split. The hazard of a new lesion in a tumour that does not grow (`new_lesion_base`)
+was estimated from all patients of OAK (0.0136 per month; 0.0054 without those held out, with a standard error of 0.014
+over resampled patients), and so was its increase with growth. The courses of single lesions from which the hazard of
+death draws tumour sizes include held-out lesions, without their patients' survival. Finally, published results and
+characteristics of whole trials and cohorts, to which the population is fitted, include their held-out patients.
 
 A forecast comes from one large virtual population for each setting, whose patients are weighted by how well they match
 a real patient's covariates; [](twins.md) describes the method and its smoothing. Nothing is simulated for single
@@ -195,12 +198,12 @@ def _monitoring(m: Mapping[str, Any]) -> list[str]:
         against = m["against"].get(name)
         rows.append(
             (
-                name,
+                _TITLES.get(name, name),
                 number(d["median"], 3),
                 with_interval(mean, [low, high], 3),
                 "–" if against is None else with_interval(against[0], against[1:], 3),
                 number(m["regrowth"][name], 2),
             )
         )
-    head = ("predictor", "median error", "mean error", "model less this", "C of regrowth")
+    head = ("predictor", "median error", "mean error", "model minus predictor", "C of regrowth")
     return [*lines, *markdown_table(head, rows)]

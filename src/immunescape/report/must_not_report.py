@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from immunescape.evaluation.mechanism_labels import explanation, labelled
 from immunescape.report.claims_report import effect_text
 from immunescape.report.tables import Table
 from immunescape.report.writing import write_page
@@ -28,7 +29,7 @@ def must_not_table(rows: Sequence[Denied]) -> Table:
                 "No effect": f"{r.statement.low:g} to {r.statement.high:g}",
                 "Effect (95 %)": effect_text(r.effect),
                 "Verdict": r.verdict or "not testable",
-                "Without": "; ".join(f"{m}: {effect_text(e)}, {v}" for m, (e, v) in r.ablated.items()) or "–",
+                "Without": "; ".join(f"{labelled(m)}: {effect_text(e)}, {v}" for m, (e, v) in r.ablated.items()) or "–",
                 "Wrong model": "–" if r.counter is None else r.counter.change,
                 "In the wrong model": "–" if r.wrong is None else f"{effect_text(r.wrong[0])}, {r.wrong[1]}",
                 "Can fail": "yes" if r.can_fail else "no",
@@ -77,5 +78,6 @@ def write_must_not(result: MustNotResult, path: Path, notice: str) -> Path:
         "lead": "; ".join(summary_lines(result)) + ".",
         "notice": notice,
         "groups": groups,
+        "labels": explanation(),
     }
     return write_page(path, "must_not.html", values)

@@ -124,7 +124,7 @@ def drug_page(name: str, model: Model | None = None) -> str:
         lines += ["## Toxicity", "", *markdown_table(("regimen", "quantity", "value", "unit", "grade", "source"), rows)]
     trials = [trial for trial, given in _drugs_by_trial().items() if drug.name in given]
     if trials:
-        lines += ["## Trials that ship and give it", "", ", ".join(f"`{t}`" for t in trials), ""]
+        lines += ["## Included trials that give it", "", ", ".join(f"`{t}`" for t in trials), ""]
     return "\n".join(lines + _claims(drug.name) + _references(model, drug))
 
 
@@ -142,8 +142,8 @@ def biomarker_page(biomarker: Biomarker) -> str:
     lines += markdown_table(("", ""), [(heading, cell(text)) for heading, text in facts if text])
     uses = uses_of_biomarker(biomarker.name)
     for title, entries in (
-        ("Resistance mechanisms that it helps to call", uses["calls"]),
-        ("What it says of a virtual patient", uses["virtual_patient"]),
+        ("Resistance mechanisms that it is used to call", uses["calls"]),
+        ("What it implies for a virtual patient", uses["virtual_patient"]),
     ):
         if entries:
             lines += [f"## {title}", "", *(f"- {cell(e)}" for e in entries), ""]
@@ -292,10 +292,10 @@ def _structure(record: Mechanism) -> list[str]:
     """What it opens to others and what it does to processes that others open."""
     lines = []
     if record.processes:
-        lines += ["Processes that others may modulate:", ""]
+        lines += ["Processes that other mechanisms may modulate:", ""]
         lines += [f"- `{name}`: {cell(meaning)}" for name, meaning in record.processes.items()] + [""]
     if record.pools:
-        lines += ["Sums to which others may add:", ""]
+        lines += ["Pools to which other mechanisms may contribute:", ""]
         lines += [f"- `{pool.name}` ({cell(pool.unit)}): {cell(pool.meaning)}" for pool in record.pools] + [""]
     if record.modulations:
         rows = [(f"`{m.process}`", str(m.effect), f"`{m.pathway}`", f"`{m.strength}`") for m in record.modulations]

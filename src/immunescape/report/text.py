@@ -120,8 +120,8 @@ def print_biomarker(biomarker: Biomarker) -> None:
         if value:
             print(f"{label}: {', '.join(value) if isinstance(value, list) else value}")
     for title, key in (
-        ("Resistance mechanisms that it helps to call", "resistance_mechanisms"),
-        ("What it says of a virtual patient", "virtual_patient"),
+        ("Resistance mechanisms that it is used to call", "resistance_mechanisms"),
+        ("What it implies for a virtual patient", "virtual_patient"),
     ):
         if facts[key]:
             print(f"\n{title}\n" + "\n".join(f"  {line}" for line in facts[key]))

@@ -248,8 +248,8 @@ def _escape(result: TrialResult) -> dict[str, Any]:
         "escape_figure": figure_html(escape_figure(result.escape)),
         "escape_note": f"{result.escape['n']} patients of the arm {result.escape['arm']} whose disease resisted, "
         "treated again with the same random numbers while one mechanism, or one group of their parameters, was "
-        "restored to the reference. Named is what kept them free of progression longest, if by more than "
-        f"{result.escape['least_gain_months']:.1f} months. Growth is no way past the immune system and gains in nearly "
+        "restored to the reference. The one that prolonged progression-free time most is named, if by more than "
+        f"{result.escape['least_gain_months']:.1f} months. Growth is not a form of immune escape and gains in nearly "
         "every patient: it is named only where nothing else gained enough.",
     }
 

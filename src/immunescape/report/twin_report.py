@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from immunescape.evaluation.mechanism_labels import explanation, labelled, step_mechanism
 from immunescape.report.fact_text import biomarker_title, fact_rows, least_likely_text
 from immunescape.report.figures import ARM_COLOURS, figure_html
 from immunescape.report.pictures import Picture, numbers, plotly_script
@@ -20,6 +21,7 @@ from immunescape.report.twin_text import (
     next_rows,
     option_rows,
     score_note,
+    through_rows,
 )
 from immunescape.report.writing import write_page
 from immunescape.units import DAYS_PER_MONTH
@@ -244,6 +246,7 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
     steps = [
         {
             "step": step,
+            "mechanism": labelled(step_mechanism(step)) or "–",
             "limits (share of twins)": f"{100 * share:.0f} %",
             **{r.option.title: f"{r.early[step]:+.2f}" for r in ranking.rows if step in r.early},
         }
@@ -286,6 +289,8 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
             "open_questions": [biomarker_title(n) for n in result.record.open_questions],
             "notes": [*result.record.notes, *twins.notes],
             "steps": Table(steps),
+            "through": Table(through_rows(result)),
+            "labels": explanation(),
             "next_says": [] if result.next is None else result.next.words,
             "next_rows": Table(next_rows(result)),
             "next_note": NEXT_NOTE,

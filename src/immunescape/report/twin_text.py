@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from immunescape.console import print_table
+from immunescape.evaluation.mechanism_labels import labelled, step_mechanism, through_text
 from immunescape.report.fact_text import biomarker_title, fact_rows, least_likely_text, measured_text
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ __all__ = [
     "print_ranking",
     "print_twins",
     "score_note",
+    "through_rows",
 ]
 
 _FIGURES = {
@@ -114,6 +116,18 @@ def option_rows(result: RankedPatient) -> list[dict[str, Any]]:
     return rows
 
 
+def through_rows(result: RankedPatient) -> list[dict[str, Any]]:
+    """One row per option with a drug, in order: the mechanisms through which its drugs act, by what tested them."""
+    from immunescape.model.registry import get_drug
+
+    rows = []
+    for r in result.ranking.rows:
+        through = [f"{name}: {through_text(get_drug(name))}" for name in r.option.drugs]
+        if through:
+            rows.append({"option": r.option.title, "acts through": ". ".join(through)})
+    return rows
+
+
 def more_figure_rows(result: RankedPatient) -> list[dict[str, Any]]:
     """One row per option, in order: the figures that the first table has no room for, with their intervals."""
     rows = []
@@ -154,7 +168,9 @@ def next_rows(result: RankedPatient) -> list[dict[str, Any]]:
         rows.append(
             {
                 "measurement": biomarker_title(r.biomarker),
-                "changes the first choice": f"{frequency_text(r.changed)} twins" if r.shown else "not told from chance",
+                "changes the first choice": f"{frequency_text(r.changed)} twins"
+                if r.shown
+                else "not distinguishable from chance",
                 "expected gain": f"{r.gain:.3f} ({r.low:.3f} to {r.high:.3f})",
                 "narrows the benefit by": f"{100 * r.narrowing:.0f} %",
                 "result: share, first choice": "; ".join(
@@ -167,7 +183,7 @@ def next_rows(result: RankedPatient) -> list[dict[str, Any]]:
 
 NEXT_NOTE = (
     "Value of information over twins, among options of the first choice's level of evidence. Gain: of the score (1 is "
-    "24 months of life), options chosen on some twins and scored on others, so that one below zero is none. What no "
+    "24 months of life), options chosen on some twins and scored on others, so that a negative one means none. What no "
     "twin carries, and what the model misses, has no value here."
 )
 
@@ -198,7 +214,11 @@ def print_ranking(result: RankedPatient) -> None:
         print(f"  Not offered: {sentence}")
     for note in (*result.record.notes, *twins.notes):
         print(f"  ! {note}")
-    shares = ", ".join(f"{step} {100 * share:.0f} %" for step, share in ranking.limiting.items() if share >= 0.05)
+    shares = ", ".join(
+        f"{step} {100 * share:.0f} % ({labelled(step_mechanism(step)) or '–'})"
+        for step, share in ranking.limiting.items()
+        if share >= 0.05
+    )
     print(f"\nLimiting step of the cancer-immunity cycle in the twins at diagnosis: {shares}")
     if result.next is not None:
         print("\nWhat to measure next:")

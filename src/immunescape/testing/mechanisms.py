@@ -69,16 +69,16 @@ def check_drug(drug: Drug, *, folder: Path | None = None, engine: str = "auto") 
     require(isinstance(drug, Drug), f"this is {type(drug).__name__}, not Drug")
     require(not (wrong := wrong_field(drug)), f"'{drug.name}': {wrong}")
     contract.require_dosable(drug)
-    hint = "bring {} in the folder of the entry point in the group 'immunescape.data'"
+    hint = "provide {} in the folder of the entry point in the group 'immunescape.data'"
     require(drug.name in drug_classes(), f"'{drug.name}' has no class: " + hint.format("drug_classes.csv"))
     require(drug.name in usual_doses(), f"'{drug.name}' has no usual dose: " + hint.format("usual_doses.csv"))
     try:
         harm = toxicity((drug.name,))
     except Exception as error:
         raise AssertionError(
-            f"'{drug.name}' has no record of harm: {error}\n  " + hint.format("toxicity.csv")
+            f"'{drug.name}' has no toxicity data: {error}\n  " + hint.format("toxicity.csv")
         ) from error
-    require(harm.grade3 > 0, f"'{drug.name}' does no harm: it would always win")
+    require(harm.grade3 > 0, f"'{drug.name}' has no toxicity: it would always rank first")
     _check(drug, engine)
 
 

@@ -72,7 +72,7 @@ def _check_measurement(record: Biomarker, measurement: object, patient: str) -> 
     where = f"'{record.name}' of {patient}"
     require(isinstance(measurement, Measurement), f"{where} is {type(measurement).__name__}, not Measurement")
     assert isinstance(measurement, Measurement)
-    require(measurement.name == record.name, f"{where} bears the name '{measurement.name}'")
+    require(measurement.name == record.name, f"{where} is named '{measurement.name}'")
     require(measurement.unit == record.unit, f"{where} is in '{measurement.unit}', not '{record.unit}'")
     if measurement.value is None:
         return
@@ -80,7 +80,9 @@ def _check_measurement(record: Biomarker, measurement: object, patient: str) -> 
     if isinstance(measurement.value, float):
         require(math.isfinite(measurement.value), f"{where} is {measurement.value}")
     if record.words and isinstance(measurement.value, str):
-        require(measurement.value in record.words, f"{where} is '{measurement.value}', which is none of its words")
+        require(
+            measurement.value in record.words, f"{where} is '{measurement.value}', which is not one of its categories"
+        )
 
 
 def check_reader(reader: Reader | str, example: Path, *, options: Mapping[str, Any] | None = None) -> Partial:

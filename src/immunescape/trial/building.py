@@ -209,7 +209,7 @@ class Builder:
                     return None
         allowed = tuple(w for w in (block.require or words) if w not in block.exclude)
         if not allowed:
-            self.refuse("no driver is left: what is required is also excluded", path)
+            self.refuse("no driver remains: those required are also excluded", path)
             return None
         return Criterion("driver", allowed)
 
@@ -415,7 +415,7 @@ class Builder:
             self.refuse(
                 f"line {first} of treatment needs {first - 1} before it, 'prior' has {len(prior)}",
                 ("population", "line"),
-                "Say under 'prior:' what patients had received, and with what outcome.",
+                "State under 'prior:' which treatments patients had received, and their outcome.",
             )
         stage = next((c.allowed for c in population.criteria if c.covariate == "stage"), ())
         if last is not None and len(prior) > last - 1 and "IV" in stage:
@@ -423,7 +423,8 @@ class Builder:
             self.refuse(
                 f"'prior' has {lines}, but the trial gives line {last}",
                 ("prior",),
-                hint=f"Write 'line: {len(prior) + 1}' under 'population' for patients who had it before, or leave out"
+                hint=f"Write 'line: {len(prior) + 1}' under 'population' for patients who had received it "
+                "before, or leave out"
                 " 'prior'.",
             )
 
@@ -449,7 +450,7 @@ class Builder:
             km: dict[str, Any] = {end: tuple((p.months, p.percent) for p in points) for end, points in arm.km.items()}
             for end, points in km.items():
                 if any(a[0] >= b[0] or a[1] < b[1] for a, b in itertools.pairwise(points)):
-                    self.refuse("a survival curve goes forward in time and never up", (*where, "km", end))
+                    self.refuse("a survival curve advances in time and never rises", (*where, "km", end))
             fields: dict[str, Any] = {n: getattr(arm, n) for n in type(arm).model_fields}
             published_arms.append(PublishedArm(**{**fields, "km": km}))
         order = [arm.name for arm in sorted(arms, key=lambda arm: arm.role == "control")]

@@ -154,7 +154,7 @@ def _check_request(trial: Trial, patients: int | None, seed: int, cores: int, pa
         raise InputError(f"the seed is {seed}", hint="Seeds are 0 or more.")
     if paired and not trial.can_pair:
         raise InputError(
-            "an arm has a mix of its own, so that the arms cannot share their patients",
+            "an arm has its own mix, so that the arms cannot share their patients",
             where=trial.file or None,
             hint="Run without --paired.",
         )
@@ -242,7 +242,7 @@ class _Gathered:
         if not self.collected and self.candidates >= GIVE_UP:
             raise InputError(
                 f"none of {self.candidates} candidates could enter the trial",
-                hint="Widen the eligibility, or ask less of the prior lines.",
+                hint="Widen the eligibility, or relax the requirements on the prior lines.",
             )
 
     @property

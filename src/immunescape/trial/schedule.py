@@ -138,7 +138,7 @@ def _segment(cursor: Cursor, before: list[Segment]) -> Segment:
     cursor.accept("at")
     if cursor.at("baseline", "screening"):
         raise cursor.error(
-            f"'{cursor.now.text}' is no visit of the schedule",
+            f"'{cursor.now.text}' is not a visit of the schedule",
             hint="The scan before the first dose is always made: leave it out.",
         )
     if not cursor.at(*_UNITS):

@@ -90,7 +90,7 @@ class ScheduleReader(ItemReader):
 
     def refuse_biweekly(self, item: Item, token: Token) -> None:
         """``biweekly`` is twice a week to some and every two weeks to others."""
-        raise self.cursor.error("'biweekly' means two things", hint="Write 'every 2 weeks'.")
+        raise self.cursor.error("'biweekly' is ambiguous", hint="Write 'every 2 weeks'.")
 
     # on which days, how many times -----------------------------------------------------------------------------------
 

@@ -57,18 +57,18 @@ class PdL1(_Block):
 class Drivers(_Block):
     """Oncogenic drivers."""
 
-    exclude: list[str] = Field(default=[], description="Drivers that keep a patient out, e.g. [EGFR, ALK].")
+    exclude: list[str] = Field(default=[], description="Drivers that exclude a patient, e.g. [EGFR, ALK].")
     require: list[str] = Field(default=[], description="Drivers of which a patient must have one.")
 
 
 class PopulationBlock(_Block):
-    """Who is enrolled."""
+    """Patients enrolled."""
 
     stage: list[str] | str = Field(description="Stage or stages: III, IV.")
     line: int | str = Field(description="Line of treatment that the trial gives: 1, 2 or '2+'.")
     histology: list[str] | str = Field(default="any", description="squamous, nonsquamous or any.")
-    pdl1: PdL1 | None = Field(default=None, description="PD-L1 criterion; leave out where it plays no part.")
-    drivers: Drivers | None = Field(default=None, description="Oncogenic drivers; leave out where they play no part.")
+    pdl1: PdL1 | None = Field(default=None, description="PD-L1 criterion; omit if it is not a criterion.")
+    drivers: Drivers | None = Field(default=None, description="Oncogenic drivers; omit if they are not a criterion.")
     ecog: list[int] | None = Field(default=None, description="Allowed ECOG performance status, e.g. [0, 1].")
     covariates: dict[str, Any] = Field(
         default={},
@@ -116,10 +116,12 @@ class PriorBlock(_Treatment):
     outcome: Literal["progressed", "not progressed"] = Field(
         description="What must have happened before the patient may enter."
     )
-    months: float = Field(gt=0, le=600, description="Within how many months (progressed), or after how many (not).")
+    months: float = Field(
+        gt=0, le=600, description="Progressed: within this many months; not progressed: for this many months."
+    )
     washout_days: float = Field(default=0, ge=0, le=3650, description="Pause before the trial's first dose.")
     share: float = Field(
-        default=1.0, gt=0, le=1, description="Share of the patients who had this line; the others pass it over."
+        default=1.0, gt=0, le=1, description="Share of the patients who had this line; the others skip it."
     )
 
 
@@ -129,9 +131,9 @@ class CrossoverBlock(_Block):
     to: str | list[ChoiceBlock] = Field(description="Regimen text, or a list of choices.")
     fraction: Share = Field(description="Share of patients who switch.")
     of: Literal["progressed", "randomised"] = Field(
-        default="progressed", description="Whom the share counts: those who progressed, or all of the arm."
+        default="progressed", description="Denominator of the share: those who progressed, or the whole arm."
     )
-    when: Literal["progression"] = Field(default="progression", description="The moment of the switch.")
+    when: Literal["progression"] = Field(default="progression", description="Time of the switch.")
 
 
 class SubsequentBlock(_Treatment):
@@ -139,7 +141,7 @@ class SubsequentBlock(_Treatment):
 
     fraction: Share = Field(description="Share of patients who receive it.")
     of: Literal["progressed", "randomised"] = Field(
-        default="progressed", description="Whom the share counts: those who progressed without crossover, or all."
+        default="progressed", description="Denominator of the share: those who progressed without crossover, or all."
     )
 
 
@@ -168,12 +170,12 @@ class RandomisationBlock(_Block):
 
 
 class EndpointsBlock(_Block):
-    """What is measured."""
+    """Endpoints."""
 
     primary: list[Endpoint] = Field(min_length=1, description=f"Primary endpoints, of {', '.join(ENDPOINTS)}.")
     secondary: list[Endpoint] = Field(default=[], description="Secondary endpoints.")
     confirmation: bool = Field(default=True, description="Whether a response must be confirmed by a later scan.")
-    assessor: Literal["central", "investigator"] = Field(default="investigator", description="Who reads the scans.")
+    assessor: Literal["central", "investigator"] = Field(default="investigator", description="Assessor of the scans.")
 
 
 class DataCutBlock(_Block):
@@ -243,10 +245,13 @@ class TrialFile(_Block):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Short name: lower case, digits and hyphens.")
     title: str = Field(min_length=1, description="One line for reports.")
-    description: str = Field(default="", description="What the trial asked; anything a reader should know.")
+    description: str = Field(default="", description="The trial's question, and anything a reader should know.")
     registry: str | None = Field(default=None, description="Registry number, e.g. NCT02142738.")
     year: int | None = Field(
-        default=None, ge=1970, le=2100, description="Year of the first patient: decides on what follows progression."
+        default=None,
+        ge=1970,
+        le=2100,
+        description="Year of the first patient; determines the default later lines of treatment.",
     )
     later_lines: Literal["default", "as written"] = Field(
         default="default",
@@ -254,12 +259,12 @@ class TrialFile(_Block):
         " the arms say.",
     )
     references: list[str] = Field(default=[], description="Keys of the bibliography, or free text.")
-    population: PopulationBlock = Field(description="Who is enrolled.")
+    population: PopulationBlock = Field(description="Patients enrolled.")
     prior: list[PriorBlock] = Field(
         default=[], description="Lines before the trial, simulated as a run-in; oldest first."
     )
     arms: list[ArmBlock] = Field(min_length=1, description="Experimental arms first, the control last.")
-    randomisation: RandomisationBlock = Field(default=RandomisationBlock(), description="How patients were assigned.")
+    randomisation: RandomisationBlock = Field(default=RandomisationBlock(), description="Randomisation.")
     lesions: Literal["several", "single"] = Field(
         default="several",
         description="several: each lesion is simulated, and micrometastases become new lesions; single: target lesions"
@@ -271,7 +276,7 @@ class TrialFile(_Block):
         " inhibitions of a process are capacities in series; full: both; none: all mechanisms act in all patients, and"
         " pathways multiply.",
     )
-    visits: str = Field(description="When tumours are scanned, e.g. 'weeks 6 and 12 then every 9 weeks'.")
+    visits: str = Field(description="Schedule of tumour scans, e.g. 'weeks 6 and 12 then every 9 weeks'.")
     follow_up_months: float | None = Field(
         default=None,
         gt=0,
@@ -291,7 +296,7 @@ class TrialFile(_Block):
         le=3650,
         description="Day of resection after neoadjuvant treatment; gives rates of pathological response (mpr, pcr).",
     )
-    endpoints: EndpointsBlock = Field(description="What is measured.")
+    endpoints: EndpointsBlock = Field(description="Endpoints.")
     data_cuts: list[DataCutBlock] = Field(default=[], description="Analyses as published.")
     published: PublishedBlock | None = Field(default=None, description="Published results.")
 

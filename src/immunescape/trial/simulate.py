@@ -135,7 +135,7 @@ class BlockSimulator:
         """Clones that no lesion has at diagnosis."""
         if trial.lesions == "several":
             if grower is None:
-                raise InputError("a trial of several lesions needs what grows them", hint="Pass `grower`.")
+                raise InputError("a trial of several lesions needs a grower", hint="Pass `grower`.")
             self._lanes = LaneMaker(model, compiled.states, grower, seed, self.fit, self.models.lesions)
 
     # --- patients ---------------------------------------------------------------------------------------------------

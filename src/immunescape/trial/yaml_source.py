@@ -167,7 +167,7 @@ def validation_problem(source: Source, detail: Mapping[str, Any]) -> InputError:
         words = re.findall(r"'([^']*)'", context["expected"])
         return unknown_word("word", str(given), words, where=where)  # type: ignore[return-value]
     if kind == "string_type" and not isinstance(given, (dict, list)):
-        return InputError(f"a text is expected, not {given!r}", where=where, hint="Put it into quotes.")
+        return InputError(f"text is expected, not {given!r}", where=where, hint="Put it into quotes.")
     if kind == "string_pattern_mismatch":
         return InputError(
             f"'{given}' is not a valid name", where=where, hint="Use lower case, digits and hyphens only."

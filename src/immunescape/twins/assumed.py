@@ -148,7 +148,9 @@ def assumed_strengths(
     from immunescape.trial.runner import model_digest, numbers_digest, run_trial
 
     if draws < _FEWEST:
-        raise InputError(f"{draws} draws give no spread", hint=f"At least {_FEWEST}; 24 or more to ship.")
+        raise InputError(
+            f"{draws} draws are too few for a spread", hint=f"At least {_FEWEST}; 24 or more for a release."
+        )
     if out is not None:
         check_folder(out)
     used = dict(regimens_of_classes() if kinds is None else kinds)

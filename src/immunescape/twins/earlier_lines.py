@@ -166,7 +166,7 @@ class EarlierLines:
             said += f" ({lost})"
         return InputError(
             f"only {ess:.0f} of {self.followed} twins have the patient's course up to this line; {enough:.0f} are "
-            f"needed. What costs most: {said}",
+            f"needed. The most restrictive: {said}",
             hint=self._hint(worst),
         )
 

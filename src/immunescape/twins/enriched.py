@@ -121,9 +121,10 @@ def enriched_trial(outcomes: Sequence[pd.DataFrame], *, seed: int = 1) -> Enrich
                     best = (z, pair, positive, half, (str(column).removeprefix(RESULT), *words))
     if best is None:
         raise InputError(
-            "no measurement tells a group of twins in which an option is ahead of the standard: no enriched trial is "
+            "no measurement identifies a group of twins in which an option is ahead of the standard: no "
+            "enriched trial is "
             "suggested",
-            hint="More twins (--twins) or patients tell smaller differences.",
+            hint="More twins (--twins) or patients resolve smaller differences.",
         )
     _, pair, positive, half, (biomarker, yes, no) = best
     return _described(pair, positive, ~half, biomarker, (yes, no), patients)
@@ -226,7 +227,7 @@ def _described(
         raise InputError(
             f"{titles['option']} seemed ahead where {short_name(biomarker)} is {words[0]}, but the twins that were not "
             "used to choose it do not confirm it: no enriched trial is suggested",
-            hint="More twins (--twins) or patients tell smaller differences.",
+            hint="More twins (--twins) or patients resolve smaller differences.",
         )
     return EnrichedTrial(
         biomarker=biomarker,

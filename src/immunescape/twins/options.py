@@ -49,7 +49,7 @@ _CLASS_TITLES = {
     "flora": "flora",
 }
 """Class in ``drug_classes.csv`` -> as the tables of regimens call it."""
-_OPTION_HINT = "A list of options: - name: …, regimen: …, and where one is due reason: …"
+_OPTION_HINT = "A list of options: - name: …, regimen: …, and, where required, reason: …"
 
 
 @dataclass(frozen=True, kw_only=True)

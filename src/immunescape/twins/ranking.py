@@ -220,7 +220,7 @@ def read_weights(words: Sequence[str]) -> dict[str, float]:
     for text_of in words:
         name, sign, text = (piece.strip() for piece in text_of.partition("="))
         if not sign:
-            raise InputError(f"'{text_of}' is no NAME=NUMBER", hint="For example: --weight toxicity=0.2")
+            raise InputError(f"'{text_of}' is not of the form NAME=NUMBER", hint="For example: --weight toxicity=0.2")
         if name not in weights:
             raise unknown_word("weight", name, weights)
         try:

@@ -197,7 +197,7 @@ def shipped_uncertainty(factors: FloatArray) -> RankingUncertainty:
     strengths, classes, now = shipped_strengths(), shipped_class_errors(), numbers_digest()
     notes = []
     if strengths is None:
-        notes.append("Intervals do not include the uncertainty of assumed strengths: no draws of them ship.")
+        notes.append("Intervals do not include the uncertainty of assumed strengths: no draws of them are included.")
     elif strengths.model != now:
         notes.append("The draws of assumed strengths were simulated with an earlier state of the model.")
     if not classes.kinds:
@@ -205,7 +205,7 @@ def shipped_uncertainty(factors: FloatArray) -> RankingUncertainty:
     elif classes.model and not now.startswith(classes.model):
         notes.append("The errors by class of regimen are those of an earlier state of the model.")
     if not len(factors):
-        notes.append("No posterior of the fit ships, so intervals do not include it.")
+        notes.append("No posterior of the fit is included, so intervals do not include it.")
     return RankingUncertainty(factors, strengths or AssumedMoves({}), classes, tuple(notes))
 
 

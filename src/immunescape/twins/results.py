@@ -118,7 +118,7 @@ def possible_results(
     for k, biomarker in enumerate(sorted(dict.fromkeys(open_questions))):
         links = [link for link in profile_links() if link.biomarker == biomarker]
         if not links:
-            left.append((biomarker, "nothing in the model stands for it"))
+            left.append((biomarker, "it has no counterpart in the model"))
             continue
         target = links[0].target
         if target in settled:
@@ -126,7 +126,7 @@ def possible_results(
             continue
         x = _values(links[0], table, observables)
         if x is None:
-            left.append((biomarker, f"the twins do not carry {target}"))
+            left.append((biomarker, f"the twins do not represent {target}"))
         elif links[0].when:
             results.append(PossibleResults(biomarker, target, *_of_words(links, x)))
         else:

@@ -102,7 +102,7 @@ class NextMeasurements:
     def words(self) -> tuple[str, ...]:
         """What may be said, in sentences."""
         if not self.rows:
-            return ("Nothing that the twins carry is left to be measured.",)
+            return ("Everything that the twins represent has been measured.",)
         if self.options < 2:
             return (f"{self.first} is the only option of its level of evidence: no measurement can change the choice.",)
         said = [_sentence(row) for row in self.rows if row.shown]
@@ -110,7 +110,7 @@ class NextMeasurements:
         if rest:
             other = "other " if said else ""
             them = ": " + ", ".join(rest) if len(rest) <= _NAMED else f" any of {len(rest)} {other}measurements"
-            said.append(f"In no twin can a change of the first choice be told from chance by{them}.")
+            said.append(f"In no twin can a change of the first choice be distinguished from chance by{them}.")
         narrow = sorted((r for r in self.rows if r.narrowing >= 0.02), key=lambda r: -r.narrowing)[:3]
         over = f" over {self.against}" if self.against else ""
         if narrow:

@@ -208,7 +208,7 @@ def test_a_changed_reference_is_refused(tmp_path: Path) -> None:
         load_reference(tmp_path / "none")
     with pytest.raises(InputError, match="too few"):
         reference_build(_study(5), "y", tmp_path / "y")
-    with pytest.raises(InputError, match="cannot name"):
+    with pytest.raises(InputError, match="not a valid name"):
         reference_build(_study(20), "../y")
 
 

@@ -84,7 +84,7 @@ def test_a_gut_that_the_table_does_not_tell_is_not_assessable(tmp_path):
     (tmp_path / "manifest.yaml").write_text("study: x\nfiles:\n  - {file: t.biom, format: biom, day: 0}\n")
     found = measure(load_study(tmp_path), NAMES)
     assert found["akkermansia"]["p"].status == "not_assessable"
-    assert "does not tell its species" in found["akkermansia_level"]["p"].note
+    assert "does not give its species" in found["akkermansia_level"]["p"].note
     assert "of the 82 species" in found["toposcore_class"]["p"].note
     named = [[*t[:-1], "s__muciniphila"] if "g__Akkermansia" in t else t for t in taxonomy]
     (tmp_path / "t.biom").write_text(json.dumps(table(named)))

@@ -41,8 +41,8 @@ def states(made: Any) -> set[str]:
 def test_genera_of_another_site_are_no_stool(taxa: dict[str, int], profiled: Profiled) -> None:
     made = profiled({"m.tsv": (metaphlan(taxa), {"format": "metaphlan"})})
     assert states(made) == {"not_assessable"}
-    assert "not taken for stool" in made.measured["akkermansia"]["P1"].note
-    assert "not taken for stool" in " ".join(made.study.problems)
+    assert "not treated as stool" in made.measured["akkermansia"]["P1"].note
+    assert "not treated as stool" in " ".join(made.study.problems)
     for mechanism in ("akkermansia_absence", "dysbiosis"):
         if mechanism in made.calls.states.columns:
             assert made.calls.call("P1", mechanism).state == "not_assessable"

@@ -47,7 +47,7 @@ def test_only_t_cell_receptors_of_one_locus_count(
     richness = made.measured["tcr_richness"]["P1"]
     assert richness.note.startswith(f"{locus}, {clones} clones")
     if any(x.startswith("IG") for x in loci):
-        assert "no T cell receptors" in " ".join(made.study.problems)
+        assert "not T-cell receptors" in " ".join(made.study.problems)
     assert ("not counted" in richness.note) == (sum(x.startswith("TR") for x in loci) > 1)
 
 

@@ -380,7 +380,7 @@ def test_responses_that_are_no_recist_words_are_told(tmp_path: Path) -> None:
     rows = "PATIENT_ID\tRESPONSE\nP1\tresponder\nP2\tPR\n"
     study = study_of(tmp_path, {"data_clinical_patient.txt": rows})
     assert study.patients.set_index("patient")["best_response"].tolist()[:2] == [None, "PR"]
-    assert told(study, "'responder'", "no RECIST words")
+    assert told(study, "'responder'", "not RECIST categories")
 
 
 EXOME = (
@@ -434,7 +434,7 @@ def test_exome_and_panel_stand_side_by_side(tmp_path: Path) -> None:
 def test_nothing_is_taken_for_an_exome_that_may_be_a_panel(description: str, tmp_path: Path) -> None:
     study = exome_study(tmp_path, description)
     assert study.covered("B2M") == {"P1": None, "P2": None, "P3": None}
-    assert told(study, "3 samples were sequenced with a panel that nothing names")
+    assert told(study, "3 samples were sequenced with an unnamed panel")
 
 
 def test_the_exome_of_a_study_is_declared_in_a_manifest(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_drivers_that_nobody_tested_are_not_called_unseen(tmp_path: Path) -> Non
     assert alone.caveat == "not excluded: EGFR, ALK"
     both = ProfiledStudy(profiled(tmp_path / "b", {"pdl1.csv": text, "mutations.maf": maf(*SEEN)}))
     sequenced = both.patients["S1"].stratum
-    assert sequenced.title == "No driver seen, PD-L1 ≥ 50 %"
+    assert sequenced.title == "No driver detected, PD-L1 ≥ 50 %"
 
 
 def test_the_hint_for_transcripts_keeps_the_format_of_one_sample(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_saliva_that_is_declared_as_stool_is_doubted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "name", "text", "advice"),
     [
-        ("format: expression, unit: fpkm", "e.tsv", "gene\tP1\nSTK11\t3\n", "Make TPM of it"),
+        ("format: expression, unit: fpkm", "e.tsv", "gene\tP1\nSTK11\t3\n", "Convert it to TPM"),
         ("format: labs", "l.csv", "patient,day,analyte,value,unit\nP,2024-03-01,CRP,4,mg/L\n", "Days count from"),
         ("format: labs", "l.csv", "patient,day,analyte,value,unit\nP,soon,CRP,4,mg/L\n", "decimal point"),
     ],

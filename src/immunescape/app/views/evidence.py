@@ -10,12 +10,13 @@ from shiny import Inputs, Outputs, Session, render, ui
 
 from immunescape.app.evidence import COMMANDS, PAGES, PYTHON, claim_rows, page_text, prediction_rows
 from immunescape.app.views.parts import choose, downloaded, joined, reproduce, table_tag
+from immunescape.evaluation.mechanism_labels import explanation
 
 __all__ = ["evidence_server", "evidence_ui"]
 
 _SHOWN = 60
 MORE = {
-    "claims": "All claims that are simulated, to search",
+    "claims": "All simulated claims, searchable",
     "predictions": "Predictions of trials whose results were not known",
 }
 """Pages that are tables, beside those that are texts."""
@@ -25,7 +26,7 @@ def evidence_ui() -> Tag:
     """One page at a time; claims can be searched."""
     return tags.div(
         tags.p(
-            "What ships with the package: results as they were stored, with misses reported as misses. Nothing is "
+            "Results included in the package, as stored; missed aims are reported as missed. Nothing is "
             "simulated here.",
             class_="isc-lead",
         ),
@@ -43,7 +44,7 @@ def evidence_server(input: Inputs, output: Outputs, session: Session) -> None:
         name = input.e_page()
         if name == "claims":
             return joined(
-                ui.input_text("e_search", "Words that a claim holds", "", update_on="change"),
+                ui.input_text("e_search", "Words in a claim", "", update_on="change"),
                 ui.output_ui("e_claims"),
                 ui.download_button("e_csv", "All claims, CSV", class_="btn-sm btn-outline-secondary"),
             )
@@ -52,7 +53,7 @@ def evidence_server(input: Inputs, output: Outputs, session: Session) -> None:
             return table_tag(rows, f"{len(rows)} predictions; hazard ratios with 95 % intervals at the planned size")
         text = page_text(name) if name in PAGES else ""
         if not text:
-            return tags.p("This page did not ship with this installation.", class_="isc-missing")
+            return tags.p("This page is not part of this installation.", class_="isc-missing")
         return joined(
             tags.article(ui.markdown(text), class_="isc-page"),
             ui.download_button("e_page_file", "This page, Markdown", class_="btn-sm btn-outline-secondary"),
@@ -64,7 +65,7 @@ def evidence_server(input: Inputs, output: Outputs, session: Session) -> None:
         every = await asyncio.to_thread(claim_rows)  # seconds, the first time
         rows = [r for r in every if all(w in " ".join(r.values()).casefold() for w in words)]
         shown = f"{len(rows)} of {len(every)} claims" + (f", the first {_SHOWN}" if len(rows) > _SHOWN else "")
-        return table_tag(rows[:_SHOWN], shown)
+        return joined(table_tag(rows[:_SHOWN], shown), tags.p(explanation(), class_="isc-hint"))
 
     @render.ui
     def e_code() -> Any:

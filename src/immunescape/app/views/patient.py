@@ -37,6 +37,7 @@ from immunescape.app.views.parts import (
     table_tag,
 )
 from immunescape.errors import ImmunescapeError
+from immunescape.evaluation.mechanism_labels import explanation
 from immunescape.trial.covariates import COVARIATES
 
 __all__ = ["patient_server", "patient_ui"]
@@ -104,7 +105,7 @@ def patient_ui() -> Tag:
             "Relieves one step after the other from day 0, with every planned dose; compares the tumour at month 6.",
             class_="isc-hint",
         ),
-        ui.input_action_button("p_limit", "Which step limits?", class_="btn-outline-primary btn-sm"),
+        ui.input_action_button("p_limit", "Which step is limiting?", class_="btn-outline-primary btn-sm"),
         ui.output_ui("p_steps"),
         ui.output_ui("p_patient"),
         tags.h3("Export", style="margin-top: 1rem"),
@@ -125,7 +126,7 @@ def patient_ui() -> Tag:
     proposals = json.dumps(suggestions()).replace("<", "\\u003c")
     return tags.div(
         tags.p(
-            "One virtual patient at diagnosis, drawn with the covariates that you set (the others as they go together "
+            "One virtual patient at diagnosis, drawn with the covariates that you set (the others correlated "
             "with them), simulated with the same random numbers under two regimens. One patient says nothing about a "
             "population.",
             class_="isc-lead",
@@ -295,7 +296,8 @@ def patient_server(input: Inputs, output: Outputs, session: Session, simulator: 
         names = [f"{'ABCDEFGH'[k]}: {step.sentence}" for k, step in enumerate(limiting)]
         rows = step_rows(limiting)
         caption = "How much smaller the tumour is at month 6 with the step relieved"
-        return joined(tags.ul(*[tags.li(t) for t in names]), table_tag(rows, caption, list(rows[0])[2:]))
+        hint = tags.p(explanation(), class_="isc-hint")
+        return joined(tags.ul(*[tags.li(t) for t in names]), table_tag(rows, caption, list(rows[0])[3:]), hint)
 
     @render.ui
     def p_patient() -> Any:

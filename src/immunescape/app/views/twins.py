@@ -43,12 +43,12 @@ def twins_ui(most_twins: int) -> Tag:
         ui.input_numeric("w_at", "Day of the decision, from the first dose of immunotherapy", 0, min=0, step=1),
         slider("w_twins", "Twins", 200, most_twins, 50, 200),
         ui.input_numeric("w_seed", "Seed of the twins", 1, min=0, step=1),
-        ui.input_text("w_regimen", "Forecast of another regimen than the files' line", "", spellcheck="false"),
+        ui.input_text("w_regimen", "Forecast under a regimen other than the recorded line", "", spellcheck="false"),
         run_buttons("w", "Draw the twins"),
         tags.details(
             tags.summary("Weights, margin and own regimens of the ranking"),
             *weights,
-            slider("k_margin", "Loss of survival at 12 months that is not worse", 0.0, 0.2, 0.01, MARGIN),
+            slider("k_margin", "Non-inferiority margin in survival at 12 months", 0.0, 0.2, 0.01, MARGIN),
             ui.input_text_area("k_options", "Own regimens as YAML", "", rows=4, spellcheck="false", width="100%"),
             tags.p("For example: ", tags.code(_SAMPLE), class_="isc-hint"),
         ),
@@ -64,7 +64,7 @@ def twins_ui(most_twins: int) -> Tag:
     lead = tags.p(
         "Twins are virtual patients conditioned on the patient's measurements; what is not assessable varies among "
         "them as it does among patients. Regimens of the setting are simulated on the same twins. The model "
-        "underneath has no validated skill (see Evidence): the order is what it says, and no treatment advice.",
+        "underneath has no validated skill (see Evidence): the order is the model's and is not treatment advice.",
         class_="isc-lead",
     )
     return tags.section(
@@ -210,13 +210,13 @@ def _rest(result: Mapping[str, Any]) -> Sequence[Tag]:
     def listed(title: str, texts: Sequence[str]) -> list[Tag]:
         return [tags.h3(title), tags.ul(*[tags.li(t) for t in texts])] if texts else []
 
-    following, steps, facts = result["next"], result["steps"], result["facts"]
+    following, steps, through, facts = result["next"], result["steps"], result["through"], result["facts"]
     return [
-        *listed("Trials that speak against an option", result["against"]),
+        *listed("Trials that contradict an option", result["against"]),
         *listed("Not offered", result["left"]),
         *listed("What to measure next", following["words"]),
         tags.details(
-            tags.summary("Value of each measurement that was not made"),
+            tags.summary("Value of each measurement not made"),
             table_tag(following["rows"], "What a result would change"),
             tags.p(following["note"], class_="isc-hint"),
             class_="isc-block",
@@ -224,6 +224,8 @@ def _rest(result: Mapping[str, Any]) -> Sequence[Tag]:
         tags.details(
             tags.summary("What the ranking rests on"),
             table_tag(steps["rows"], steps["title"], steps["numeric"]),
+            table_tag(through["rows"], through["title"]),
+            tags.p(steps["labels"], class_="isc-hint"),
             table_tag(facts["rows"], facts["title"], facts["numeric"]),
             *_remarks(result),
             class_="isc-block",

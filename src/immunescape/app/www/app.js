@@ -102,7 +102,7 @@
     let text = "";
     if (large) text = large.name + " is too large: a file may have " + box.dataset.fileMb + " MB.";
     else if (files.length > box.dataset.files) text = "Too many files: at most " + box.dataset.files + "; send a zip.";
-    else if (total > box.dataset.totalMb * 1048576) text = "Together too large: at most " + box.dataset.totalMb + " MB.";
+    else if (total > box.dataset.totalMb * 1048576) text = "The files together are too large: at most " + box.dataset.totalMb + " MB.";
     box.querySelector(".isc-upload-error").textContent = text;
     if (text) { event.stopImmediatePropagation(); event.preventDefault(); field.value = ""; }
   }, true);

@@ -190,10 +190,10 @@ def refuse_duplicates(refuse: Refuse, names: list[str], what: str, *path: str) -
     for k, name in enumerate(names):
         if plain[k] in plain[:k]:
             refuse(
-                f"{what} '{name.strip()}' is given twice (names that differ in case or spaces only are one name)"
+                f"{what} '{name.strip()}' is given twice (names that differ only in case or spaces count as the same)"
                 if name not in names[:k]
                 else f"{what} '{name}' is given twice",
                 *path,
                 name if path == ("endpoints",) else k,
-                hint="Give each a name of its own.",
+                hint="Give each a unique name.",
             )

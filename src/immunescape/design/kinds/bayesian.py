@@ -49,9 +49,9 @@ def _check(file: Any, refuse: Refuse) -> None:
     if block is None:
         return
     if not block.adaptive and {"power", "floor"} & block.model_fields_set:
-        refuse("'power' and 'floor' are read where 'adaptive' is true", "bayesian")
+        refuse("'power' and 'floor' apply only if 'adaptive' is true", "bayesian")
     if block.threshold is not None and "calibration" in block.model_fields_set:
-        refuse("'calibration' is read where no threshold is given", "bayesian", "calibration")
+        refuse("'calibration' applies only if no threshold is given", "bayesian", "calibration")
 
 
 KIND = DesignKind(

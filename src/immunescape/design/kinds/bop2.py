@@ -31,7 +31,8 @@ def _make(block: Bop2Block, file: Any, endpoints: tuple[Endpoint, ...]) -> tuple
     read_after = next((e.months + e.lag for e in endpoints if e.name == block.endpoint), 0.0)
     if any(look.follow_up < read_after - 1e-9 for look in looks):
         building.refuse(
-            f"the response is read {read_after:g} months after entry, and a look comes before its patients are read",
+            f"the response is read {read_after:g} months after entry, and a look comes before its patients "
+            "have been assessed",
             "looks",
             hint=f"Give each look follow_up: {read_after:g}.",
         )

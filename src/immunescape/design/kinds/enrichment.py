@@ -20,7 +20,7 @@ class PopulationBlock(Block):
     """A population that may be tested."""
 
     name: Name = Field(description="Name.")
-    strata: list[str] = Field(min_length=1, description="Strata that it takes in.")
+    strata: list[str] = Field(min_length=1, description="Strata that it includes.")
 
 
 class EnrichmentBlock(Block):
@@ -72,10 +72,13 @@ def _check(file: Any, refuse: Refuse) -> None:
         refuse_repeated_strata(refuse, population.strata, *path, k, "strata")
         if any(set(population.strata) == set(p.strata) for p in block.populations[:k]):
             refuse(
-                f"population '{population.name}' has the strata of another one", *path, k, hint="Remove one of the two."
+                f"population '{population.name}' has the same strata as another population",
+                *path,
+                k,
+                hint="Remove one of the two.",
             )
     if block.choose == "best" and "bound" in block.model_fields_set:
-        refuse("'bound' goes with threshold and conditional-power: it would be ignored", "enrichment", "bound")
+        refuse("'bound' applies only to threshold and conditional-power: it would be ignored", "enrichment", "bound")
     if block.choose == "conditional-power" and not 0 < block.bound < 1:
         refuse(
             f"a bound on conditional power lies between 0 and 1, not {block.bound:g}",
@@ -84,11 +87,11 @@ def _check(file: Any, refuse: Refuse) -> None:
             hint="Such as 0.3.",
         )
     if block.decide_on is None and "first_follow_up" in block.model_fields_set:
-        refuse("'first_follow_up' goes with 'decide_on': it would be ignored", "enrichment", "first_follow_up")
+        refuse("'first_follow_up' applies only with 'decide_on': it would be ignored", "enrichment", "first_follow_up")
     if block.decide_on is not None and block.decide_on == file.endpoint:
         refuse("'decide_on' names the endpoint that is tested", "enrichment", "decide_on", hint="Leave it out.")
     if block.decide_on is None and "decide_test" in block.model_fields_set:
-        refuse("'decide_test' is read where 'decide_on' names an endpoint", "enrichment", "decide_test")
+        refuse("'decide_test' applies only if 'decide_on' names an endpoint", "enrichment", "decide_test")
 
 
 def _tests(file: Any) -> list[Located]:

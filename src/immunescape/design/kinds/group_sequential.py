@@ -21,10 +21,12 @@ __all__ = ["KIND"]
 class ReestimationBlock(Block):
     """Sample-size re-estimation, by conditional power or blinded."""
 
-    kind: Literal["conditional-power", "blinded"] = Field(default="conditional-power", description="What it goes by.")
+    kind: Literal["conditional-power", "blinded"] = Field(
+        default="conditional-power", description="Basis of the re-estimation."
+    )
     look: int = Field(ge=1, description="Interim look.")
-    target: Share = Field(default=0.9, description="conditional-power: what is aimed at.")
-    promising: Share = Field(default=0.3, description="conditional-power: from which on the size is raised.")
+    target: Share = Field(default=0.9, description="conditional-power: target.")
+    promising: Share = Field(default=0.3, description="conditional-power: lower limit of the promising zone.")
     assumed: Positive | None = Field(
         default=None,
         description="blinded: response rate of both arms together, or events per patient-month, as planned.",
@@ -85,7 +87,7 @@ def _reestimation(block: ReestimationBlock) -> Reestimation | BlindedReestimatio
     blinded = block.kind == "blinded"
     for name in ("target", "promising") if blinded else ("assumed",):
         if name in block.model_fields_set:
-            raise InputError(f"'{name}' is not read in re-estimation of kind '{block.kind}'")
+            raise InputError(f"'{name}' does not apply to re-estimation of kind '{block.kind}'")
     if not blinded:
         return Reestimation(block.look, block.target, block.promising, block.maximum)
     if block.assumed is None:

@@ -20,8 +20,8 @@ class SelectionBlock(Block):
     """Which arms stay in a multi-arm design."""
 
     rule: Literal["all", "best", "promising"] = Field(default="best", description="Who stays.")
-    keep: int = Field(default=1, ge=1, description="How many with `best`.")
-    bound: float | None = Field(default=None, description="Least Z to stay.")
+    keep: int = Field(default=1, ge=1, description="Number of arms kept by `best`.")
+    bound: float | None = Field(default=None, description="Smallest Z to be kept.")
     intersections: Literal["dunnett", "simes", "bonferroni", "sidak"] = Field(
         default="dunnett", description="Test of the intersections."
     )
@@ -52,9 +52,9 @@ def _check(file: Any, refuse: Refuse) -> None:
         return
     given = selection.model_fields_set
     if selection.rule != "best" and "keep" in given:
-        refuse("'keep' goes with the rule 'best': it would be ignored", "selection", "keep")
+        refuse("'keep' applies only to the rule 'best': it would be ignored", "selection", "keep")
     if selection.rule == "all" and selection.bound is not None:
-        refuse("'bound' goes with the rules 'best' and 'promising': it would be ignored", "selection", "bound")
+        refuse("'bound' applies only to the rules 'best' and 'promising': it would be ignored", "selection", "bound")
     if selection.rule == "promising" and selection.bound is None:
         refuse("the rule 'promising' needs its 'bound' on Z", "selection", hint="Such as bound: 0.5.")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +17,16 @@ from numpy.typing import NDArray
 
 from immunescape.console import markdown_table
 from immunescape.errors import unknown_word
+from immunescape.evaluation.harness.harmed import BEYOND, HARMING_PCT, HarmedPatients, baseline_features, harmed_in
+from immunescape.evaluation.mechanism_labels import through_text
 from immunescape.evaluation.scenarios import Scenario, Simulated, simulate
 from immunescape.knowledge.tables import Row, read_rows
+from immunescape.model.registry import get_drug
 from immunescape.model.specificity import checked
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from immunescape.population.population import Population
 
 __all__ = ["BACKBONE", "MOVED", "AddOn", "AddOns", "add_on_rows", "add_ons"]
@@ -71,6 +76,7 @@ class AddOn:
     volume_pct : mean change of the volume (geometric), percent.
     response_pct, gain_points, gain_se : response with the drug, and what it adds, patient by patient.
     step, step_pct : step whose factor it relieves most on day 42, and by how much (mean over patients, percent).
+    harmed_in : how those whom it harms differ at diagnosis; None where it harms fewer than `HARMING_PCT`.
     """
 
     drug: str
@@ -86,6 +92,7 @@ class AddOn:
     gain_se: float
     step: str
     step_pct: float
+    harmed_in: HarmedPatients | None = None
 
     @property
     def helped_se(self) -> float:
@@ -101,6 +108,8 @@ class AddOns:
     Attributes
     ----------
     response_pct : response on the backbone alone.
+    by_patient : one row for each patient: ``seed``, ``id``, features at diagnosis (those of which the logarithm is
+        compared as such), and for each drug ``drug:<name>``, the change of ln(volume) on `DAY`.
     """
 
     backbone: str
@@ -109,6 +118,7 @@ class AddOns:
     seeds: tuple[int, ...]
     response_pct: float
     rows: tuple[AddOn, ...]
+    by_patient: pd.DataFrame | None = field(default=None, repr=False, compare=False)
 
     def immune(self) -> list[AddOn]:
         """Drugs that act by way of immune cells or the milieu: those of which most failed."""
@@ -122,7 +132,7 @@ class AddOns:
         """Those that add less than `GAIN_POINTS` of response."""
         return [row.drug for row in self.immune() if row.gain_points < GAIN_POINTS]
 
-    def harming(self, share_pct: float = 5.0) -> list[str]:
+    def harming(self, share_pct: float = HARMING_PCT) -> list[str]:
         """Those that harm at least this share of patients."""
         return [row.drug for row in self.immune() if row.harmed_pct >= share_pct]
 
@@ -137,7 +147,10 @@ class AddOns:
             "median_helped_pct": self.median_helped_pct(),
             "without_gain": self.without_gain(),
             "harming": self.harming(),
-            "drugs": [asdict(row) for row in self.rows],
+            "drugs": [
+                {**asdict(replace(row, harmed_in=None)), "harmed_in": row.harmed_in and row.harmed_in.to_json()}
+                for row in self.rows
+            ],
         }
 
     def to_markdown(self) -> str:
@@ -171,7 +184,20 @@ class AddOns:
             )
             for r in sorted(self.rows, key=lambda r: -r.helped_pct)
         )
-        return "\n".join([head, "", *markdown_table(columns, cells)])
+        return "\n".join([head, "", *markdown_table(columns, cells), *self._harm()])
+
+    def _harm(self) -> list[str]:
+        """Lines on the patients harmed, most frequent harm first; none where no drug harms as many."""
+        harming = sorted((r for r in self.rows if r.harmed_in is not None), key=lambda r: -r.harmed_pct)
+        if not harming:
+            return []
+        note = (
+            "Features at diagnosis in which harmed patients differ from the others, each compared alone: standardised "
+            f"difference with its standard error; nothing is stated below {BEYOND:g} standard errors. Features are "
+            'correlated, and with many of them some differ by chance; "after correction" is Bonferroni\'s, at 5 %.'
+        )
+        said = [f"* {r.harmed_in.sentence(r.drug)}" for r in harming if r.harmed_in is not None]
+        return ["", f"## In whom drugs do harm (at least {HARMING_PCT:g} % of patients)", "", note, "", *said, ""]
 
 
 def add_on_rows(drugs: Iterable[str] = ()) -> list[Row]:
@@ -234,9 +260,32 @@ def add_ons(
         every = dict.fromkeys((alone, *pairs.values()), LAST_DAY)
         outputs = dict.fromkeys(every, names)
         runs.append((people, simulate(people, every, outputs, days, engine=engine, progress=progress, library=library)))
-    compared = tuple(_row(row, alone, pairs[row["drug"]], runs) for row in rows)
+    compared, by_patient = _compared(rows, alone, pairs, seeds, runs)
     responded = np.concatenate([_response(run, alone) for _, run in runs])
-    return AddOns(backbone, option, patients * len(seeds), tuple(seeds), 100.0 * float(np.nanmean(responded)), compared)
+    response = 100.0 * float(np.nanmean(responded))
+    return AddOns(backbone, option, patients * len(seeds), tuple(seeds), response, compared, by_patient)
+
+
+def _compared(
+    rows: Sequence[Row],
+    alone: Scenario,
+    pairs: Mapping[str, Scenario],
+    seeds: Sequence[int],
+    runs: Sequence[tuple[Population, Simulated]],
+) -> tuple[tuple[AddOn, ...], pd.DataFrame]:
+    """Rows of all drugs, and the table of patients."""
+    import pandas as pd
+
+    tables = [people.table.assign(seed=seed) for seed, (people, _) in zip(seeds, runs, strict=True)]
+    table = pd.concat(tables).rename_axis("id").reset_index()
+    features = baseline_features(table)
+    columns = {name: values for name, (values, _) in features.items()}
+    compared = []
+    for row in rows:
+        added, change = _row(row, alone, pairs[row["drug"]], runs, features)
+        compared.append(added)
+        columns[f"drug:{added.drug}"] = change
+    return tuple(compared), pd.DataFrame({"seed": table["seed"], "id": table["id"], **columns})
 
 
 def _response(run: Simulated, scenario: Scenario) -> FloatArray:
@@ -246,9 +295,17 @@ def _response(run: Simulated, scenario: Scenario) -> FloatArray:
     return np.where(np.isfinite(best), best <= RESPONSE, np.nan)
 
 
-def _row(row: Row, alone: Scenario, pair: Scenario, runs: Sequence[tuple[Population, Simulated]]) -> AddOn:
+def _row(
+    row: Row,
+    alone: Scenario,
+    pair: Scenario,
+    runs: Sequence[tuple[Population, Simulated]],
+    features: Mapping[str, tuple[FloatArray, bool]],
+) -> tuple[AddOn, FloatArray]:
+    """One drug, and the change (n,) of ln(volume) that it makes in each patient; NaN where one of the arms failed."""
     without, with_, start, responds, gains = [], [], [], [], []
     factors: dict[str, list[FloatArray]] = {step: [] for step in STEPS}
+    worst: dict[str, list[FloatArray]] = {step: [] for step in STEPS}
     for _, run in runs:
         without.append(run.at(alone, "diameter_T", DAY))
         with_.append(run.at(pair, "diameter_T", DAY))
@@ -260,22 +317,40 @@ def _row(row: Row, alone: Scenario, pair: Scenario, runs: Sequence[tuple[Populat
                 sign * np.log(run.at(pair, f"f_{p}", STEP_DAY) / run.at(alone, f"f_{p}", STEP_DAY)) for p in processes
             ]
             factors[step].append(max(relief, key=lambda v: float(np.nanmean(v))))
+            worst[step].append(min(relief, key=lambda v: float(np.nanmean(v))))
     a, b, zero = (np.concatenate(x) for x in (without, with_, start))
     finite = np.isfinite(a) & np.isfinite(b)
     a, b, zero = a[finite], b[finite], zero[finite]
-    change = 3.0 * np.log(np.maximum(b, 1e-3) / np.maximum(a, 1e-3))  # a diameter below 10 um is not a tumour
+    every = np.full(len(finite), np.nan)
+    every[finite] = change = 3.0 * np.log(
+        np.maximum(b, 1e-3) / np.maximum(a, 1e-3)
+    )  # a diameter below 10 um is not a tumour
     gain = np.concatenate(gains)
     gain = gain[np.isfinite(gain)]
     steps = {step: float(np.nanmean(np.concatenate(values))) for step, values in factors.items()}
     best = max(steps, key=lambda s: steps[s])
     relieved = 100.0 * math.expm1(steps[best])
-    return AddOn(
+    harmed = change > math.log(1.0 + MOVED)
+    harmed_pct = 100.0 * float(np.mean(harmed))
+    differ = None
+    if harmed_pct >= HARMING_PCT:
+        weakened = {s: float(np.nanmean(np.concatenate(v)[finite][harmed])) for s, v in worst.items()}
+        step = min(weakened, key=lambda s: weakened[s])
+        lost = 100.0 * math.expm1(weakened[step])
+        differ = harmed_in(
+            harmed,
+            {name: (values[finite], logarithmic) for name, (values, logarithmic) in features.items()},
+            step=step if lost <= -100.0 * _LEAST else "",
+            step_pct=lost,
+            through=through_text(get_drug(row["drug"])),
+        )
+    added = AddOn(
         drug=row["drug"],
         kind=row["kind"],
         regimen=row["regimen"],
         patients=int(finite.sum()),
         helped_pct=100.0 * float(np.mean(change < math.log(1.0 - MOVED))),
-        harmed_pct=100.0 * float(np.mean(change > math.log(1.0 + MOVED))),
+        harmed_pct=harmed_pct,
         visible_pct=100.0 * float(np.mean((a - b) >= VISIBLE_MM * zero)),
         volume_pct=100.0 * math.expm1(float(np.mean(change))),
         response_pct=100.0 * float(np.nanmean(np.concatenate(responds))),
@@ -283,4 +358,6 @@ def _row(row: Row, alone: Scenario, pair: Scenario, runs: Sequence[tuple[Populat
         gain_se=100.0 * float(gain.std()) / math.sqrt(len(gain)),
         step=best if relieved >= 100.0 * _LEAST else "none of them",
         step_pct=relieved,
+        harmed_in=differ,
     )
+    return added, every

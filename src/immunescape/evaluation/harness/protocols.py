@@ -143,7 +143,7 @@ def _of_file(
         kind = "ici and chemotherapy" if "chemotherapy" in trial.arms[0].name else "ici"
         note = "recalled" if "recalled" in first["reference"] else ""
         return Protocol(trial, first["role"], kind, rows, None, note)
-    raise InputError(f"no row about '{trial.name}' in trials.csv or combinations.csv", where=str(file), hint=HOW)
+    raise InputError(f"no row for '{trial.name}' in trials.csv or combinations.csv", where=str(file), hint=HOW)
 
 
 def _name(text: str) -> str:

@@ -113,14 +113,14 @@ def _yaml(path: Path) -> Any:
 def _table(sections: Mapping[str, Any], name: str, where: str) -> dict[str, Any]:
     value = sections.get(name) or {}
     if not isinstance(value, Mapping) or not all(isinstance(k, str) for k in value):
-        raise InputError(f"'{name}' holds no names", where=where, hint="Write one 'NAME: …' a line below it.")
+        raise InputError(f"'{name}' contains no names", where=where, hint="Write one 'NAME: …' a line below it.")
     return dict(value)
 
 
 def _text(sections: Mapping[str, Any], name: str, where: str) -> str:
     value = sections.get(name, "")
     if not isinstance(value, str):
-        raise InputError(f"'{name}' is no text", where=where)
+        raise InputError(f"'{name}' is not text", where=where)
     return " ".join(value.split())
 
 
@@ -128,7 +128,7 @@ def _list(sections: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]
     value = sections.get(name) or ()
     value = (value,) if isinstance(value, str) else value
     if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
-        raise InputError(f"'{name}' is no list of names", where=where)
+        raise InputError(f"'{name}' is not a list of names", where=where)
     return tuple(value)
 
 
@@ -142,18 +142,20 @@ def _coupling(sections: Mapping[str, Any], where: str) -> Coupling:
         read = [_meaning(text, place) for text in texts]
         plain = [r for r in read if not isinstance(r, Act)]
         if len(plain) > 1 or not read:
-            raise InputError("one name here is needed", where=place, hint=f"Write {_FORMS}.")
+            raise InputError("a name of the model is needed", where=place, hint=f"Write {_FORMS}.")
         for kind, text in plain:
             (own if kind == "own" else names)[identifier] = text
         if effects := tuple(r for r in read if isinstance(r, Act)):
             acts[identifier] = effects
     name = _text(sections, "name", where)
     if name and not _SLUG.fullmatch(name):
-        raise InputError(f"'{name}' cannot name a mechanism", where=where, hint="Small letters, digits and _.")
+        raise InputError(
+            f"'{name}' is not a valid name for a mechanism", where=where, hint="Use lower-case letters, digits and _."
+        )
     units = _table(sections, "units", where)
     for identifier, unit in units.items():
         if not isinstance(unit, (str, int)):
-            raise InputError(f"the unit of '{identifier}' is no text", where=where, hint="For example: 1/day.")
+            raise InputError(f"the unit of '{identifier}' is not text", where=where, hint="For example: 1/day.")
     parameters = _table(sections, "parameters", where)
     for identifier, row in parameters.items():
         if not isinstance(row, Mapping):
@@ -188,7 +190,7 @@ def _meaning(text: Any, place: str) -> Act | tuple[str, str]:
             return "own", match.group(1)
         if _NAME.fullmatch(stripped):
             return "name", stripped
-    raise InputError(f"{text!r} says nothing of how it is coupled", where=place, hint=f"Write {_FORMS}.")
+    raise InputError(f"{text!r} does not say how it is coupled", where=place, hint=f"Write {_FORMS}.")
 
 
 def check_ids(used: Iterable[str], valid: Iterable[str], section: str, coupling: Coupling) -> None:

@@ -21,10 +21,10 @@ _CONTINUOUS = "A mechanism is continuous in time: rewrite it as a rate, or give 
 _REFUSED = {
     "event": ("event", _CONTINUOUS),
     "algebraicRule": ("algebraic rule", "Solve it for one variable and write an assignment rule."),
-    "constraint": ("constraint", "Remove it: it changes no course."),
+    "constraint": ("constraint", "Remove it: it does not affect the simulation."),
     "delay": ("delay()", "Replace the delay by a chain of intermediate species."),
     "fast": ("fast reaction", "Write the equilibrium as an assignment rule, or give the reaction a finite rate."),
-    "package": ("model of the package 'comp'", "Flatten the model first; libsbml, Tellurium and COPASI do so."),
+    "package": ("model of the package 'comp'", "Flatten the model first; libsbml, Tellurium and COPASI can do this."),
 }
 
 
@@ -66,7 +66,9 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise InputError(f"cannot read the SBML file: {error.strerror}", where=str(path)) from None
     if len(data) > _LARGEST:
-        raise InputError(f"larger than {_LARGEST // 1_000_000} MB", where=str(path), hint="A mechanism is small.")
+        raise InputError(
+            f"larger than {_LARGEST // 1_000_000} MB", where=str(path), hint="A mechanism needs only a small model."
+        )
     encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         return data.decode(encoding)
@@ -95,7 +97,7 @@ class _Scan:
 
     def doctype(self, *_: object) -> None:
         raise ModelError(
-            "the file declares a document type, which can hold entities; SBML needs none",
+            "the file declares a document type, which can contain entities; SBML does not need one",
             where=f"{self.path}, line {self.parser.CurrentLineNumber}",
             hint="Remove the <!DOCTYPE …> declaration.",
         )
@@ -139,10 +141,12 @@ def _scan(text: str, path: Path) -> None:
     except expat.ExpatError as error:
         what = expat.errors.messages.get(error.code, "malformed")
         raise ModelError(
-            f"not XML: {what}", where=f"{path}, line {error.lineno}", hint="Name an SBML file, as programs write it."
+            f"not XML: {what}",
+            where=f"{path}, line {error.lineno}",
+            hint="Give an SBML file exported by a modelling program.",
         ) from None
     if scan.root != "sbml":
-        raise ModelError(f"an XML file of <{scan.root}>, not of <sbml>", where=str(path), hint="Name an SBML file.")
+        raise ModelError(f"the root element is <{scan.root}>, not <sbml>", where=str(path), hint="Name an SBML file.")
     if not scan.models:
         raise ModelError("the SBML file contains no model", where=str(path))
 

@@ -95,7 +95,9 @@ class Formulas:
     def _convert(self, node: Any, names: Mapping[str, Symbol]) -> _Part:
         self._parts += 1
         if self._parts > _MOST_CALLS:
-            raise self._refuse("the formula, its functions written out, is too long", "Use assignment rules between.")
+            raise self._refuse(
+                "the formula is too long once its functions are expanded", "Split it into assignment rules."
+            )
         kind = node.getType()
         leaf = self._leaf(node, kind, names)
         if leaf is not None:
@@ -238,7 +240,7 @@ class Formulas:
         definition = self.model.getFunctionDefinition(node.getName())
         arguments = [self._convert(node.getChild(i), names) for i in range(node.getNumChildren())]
         if definition is None or definition.getNumArguments() != len(arguments):
-            raise self._refuse(f"'{node.getName()}' is no function of the file with {len(arguments)} arguments")
+            raise self._refuse(f"'{node.getName()}' is not a function of the file with {len(arguments)} arguments")
         inner = {
             definition.getArgument(i).getName(): Symbol(tree, form or Form())
             for i, (tree, form) in enumerate(arguments)

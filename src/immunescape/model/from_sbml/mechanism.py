@@ -132,11 +132,11 @@ def mechanism_from_sbml(
     coupling = _with_ids(read_coupling(couple, file), model)
     name = name or coupling.name or _slug(model.getId() or file.stem)
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise InputError(f"'{name}' cannot name a mechanism", hint="Small letters, digits and _.")
+        raise InputError(f"'{name}' is not a valid name for a mechanism", hint="Use lower-case letters, digits and _.")
     ours = our_names()
     if taken := ours.taken(name) or ours.taken(f"switch_{name}"):
         raise ModelError(
-            f"the name '{name}' of the mechanism is taken: {taken}",
+            f"the name '{name}' of the mechanism is already taken: {taken}",
             where=str(file),
             hint="Give another: name='…', or 'name: …' in the coupling file.",
         )
@@ -260,7 +260,7 @@ def _table(parts: Parts, model: Any, coupling: Coupling, file: Path, name: str) 
     lost = sorted(set(coupling.parameters) - set(identifiers))
     if lost:
         raise ModelError(
-            f"'{lost[0]}' is no parameter of this mechanism, so its row cannot be changed",
+            f"'{lost[0]}' is not a parameter of this mechanism, so its row cannot be changed",
             where=f"{coupling.where}, parameters",
             hint="It is coupled, computed by a rule, or fixed as an exponent.",
         )

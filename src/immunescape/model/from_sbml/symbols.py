@@ -106,12 +106,12 @@ class Symbols:
                 f"line {rule.getLine()}: a rule of the file determines '{identifier}', but '{target}' is determined by "
                 f"{', '.join(sorted(self.ours.owners(target)))} here",
                 where=where,
-                hint=f"Name it anew ('{identifier}: own NEW_NAME' below 'couple:'), and couple what it is to do: "
+                hint=f"Rename it ('{identifier}: own NEW_NAME' below 'couple:'), and couple its intended effect: "
                 "'inhibits PROCESS', 'promotes PROCESS' or 'adds to POOL'.",
             )
         kind = self.ours.kind(target)
         if kind == "clones" and identifier not in self.species:
-            raise ModelError(f"'{target}' stands for cells, and '{identifier}' is no species", where=where)
+            raise ModelError(f"'{target}' is a number of cells, but '{identifier}' is not a species", where=where)
         if kind == "parameter" and identifier in self.species and not explicit:
             raise ModelError(
                 f"'{identifier}' is a species in the file and a parameter here",
@@ -132,7 +132,8 @@ class Symbols:
             raise ModelError(
                 f"'{identifier}' is {item.getValue():g} {unit.text} in the file, {ours.value:g} {ours.unit} here",
                 where=where,
-                hint=f"A mechanism replaces no parameter. Below 'couple:' write '{identifier}: {target}' to use the "
+                hint=f"A mechanism cannot replace a parameter. Below 'couple:' write '{identifier}: "
+                f"{target}' to use the "
                 f"value here, or '{identifier}: own NEW_NAME' to keep the file's; --set {target}={item.getValue():g} "
                 "changes it in a patient.",
             )
@@ -181,7 +182,7 @@ class Symbols:
     def _free(self, name: str, identifier: str) -> None:
         if self.ours.taken(name) or name in self.new:
             raise ModelError(
-                f"'{name}', which this file needs for '{identifier}', is taken", where=self.place(identifier)
+                f"'{name}', which this file needs for '{identifier}', is already in use", where=self.place(identifier)
             )
         self.new[name] = identifier
 
@@ -298,7 +299,7 @@ class Symbols:
         if identifier in self.species:
             return self._species(identifier)
         raise ModelError(
-            f"'{identifier}' in a formula is neither species, parameter nor compartment",
+            f"'{identifier}' in a formula is neither a species, a parameter nor a compartment",
             where=self.place(identifier),
             hint="Write its formula out.",
         )

@@ -179,7 +179,7 @@ class Translation:
         moving = [n for n in names(tree) if n not in constants]
         if moving or self.formulas.uses_time:
             raise ModelError(
-                f"uses '{moving[0] if moving else 'time'}', which changes with time: what it was at the start is not "
+                f"uses '{moving[0] if moving else 'time'}', which changes with time: its value at the start is not "
                 "kept here",
                 where=self._at(item, what),
                 hint="Use an assignment rule, or a number.",
@@ -348,7 +348,8 @@ class Translation:
             raise ModelError(
                 f"changes '{species}', but '{target}' here is a {s.ours.kind(target)}, which reactions cannot change",
                 where=place,
-                hint=f"Couple '{species}' to a state (`immunescape show {target}` names what it follows from), or set "
+                hint=f"Couple '{species}' to a state (`immunescape show {target}` names what it is "
+                "computed from), or set "
                 "boundaryCondition in the file.",
             )
         amount = float(reference.getStoichiometry()) if reference.isSetStoichiometry() else math.nan
@@ -452,7 +453,8 @@ class Translation:
             dimension = tuple(round(float(e), 9) + 0.0 for e in item.form.known(solved).vector[:-1])
             if dimension not in _AMOUNTS:
                 raise ModelError(
-                    f"'{item.identifier}' is integrated, and its unit is no amount: {dimension_text(dimension)}",
+                    f"'{item.identifier}' is integrated, but its unit is not that of an amount: "
+                    f"{dimension_text(dimension)}",
                     where=s.place(item.identifier),
                     hint="States are amounts (cells, substance, mass) or plain numbers: make it a species.",
                 )
@@ -469,7 +471,7 @@ class Translation:
             if value.identifier in self.formulas.exponents:
                 if value.name in used:
                     raise ModelError(
-                        f"'{value.name}' is an exponent of what has a unit, and is used elsewhere as well",
+                        f"'{value.name}' is the exponent of a quantity with a unit, and is also used elsewhere",
                         where=s.place(value.identifier),
                         hint="Divide by a reference of the same unit first: (x / K)^n.",
                     )
@@ -525,15 +527,15 @@ class Translation:
             notes.insert(0, "coupled: " + ", ".join(f"{a} is {b}" if a != b else a for a, b in s.coupled.items()))
         if unused := s.unused():
             notes.insert(
-                1, f"sizes and values of the file that do not count, as those of the model do: {', '.join(unused)}"
+                1, f"sizes and values of the file that are ignored in favour of those of the model: {', '.join(unused)}"
             )
         inferred = {n: words(v) for n, v in solved.items() if n in s.unstated}
         if inferred:
             text = ", ".join(f"{n.removeprefix('model ')} in {u}" for n, u in sorted(inferred.items()))
-            notes.append(f"units that the file does not state, from its formulas: {text}")
+            notes.append(f"units not stated in the file, inferred from its formulas: {text}")
         if s.taken_over:
             text = ", ".join(f"{n} in {u}" for n, u in sorted(s.taken_over.items()))
-            notes.append(f"units that the file does not state, from the names here: {text}")
+            notes.append(f"units not stated in the file, taken from the coupled names: {text}")
         for item in self._states:
             close = [
                 n for n in nearest(item.identifier, s.ours.model.states) if item.identifier.casefold() in n.casefold()

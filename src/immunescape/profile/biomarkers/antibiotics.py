@@ -96,7 +96,7 @@ register(
         family="microbiome",
         unit="",
         definition=f"Antibacterial drugs in the {-WINDOW[0]:g} days before or the {WINDOW[1]:g} days after the first "
-        "dose; 'exposed' where only the patients table says yes. None only where it says no.",
+        "dose; 'exposed' if only the patients table states exposure; 'none' only if it states that there was none.",
         function=_window,
         needs=("treatments", "patients"),
         words=ANTIBIOTICS_LEVELS,

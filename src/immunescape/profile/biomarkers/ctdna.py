@@ -134,7 +134,7 @@ def _change(pair: Pair) -> tuple[float | None, float | None, str]:
         which = "before treatment" if pair.baseline is None else f"of days {WINDOW[0]:g} to {WINDOW[1]:g}"
         return None, None, f"no sample {which}" + (f"; {pair.note}" if pair.note else "")
     if not pair.baseline.detected:
-        return None, None, "nothing was detected at baseline, so a decline has no meaning"
+        return None, None, "nothing was detected at baseline, so a decline is undefined"
     low, high = 1 - pair.later.high / pair.baseline.low, 1 - pair.later.low / pair.baseline.high
     return low, high, ""
 
@@ -260,8 +260,7 @@ for _name, _title, _unit, _definition, _function, _thresholds in (
             needs=("ctdna",),
             thresholds=_thresholds,
             references=_CITATION,
-            limits="Assays and thresholds are not standardised; patients must live to the second sample, so "
-            "analyses of it "
-            "start there (landmark).",
+            limits="Assays and thresholds are not standardised; patients must survive to the second sample, so "
+            "analyses must start there (landmark).",
         )
     )

@@ -45,7 +45,7 @@ def _classify(gene: str, state: GeneState) -> Classified:
         note = "; ".join(h.label for h in points) + ": not listed as activating"
         return "variant_of_unknown_significance", (), (), note, tuple(h.row for h in points)
     if state.sequenced is True:
-        note = "no change of the protein found" + (f" ({'; '.join(state.benign)}: benign)" if state.benign else "")
+        note = "no protein-altering change found" + (f" ({'; '.join(state.benign)}: benign)" if state.benign else "")
         if not state.enough:
             return None, (), (), f"{note}, but {state.content.why}", ()
         return "wild_type", (), (), note, ()

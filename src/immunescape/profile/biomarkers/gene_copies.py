@@ -238,7 +238,7 @@ def segment_problems(study: Study) -> tuple[str, ...]:
     source = ", ".join(study.sources.get("segments", ())) or "segments"
     if not gene_places(study.genome_build):
         return (
-            f"{source}: the genome build is not known, so the segments tell the copies of no gene. Set "
+            f"{source}: the genome build is not known, so no gene is assigned a copy number from the segments. Set "
             "genome_build: GRCh37 or GRCh38 in the manifest.",
         )
     frame = study.segments

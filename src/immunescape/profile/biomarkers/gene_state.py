@@ -53,7 +53,7 @@ class TumourContent:
 
 
 UNKNOWN_CONTENT = TumourContent(
-    None, "tumour purity is not given, and no mutations with their reads show that there are tumour cells enough"
+    None, "tumour purity is not given, and no mutations with read counts show sufficient tumour content"
 )
 
 

@@ -29,14 +29,14 @@ def _kept(state: GeneState) -> bool:
 def _sample(states: dict[str, GeneState]) -> tuple[str | None, str]:
     chains = [states[g] for g in HEAVY_CHAINS]
     if all(s.deleted for s in chains):
-        return "lost", "HLA-A, -B and -C: no copy left"
+        return "lost", "HLA-A, -B and -C: no copy retained"
     if all(s.deleted or s.partly_deleted for s in chains):
-        return "lost_subclonal", "HLA-A, -B and -C: no copy left in part of the cells"
+        return "lost_subclonal", "HLA-A, -B and -C: no copy retained in part of the cells"
     kept = [g for g in HEAVY_CHAINS if _kept(states[g])]
     if kept:
-        return "kept", f"a copy is left of {', '.join(kept)}"
+        return "kept", f"a copy is retained of {', '.join(kept)}"
     if _kept(states[BETWEEN]):
-        return "kept", f"a copy is left of {BETWEEN}, which lies between HLA-A and HLA-C"
+        return "kept", f"a copy is retained of {BETWEEN}, which lies between HLA-A and HLA-C"
     return None, "the copies of HLA-A, -B and -C were not assessed"
 
 
@@ -96,11 +96,11 @@ def _genes(study: Study) -> dict[str, Measurement]:
 register(
     Biomarker(
         name="mhc1_genes",
-        title="Genes of MHC class I at the surface",
+        title="Genes of surface MHC class I",
         family="pathway",
         unit="",
         definition="Whether B2M or all heavy chains lost every copy. `kept`: a copy of B2M and of a heavy chain is "
-        "left; `b2m_kept`: a copy of B2M is left, and the copies of the heavy chains were not looked at.",
+        "left; `b2m_kept`: a copy of B2M is left, and the copies of the heavy chains were not assessed.",
         function=_genes,
         needs=("mutations", "copy_number", "segments", "structural_variants"),
         words=("lost", "lost_subclonal", "kept", "b2m_kept"),
@@ -122,7 +122,7 @@ register(
         words=STATES,
         thresholds="as for the loss of a gene: below 0.5 copies lost, 0.5 to 0.7 in part of the cells",
         references=("mcgranahan2017",),
-        limits="Copies alone: a heavy chain that a mutation destroyed counts as kept. A gene between HLA-A and HLA-C "
+        limits="Copy number only: a heavy chain inactivated by mutation counts as kept. A gene between HLA-A and HLA-C "
         "stands in where none of the three was measured (assumed: one deletion takes all).",
     )
 )

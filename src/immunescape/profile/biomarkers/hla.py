@@ -132,13 +132,13 @@ def _loh(study: Study) -> dict[str, Measurement]:
             note = f"lost: {', '.join(shown)}" + (f"; open: {', '.join(unclear)}" if unclear else "")
             measurements[patient] = Measurement(name, True, "", "measured", note=note, **fields)  # type: ignore[arg-type]
         elif len(same) == 3:
-            why = "homozygous at HLA-A, -B and -C: loss of heterozygosity cannot be seen"
+            why = "homozygous at HLA-A, -B and -C: loss of heterozygosity cannot be detected"
             measurements[patient] = Measurement.not_assessable(name, "", why, **fields)
         elif unclear:
             why = f"copy number between {LOST} and {BAND}, or not significant, or missing: {', '.join(unclear)}"
             measurements[patient] = Measurement.not_assessable(name, "", why, **fields)
         elif missing:
-            why = f"no loss among {', '.join(sorted(alleles)) or 'the alleles given'}, but not looked at: "
+            why = f"no loss among {', '.join(sorted(alleles)) or 'the alleles given'}, but not assessed: "
             measurements[patient] = Measurement.not_assessable(name, "", why + ", ".join(missing), **fields)
         else:
             note = f"no allele lost among {', '.join(sorted(alleles))}"
@@ -148,7 +148,7 @@ def _loh(study: Study) -> dict[str, Measurement]:
         if patient not in measurements and study.has("hla_loh"):
             same_all = len(loci) == 3 and all(len(a) == 1 for a in loci.values())
             if same_all:
-                why = "homozygous at HLA-A, -B and -C: loss of heterozygosity cannot be seen"
+                why = "homozygous at HLA-A, -B and -C: loss of heterozygosity cannot be detected"
                 measurements[patient] = Measurement.not_assessable(name, "", why, method=method, citation=citation)
     for patient, note in _by_gene(study).items():
         if patient not in measurements or measurements[patient].value is None:
@@ -279,7 +279,7 @@ register(
         thresholds="allele below 0.5 copies with p < 0.01; 0.5 to 0.7 copies is left open",
         references=("mcgranahan2017",),
         limits="Low purity can mask it; patients homozygous at all loci are not assessable. Zero copies of every "
-        "allele are taken as a run without the tumour.",
+        "allele are taken to mean that no tumour sample was analysed.",
     )
 )
 register(
@@ -307,6 +307,6 @@ register(
         needs=("patients",),
         thresholds="none accepted",
         references=("pierini2018", "chowell2019"),
-        limits="Taken as reported: the sequences of HLA alleles that it is computed from do not ship.",
+        limits="Taken as reported: the HLA allele sequences from which it is computed are not included.",
     )
 )

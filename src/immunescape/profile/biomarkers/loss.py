@@ -111,7 +111,7 @@ def sample_loss(gene: str, state: GeneState, male: bool | None = None, extra: Ex
         return verdict, f"two hits: {labels}; phase not known", coverage
     if losses and (state.loh or (gene in X_LINKED and male)):
         verdict = "biallelic_loss_subclonal" if losses[0].subclonal else "biallelic_loss"
-        second = "loss of heterozygosity" if state.loh else "a gene on X in a man"
+        second = "loss of heterozygosity" if state.loh else "an X-linked gene in a male patient"
         return verdict, f"one hit ({labels}) with {second}", coverage
     if losses and not state.partly_deleted and all(h.germline for h in state.hits):
         if state.loh is not False:
@@ -127,7 +127,7 @@ def sample_loss(gene: str, state: GeneState, male: bool | None = None, extra: Ex
         return _single_hit(state, losses, unknown, labels, coverage)
     if unknown:  # before a lost copy: an unknown variant on the only copy left may be the loss
         listed = "; ".join(" ".join(x for x in (h.text, place_in_protein(gene, h.protein)) if x) for h in unknown)
-        return "variant_of_unknown_significance", f"{listed}: not known to destroy the protein", coverage
+        return "variant_of_unknown_significance", f"{listed}: not known to inactivate the protein", coverage
     if state.single_copy and state.sequenced is True and state.enough:
         seen = f"{state.total:.4g} copies" if state.total < 1.5 else "discrete copy number -1"
         return "haploid_loss", f"one copy lost, the other unaltered: {state.copies_label or seen}", coverage

@@ -120,7 +120,7 @@ def _elsewhere(site: object, shares: Mapping[str, float]) -> str:
     if isinstance(site, str):
         return "" if site == GUT else f"the sample is of another site ({site}), not stool"
     other, why = looks_like(shares)
-    return f"{why}: not taken for stool (set site: stool if it is)" if other else ""
+    return f"{why}: not treated as stool (set site: stool if it is)" if other else ""
 
 
 def _genus(study: Study) -> dict[tuple[str, str, float], float]:
@@ -143,7 +143,7 @@ def _unclear(s: Sample) -> str:
     if s.elsewhere:
         return s.elsewhere
     if _akkermansia_share(s) == 0 and s.unnamed > 0:
-        return f"Akkermansia is there ({s.unnamed:.2g} of the total), but the table does not tell its species"
+        return f"Akkermansia is there ({s.unnamed:.2g} of the total), but the table does not give its species"
     if "Akkermansia_muciniphila" not in s.shares and s.recognised == 0:
         return _few(s)
     return ""

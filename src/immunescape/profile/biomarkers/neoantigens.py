@@ -208,7 +208,7 @@ def _escape(study: Study) -> dict[str, Measurement]:
             low, high = 0.0, value
         missing = [what for what, done in checks.items() if not done]
         if missing:
-            notes.append(f"not looked at: {', '.join(missing)}")
+            notes.append(f"not assessed: {', '.join(missing)}")
         coverage = 1 - len(missing) / len(checks)
         if coverage == 0:
             why = "nothing is known of HLA loss, expression or presentation genes; see neoantigen_load"

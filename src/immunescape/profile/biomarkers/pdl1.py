@@ -267,7 +267,7 @@ for _name, _lowest in (("pdl1_tps_stratum", False), ("pdl1_tps_stratum_lowest", 
             unit="",
             definition="Stratum (below 1 %, 1 to 49 %, 50 % and more) of the tumour proportion score, given as a "
             "number or as a category; SP142 gives none. Where several values of one day differ, the lowest and the "
-            "highest stand apart, so that a contradiction shows.",
+            "highest are reported separately, so that a contradiction is visible.",
             function=_tps_stratum(_name, _lowest),
             needs=("pdl1",),
             words=PDL1_STRATA,

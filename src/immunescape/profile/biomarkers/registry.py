@@ -118,7 +118,7 @@ class Biomarker:
         patients = frozenset(study.patient_ids)
         for patient, value in measured.items():
             if patient not in patients:
-                raise PluginError(f"'{patient}' is no patient of the study '{study.name}'", where=where)
+                raise PluginError(f"'{patient}' is not a patient of the study '{study.name}'", where=where)
             if not isinstance(value, Measurement):
                 raise PluginError(f"the value of {patient} is {type(value).__name__}, not Measurement", where=where)
             if (value.name, value.unit) != (self.name, self.unit):

@@ -23,7 +23,7 @@ MINIMUM_CELLS = 50
 _UNSTATED = "not told"
 _LIMITS = (
     "Dissociation loses cells unevenly (neutrophils, plasma cells, tumour cells), so that fractions compare within one "
-    "protocol only. A gene that was not caught in a cell counts as not expressed."
+    "protocol only. A gene that was not detected in a cell counts as not expressed."
 )
 
 
@@ -72,7 +72,7 @@ _SHARES = {
         ("cd8",),
         ("cd8",),
         "progenitor",
-        "CD8 T cells that show TCF7 or CXCR5 and no HAVCR2, or that the file labels so, over CD8 T cells.",
+        "CD8 T cells that express TCF7 or CXCR5 but not HAVCR2, or are so labelled in the file, over CD8 T cells.",
         ("miller2019", "siddiqui2019", "im2016"),
     ),
     "sc_cd8_exhausted": _Share(
@@ -80,7 +80,8 @@ _SHARES = {
         ("cd8",),
         ("cd8",),
         "exhausted",
-        "CD8 T cells that show HAVCR2 with TOX or ENTPD1 and no TCF7, or that the file labels so, over CD8 T cells.",
+        "CD8 T cells that express HAVCR2 with TOX or ENTPD1 but not TCF7, or are so labelled in the file, "
+        "over CD8 T cells.",
         ("miller2019", "sadefeldman2018"),
     ),
     "sc_treg_of_t": _Share(
@@ -91,7 +92,8 @@ _SHARES = {
         ("mdsc",),
         IMMUNE,
         "",
-        "Cells that the file labels as myeloid-derived suppressor cells over immune cells; no gene tells them well.",
+        "Cells that the file labels as myeloid-derived suppressor cells over immune cells; no single gene "
+        "identifies them reliably.",
         ("gabrilovich2009",),
     ),
     "sc_tam_spp1": _Share(
@@ -99,7 +101,7 @@ _SHARES = {
         ("macrophage",),
         ("macrophage",),
         "spp1",
-        "Macrophages that show SPP1 and no CXCL9, over macrophages.",
+        "Macrophages that express SPP1 but not CXCL9, over macrophages.",
         ("bill2023",),
     ),
     "sc_tam_cxcl9": _Share(
@@ -107,7 +109,7 @@ _SHARES = {
         ("macrophage",),
         ("macrophage",),
         "cxcl9",
-        "Macrophages that show CXCL9 and no SPP1, over macrophages.",
+        "Macrophages that express CXCL9 but not SPP1, over macrophages.",
         ("bill2023",),
     ),
     "sc_b_plasma_of_immune": _Share(
@@ -169,7 +171,7 @@ def _share(study: Study, name: str) -> Mapping[str, Measurement]:
 
 def _why_not(share: _Share, among: Counts, of: int, types: set[str], selection: str) -> str:
     if not types & set(share.types):
-        return f"the file does not tell {' or '.join(share.types)} apart: not looked for is not absent"
+        return f"the file does not tell {' or '.join(share.types)} apart: not examined is not absent"
     if of < MINIMUM_CELLS:
         return f"{of} cells are too few; {MINIMUM_CELLS} of {', '.join(share.among[:3])} … are needed"
     if share.state and any(state == _UNSTATED and n for (_, state), n in among.items()):
@@ -241,7 +243,7 @@ _register(list(_SHARES))
 register(
     Biomarker(
         name="sc_tumour_mhc1",
-        title="MHC class I of tumour cells against the T cells of the same sample",
+        title="MHC class I of tumour cells relative to T cells of the same sample",
         family="single_cells",
         unit="log2",
         definition=(
@@ -250,6 +252,6 @@ register(
         function=_mhc1,
         needs=("pseudobulk",),
         references=("gettinger2017",),
-        limits="RNA, not the surface; a part of the tumour cells that lost it is hidden in the mean. No cut-off.",
+        limits="RNA, not surface protein; loss in a part of the tumour cells is masked by the mean. No cut-off.",
     )
 )

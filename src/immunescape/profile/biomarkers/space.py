@@ -222,7 +222,7 @@ def _measured(study: Study, name: str) -> Mapping[str, Measurement]:
             measurements[patient] = Measurement.not_assessable(name, space.unit, answer, sample=sample, **fields)
             continue
         value, low, high, note = answer
-        seen = f"{section.seen:.2f} mm2 seen, {sum(section.cells.values())} cells, {section.compartments}"
+        seen = f"{section.seen:.2f} mm2 examined, {sum(section.cells.values())} cells, {section.compartments}"
         text = "; ".join(t for t in (note, seen) if t)
         measurements[patient] = Measurement(
             name, value, space.unit, "measured", low=low, high=high, note=text, sample=sample, **fields
@@ -233,9 +233,9 @@ def _measured(study: Study, name: str) -> Mapping[str, Measurement]:
 def _density(section: Section, compartment: str) -> Answer | str:
     area, count = section.area[compartment], section.cd8[compartment]
     if area < LIMITS.compartment_area:
-        return f"{area:.3f} mm2 of {compartment} are seen, {LIMITS.compartment_area:g} are needed"
+        return f"{area:.3f} mm2 of {compartment} are examined, {LIMITS.compartment_area:g} are needed"
     if "cd8" not in section.cells and not _is_labelled(section, "cd8"):
-        return "no cell is labelled cd8: not looked for is not absent"
+        return "no cell is labelled cd8: not examined is not absent"
     low, high = _poisson(count)
     return count / area, low / area, high / area, f"{count} CD8 T cells in {area:.2f} mm2 of {compartment}"
 
@@ -266,17 +266,17 @@ def _phenotype(section: Section) -> Answer | str:
 
 def _distance(section: Section, name: str) -> Answer | str:
     if name == "pdl1" and not section.pdl1_stated:
-        return "the file does not tell which cells show PD-L1"
+        return "the file does not say which cells are PD-L1-positive"
     distances = section.tumour_distances if name == "tumour" else section.pdl1_distances
     if len(distances) < LIMITS.cells:
-        return f"{len(distances)} CD8 T cells with a cell to measure to; {LIMITS.cells} are needed"
+        return f"{len(distances)} CD8 T cells with a target cell; {LIMITS.cells} are needed"
     low, middle, high = np.percentile(distances, [25, 50, 75])
     return float(middle), float(low), float(high), f"median (quartiles) of {len(distances)} CD8 T cells"
 
 
 def _structures(section: Section) -> Answer | str:
     if not any(t in section.cells for t in ("b", "plasma")):
-        return "no cell is labelled b: not looked for is not absent"
+        return "no cell is labelled b: not examined is not absent"
     if not section.structures and section.seen < LIMITS.tls_area:
         return f"none in {section.seen:.2f} mm2; {LIMITS.tls_area:g} mm2 are needed to say that there is none"
     count = len(section.structures)
@@ -316,8 +316,8 @@ _SPACE = {
         "Immune phenotype",
         "",
         f"Inflamed: at least {LIMITS.density:g} CD8 T cells per mm2 of tumour; excluded: in the stroma alone; desert: "
-        "in neither; left open where an interval holds the limit. The three words are those of the source, the limit "
-        "is assumed.",
+        "in neither; left open where an interval holds the limit. The three terms are those of the source; the "
+        "threshold is assumed.",
         _phenotype,
         ("chen2017setpoint", "mariathasan2018"),
         ("inflamed", "excluded", "desert"),
@@ -325,14 +325,14 @@ _SPACE = {
     "space_cd8_tumour_distance": _Space(
         "Distance from CD8 T cells to tumour cells",
         "um",
-        "Median distance from a CD8 T cell to the next tumour cell, with quartiles.",
+        "Median distance from a CD8 T cell to the nearest tumour cell, with quartiles.",
         partial(_distance, name="tumour"),
         ("tumeh2014",),
     ),
     "space_cd8_pdl1_distance": _Space(
-        "Distance from CD8 T cells to cells with PD-L1",
+        "Distance from CD8 T cells to PD-L1-positive cells",
         "um",
-        "Median distance from a CD8 T cell to the next cell that shows PD-L1, with quartiles.",
+        "Median distance from a CD8 T cell to the nearest PD-L1-positive cell, with quartiles.",
         partial(_distance, name="pdl1"),
         ("tumeh2014",),
     ),
@@ -340,7 +340,7 @@ _SPACE = {
         "Tertiary lymphoid structures per area",
         "1/mm2",
         f"Density clusters of B cells ({LIMITS.core} others within {LIMITS.link:g} um) of at least {LIMITS.b_cells}, "
-        f"with T cells making up {LIMITS.t_share:.0%} of the two there, over the area seen ({_AREA}).",
+        f"with T cells making up {LIMITS.t_share:.0%} of the two there, over the area examined ({_AREA}).",
         _structures,
         ("sautesfridman2019", "cabrita2020"),
     ),
@@ -357,7 +357,7 @@ for _name, _space in _SPACE.items():
             needs=("cells_in_space",),
             words=_space.words,
             references=_space.references,
-            limits="One section of one block; segmentation and panel decide what a cell is. Numbers of the definition "
-            "are assumed.",
+            limits="A single section of one block; cell counts depend on segmentation and panel. The thresholds of the "
+            "definition are assumed.",
         )
     )

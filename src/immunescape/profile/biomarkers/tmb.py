@@ -171,7 +171,8 @@ def _tmb(study: Study) -> dict[str, Measurement]:
                 citation=("merino2020",),
                 source=study.sources.get("samples", ()),
                 sample=reported[1],
-                note="as reported; panel, filters and handling of synonymous mutations are the reporter's",
+                note="as reported; panel, filters and handling of synonymous mutations are those of the "
+                "reporting laboratory",
             )
         elif sample:
             lack = (

@@ -95,7 +95,7 @@ def _content(study: Study) -> dict[str, TumourContent]:
         if p >= LOW_PURITY:
             drivers[name] = TumourContent(True, f"purity {p:.2g}", p)
         elif name in reads:
-            drivers[name] = TumourContent(True, f"tumour cells show in {reads[name]}", p)
+            drivers[name] = TumourContent(True, f"tumour cells are evident from {reads[name]}", p)
         elif p == p:
             drivers[name] = TumourContent(False, f"at a tumour purity of {p:.2g} an alteration can be missed", p)
     return drivers

@@ -249,7 +249,7 @@ def _why_unknown(condition: Condition, m: Measurement | None, held: int, rule: R
     if condition.unit is not None and m.unit != condition.unit:
         return f"; the threshold is in {condition.unit}, the value in {m.unit or 'no unit'}"
     if condition.whole_interval or m.status == "below_limit":
-        return "; what is known of the value lies on both sides of the threshold"
+        return "; the possible range of the value includes the threshold"
     return ""
 
 

@@ -131,7 +131,7 @@ def read_but_bad_rows(path: Path, function: Function, options: Mapping[str, Any]
         )
         if out.reads:
             note = out.reads[-1]
-            left = "; ".join(w for w in (note.left, f"{len(lines)} rows that cannot be") if w)
+            left = "; ".join(w for w in (note.left, f"{len(lines)} impossible rows") if w)
             out.reads[-1] = type(note)(note.file, note.reader, note.rows + len(lines), note.kept, left)
         if "mutations" in out.tables:
             for sample, gene in _genes_of(read_table(path), lines):

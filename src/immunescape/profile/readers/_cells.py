@@ -108,13 +108,13 @@ def finish_cells_in_space(out: pd.DataFrame, file: str, problems: list[str], uni
     out["compartment"] = compartment.where(compartment.notna(), None).astype(object)
     twice = out.duplicated(["sample", "patient", "region", "x", "y"])
     if twice.any():
-        problems.append(f"{file}: {int(twice.sum())} cells stand on the place of another and were left out")
+        problems.append(f"{file}: {int(twice.sum())} cells have the same position as another and were left out")
         out = out[~twice]
     spacing = _spacing(out)
     if np.isfinite(spacing) and not _SPACING[0] <= spacing <= _SPACING[1]:
         raise InputError(
             f"cells lie {spacing:.3g} um from their nearest neighbour (median); in tissue it is {_SPACING[0]:g} to "
-            f"{_SPACING[1]:g}: the coordinates are hardly in '{declared}'",
+            f"{_SPACING[1]:g}: the coordinates are unlikely to be in '{declared}'",
             where=file,
             hint=f"Declare the unit, units: {{x: …}}, as {_UNITS}.",
         )

@@ -94,7 +94,7 @@ def _numbers(values: pd.Series, column: str, out: Partial, file: str) -> pd.Seri
     if lost.any():
         line = values.index[lost][0]
         out.problems.append(
-            f"{file}: {int(lost.sum())} values of {column} are no numbers and were left out (first: "
+            f"{file}: {int(lost.sum())} values of {column} are not numbers and were left out (first: "
             f"'{str(values[line])[:40]}', line {line})"
         )
     return cleaned.where(~lost, None)
@@ -159,7 +159,8 @@ def _events(values: pd.Series, column: str, out: Partial, file: str) -> pd.Serie
     if lost.any():
         line = values.index[lost][0]
         out.problems.append(
-            f"{file}: {int(lost.sum())} values of {column} say neither event nor censored and were left out (first: "
+            f"{file}: {int(lost.sum())} values of {column} indicate neither an event nor censoring and "
+            "were left out (first: "
             f"'{str(values[line])[:40]}', line {line})"
         )
     return read
@@ -191,7 +192,8 @@ def _responses(values: pd.Series, column: str, out: Partial, file: str) -> pd.Se
     lost = kept.isna() & values.notna()
     if lost.any():
         out.problems.append(
-            f"{file}: {int(lost.sum())} of {int(values.notna().sum())} values of {column} are no RECIST words (first: "
+            f"{file}: {int(lost.sum())} of {int(values.notna().sum())} values of {column} are not RECIST "
+            "categories (first: "
             f"'{str(values[lost].iloc[0])[:40]}') and give no best response; they stay in their own column"
         )
     return kept
@@ -298,7 +300,7 @@ def _hla(table: Table, patient: str, out: Partial) -> set[str]:
             used.add(str(column))
     if wrong:
         out.problems.append(
-            f"{table.file}: {len(wrong)} words in columns of HLA types are no alleles and were left out (first: "
+            f"{table.file}: {len(wrong)} words in columns of HLA types are not alleles and were left out (first: "
             f"{wrong[0]}). Write them as A*02:01"
         )
     if alleles:

@@ -70,9 +70,9 @@ def _checked(values: pd.DataFrame, unit: Any, file: str, problems: list[str]) ->
     unit_name = "" if unit is None else str(unit)
     if unit_name.casefold() in ("fpkm", "rpkm"):
         raise InputError(
-            f"{unit_name} is not a unit of expression that is read: its sum differs between samples",
+            f"{unit_name} is not a supported unit of expression: its sum differs between samples",
             where=file,
-            hint="Make TPM of it (each value over its sample's sum, times 1,000,000), and set unit: tpm.",
+            hint="Convert it to TPM (each value over its sample's sum, times 1,000,000), and set unit: tpm.",
         )
     if unit_name and unit_name not in UNITS:
         raise unknown_word("unit of expression", unit_name, UNITS, where=file)
@@ -89,7 +89,7 @@ def _checked(values: pd.DataFrame, unit: Any, file: str, problems: list[str]) ->
             )
             return "counts"
         raise InputError(
-            "the unit of expression is not declared, and the values do not tell it",
+            "the unit of expression is not declared, and cannot be inferred from the values",
             where=file,
             hint=f"Set unit: in the manifest to one of {', '.join(UNITS)}.",
         )

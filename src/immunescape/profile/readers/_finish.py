@@ -230,7 +230,7 @@ def _range(frame: pd.DataFrame, name: str, low: float, high: float, file: str, u
     if bad.any():
         line = frame.index[bad][0]
         raise InputError(
-            f"{name} is {frame.loc[line, name]:g}; possible is {low:g} to {high:g} {unit}".rstrip(),
+            f"{name} is {frame.loc[line, name]:g}; the possible range is {low:g} to {high:g} {unit}".rstrip(),
             where=f"{file}, line {line}",
             hint="Correct the row, or declare the unit in the manifest.",
         )
@@ -332,7 +332,7 @@ def finish(
     if kind == "mutations" and bool((out["vaf"] == 0).any()):
         none = out["vaf"] == 0
         problems.append(
-            f"{file}: {int(none.sum())} variants have a VAF of 0 and are left out: the tumour does not have them "
+            f"{file}: {int(none.sum())} variants have a VAF of 0 and are left out, as absent from the tumour "
             f"(lines {rows_of(out, none)})"
         )
         out = out[~none]
@@ -479,14 +479,14 @@ def _microbiome(out: pd.DataFrame, file: str, problems: list[str], units: Mappin
         site, why = looks_like(shares)
         (strange if site else names).append(f"{name}: {why}" if site else str(name))
     for name, why in _unlike_stool(out):
-        problems.append(f"{file}: {name} is declared as stool, but {why}: is it?")
+        problems.append(f"{file}: {name} is declared as stool, but {why}: check the site")
     if strange:
         problems.append(
-            f"{file}: {len(strange)} samples are not taken for stool: {'; '.join(strange[:3])}. Set site: in the "
+            f"{file}: {len(strange)} samples are not treated as stool: {'; '.join(strange[:3])}. Set site: in the "
             "manifest (stool, oral, lung, skin) to say what they are"
         )
     if names:
-        problems.append(f"{file}: no body site is given; {len(names)} samples are taken for stool (set site: stool)")
+        problems.append(f"{file}: no body site is given; {len(names)} samples are treated as stool (set site: stool)")
     return out
 
 

@@ -65,7 +65,7 @@ def read_text(path: Path) -> str:
             try:
                 return raw.decode(name)
             except UnicodeDecodeError:
-                raise InputError("starts like UTF-16 but is not", where=str(path)) from None
+                raise InputError("begins like UTF-16 but is not", where=str(path)) from None
     if b"\x00" in raw:
         raise InputError("this is a binary file, not a text table", where=str(path))
     try:
@@ -86,9 +86,10 @@ def _unpacked(raw: bytes, path: Path) -> bytes:
                 refuse_large(size, "largest_text", str(path), "the unpacked file is too large to read as one table")
                 if size > limit("packing_ratio_from") and size > limit("packing_ratio") * len(raw):
                     raise InputError(
-                        f"the gzip file of {len(raw):,} bytes unpacks to more than {size:,}: no table packs so well",
+                        f"the gzip file of {len(raw):,} bytes unpacks to more than {size:,}: no table "
+                        "compresses so well",
                         where=str(path),
-                        hint="Unpack it and look at it; an unpacked file is read up to the limit of size.",
+                        hint="Unpack it and inspect it; an unpacked file is read up to the limit of size.",
                     )
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"broken gzip file: {error}", where=str(path), hint="Download it again.") from None
@@ -282,7 +283,7 @@ def table_from_text(
         wide = ((i, len(r)) for i, r in enumerate(rows, skipped + 1) if len(r) > len(names))
         row, cells = next(wide, (0, 0))
         raise InputError(
-            f"{cells or 'more'} cells where the header has {len(names)}",
+            f"{cells or 'more'} cells, but the header has {len(names)}",
             where=f"{file}, line {row}" if row else file,
             hint="Quote cells that hold the separator, or name the column.",
         ) from None

@@ -36,7 +36,7 @@ def _units(options: Mapping[str, Any]) -> tuple[DeclaredUnits, bool]:
 def _kept_columns(table: Table, used: set[str]) -> tuple[dict[str, pd.Series], str]:
     """Return the columns that no value was taken from, and the sentence that lists them."""
     rest = [str(c) for c in table.frame.columns if c not in used]
-    listed = f"columns that nothing uses (kept as they are): {', '.join(rest)}" if rest else ""
+    listed = f"columns not used (kept as they are): {', '.join(rest)}" if rest else ""
     return {c: table.frame[c] for c in rest}, listed
 
 
@@ -102,7 +102,7 @@ def read_clinical_sample(path: Path, options: Mapping[str, Any]) -> Partial:
             whose = groups[differ].nunique().gt(1).any(axis=1)
             out.problems.append(
                 f"{path.name}: {', '.join(differ)} differ between the samples of {int(whose.sum())} patients (first: "
-                f"{whose.index[whose][0]}): the first sample that holds a value speaks"
+                f"{whose.index[whose][0]}): the first sample with a value is used"
             )
         first = first.astype(object).where(first.notna(), None).reset_index()
         first.index = pd.Index(rows.drop_duplicates("patient").index)
@@ -170,7 +170,7 @@ def read_discrete_long(path: Path, options: Mapping[str, Any]) -> Partial:
         left.append(f"{int((~keep).sum())} rows without known gene, sample or value")
     twice = int(keep.sum()) - len(strongest)
     if twice:
-        left.append(f"{twice} rows of a gene and sample that stand twice (the stronger value counts)")
+        left.append(f"{twice} duplicate rows of a gene and sample (the stronger value counts)")
     out.note(path.name, "cbioportal discrete copy number", len(frame), len(strongest), "; ".join(left))
     return out
 

@@ -58,7 +58,7 @@ def read_discrete(path: Path, options: Mapping[str, Any]) -> Partial:
     values[[i for i, g in enumerate(genes) if g is None]] = np.nan
     if twice:
         out.problems.append(
-            f"{path.name}: {len(twice)} genes stand in two rows ({', '.join(sorted(twice)[:4])}); "
+            f"{path.name}: {len(twice)} genes occur in two rows ({', '.join(sorted(twice)[:4])}); "
             "the stronger value counts"
         )
     rows, cols = np.nonzero(np.isfinite(values))
@@ -198,7 +198,8 @@ def _segments(columns: _Columns, data: Mapping[str, pd.Series], out: Partial, na
     if not out.genome_build:
         out.problems.append(
             f"{table.file}: the genome build cannot be inferred from the positions. Set genome_build: GRCh37 or "
-            "GRCh38, or the segments give the copies of no gene, unless another file of the study names the build."
+            "GRCh38, or no gene is assigned a copy number from the segments, unless another file of the "
+            "study names the build."
         )
     out.note(table.file, name, len(frame), int((~empty).sum()), left)
     return out
@@ -263,7 +264,9 @@ def read_allele_specific(path: Path, options: Mapping[str, Any]) -> Partial:
         raise InputError("the minor allele has more copies than the total", where=f"{path.name}, line {line}")
     gene = columns.find("gene")
     if gene is not None and _lists_genes(table.frame[gene], columns):
-        out.problems.append(f"{path.name}: {gene} lists the genes of each segment: genes are found by their positions")
+        out.problems.append(
+            f"{path.name}: {gene} lists the genes of each segment: genes are located by their positions"
+        )
         gene = None
     if gene is None:
         extra = {n: columns.number(n) for n in ("cellular_fraction", "observed_baf") if columns.find(n)}

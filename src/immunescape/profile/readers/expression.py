@@ -59,7 +59,7 @@ def _samples_of(columns: list[str], skip: set[str], file: str, problems: list[st
         )
     annotation = [c for c in samples if plain[c] in _ANNOTATION]
     if annotation:
-        problems.append(f"{file}: columns of annotation are no samples and are left out: {', '.join(annotation)}")
+        problems.append(f"{file}: annotation columns are not samples and are left out: {', '.join(annotation)}")
     return [c for c in samples if c not in annotation]
 
 

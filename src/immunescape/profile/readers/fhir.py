@@ -120,7 +120,7 @@ def _observation(resource: Mapping[str, Any], rows: _Rows) -> None:
     elif any(c in _RESPONSE for c in codes):
         response = _recist_category(resource.get("valueCodeableConcept"))
         if response is None or when is None:
-            rows.skip("response without RECIST word or date")
+            rows.skip("response without RECIST category or date")
         else:
             rows.add("responses", patient=patient, at=when, recist=response)
     elif value is not None:

@@ -154,7 +154,7 @@ def _lilac_qc(path: Path, out: Partial) -> str:
     beside = path.with_name(path.name.replace(".lilac.tsv", ".lilac.qc.tsv"))
     if beside == path or not beside.is_file():
         out.problems.append(
-            f"{path.name}: no QC file of LILAC stands beside it, so the quality of the typing is not known"
+            f"{path.name}: there is no QC file of LILAC beside it, so the quality of the typing is not known"
         )
         return ""
     statuses = read_table(beside, separator="\t").text("Status").dropna()

@@ -117,7 +117,7 @@ def _name_samples(rows: pd.DataFrame, patient: str, file: str, problems: list[st
     elif (generic & rows["patient"].isna()).any():
         name = barcode[generic & rows["patient"].isna()].iloc[0]
         problems.append(
-            f"{file}: the barcode '{name}' is the default of converters and no name; set patient: in the manifest"
+            f"{file}: the barcode '{name}' is a default of converters, not a name; set patient: in the manifest"
         )
 
 
@@ -228,7 +228,7 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
     twice = rows.duplicated(_SAME_VARIANT) & ~drop
     if twice.any():
         out.problems.append(
-            f"{path.name}: {int(twice.sum())} rows stand twice and count once (lines {rows_of(rows, twice)})"
+            f"{path.name}: {int(twice.sum())} rows are duplicated and count once (lines {rows_of(rows, twice)})"
         )
     unit = str(dict(options.get("units") or {}).get("vaf") or unit or "")
     out.tables["mutations"] = finish(

@@ -35,7 +35,7 @@ _RANKS = {
 _OPTIONS = {
     "day": "day of the samples",
     "rank": "rank of unlabelled taxa (default species)",
-    "site": "body site of the samples: stool, oral, lung, skin, …; without it genera tell stool from other sites",
+    "site": "body site of the samples: stool, oral, lung, skin, …; inferred from the genera if not given",
 }
 
 
@@ -168,8 +168,8 @@ def read_metaphlan(path: Path, options: Mapping[str, Any]) -> Partial:
         "sample_column": "column that names the sample",
         "units": "abundance: percent or fraction",
         "patients": "sample is the patient (true) or not",
-        "skip": "columns that are no species",
-        "duplicates": "first: of rows of one sample that differ the first counts (else an error)",
+        "skip": "columns that are not species",
+        "duplicates": "first: of differing rows of one sample the first counts (otherwise an error)",
     },
 )
 def read_species_table(path: Path, options: Mapping[str, Any]) -> Partial:

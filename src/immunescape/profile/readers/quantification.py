@@ -208,7 +208,9 @@ def read_quantification(path: Path, options: Mapping[str, Any]) -> Partial:
         )
     if not len(table.frame):
         raise InputError(
-            f"the table of {tool.name} has no row", where=path.name, hint="Run the tool to its end, or leave it out."
+            f"the table of {tool.name} has no row",
+            where=path.name,
+            hint="Run the tool to completion, or leave the file out.",
         )
     out = Partial()
     if tool.name == "featureCounts":

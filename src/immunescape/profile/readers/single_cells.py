@@ -68,7 +68,7 @@ def value_kind(sample: Any, declared: object, file: str, problems: list[str]) ->
     if declared_kind == "counts" and not whole:
         raise InputError("counts are not whole numbers", where=file, hint="Set unit: log1p, or layer: to the counts.")
     if declared_kind == "log1p" and whole and float(values.max(initial=0.0)) > 20:
-        raise InputError("whole numbers up to the hundreds are no log1p values", where=file, hint="Set unit: counts.")
+        raise InputError("whole numbers up to the hundreds are not log1p values", where=file, hint="Set unit: counts.")
     if declared_kind:
         return declared_kind
     if whole and values.any():
@@ -162,7 +162,9 @@ def _identities(obs: pd.DataFrame, options: Mapping[str, Any], file: str, out: P
     cells["sample"] = _texts(obs[sample]) if sample is not None else cells["patient"]
     missing = cells["patient"].isna() | cells["sample"].isna()
     if missing.any():
-        out.problems.append(f"{file}: {int(missing.sum())} of {len(cells)} cells name no patient or sample, left out")
+        out.problems.append(
+            f"{file}: {int(missing.sum())} of {len(cells)} cells without patient or sample are left out"
+        )
     chosen = {str(k): v for k, v in dict(options.get("types") or {}).items()}
     types = {}
     for label in cells["label"].dropna().unique():
@@ -198,7 +200,7 @@ _STATES = {"cd8": ("progenitor", "exhausted"), "macrophage": ("cxcl9", "spp1")}
     {
         "columns": "patient, sample, cell_type -> column of the cells (obs)",
         "types": "label or cluster of the file -> cell type, or cell type/state (cd8/exhausted)",
-        "unit": "counts (raw) or log1p (scaled and logged); recognised where the values tell",
+        "unit": "counts (raw) or log1p (scaled and logged); recognised from the values where possible",
         "layer": "layer to read in place of X; raw for AnnData.raw",
         "gene_column": "column of the genes (var) with symbols or Ensembl ids",
         "selection": "how cells were selected before, e.g. CD45+ or CD3+; none where they were not",

@@ -82,8 +82,8 @@ _BY_META = {
     ("MRNA_EXPRESSION", "CONTINUOUS"): "expression",
 }
 _NOT_READ = {
-    ("COPY_NUMBER_ALTERATION", "LOG2-VALUE"): "log2 ratios by gene are no copies; segments (SEG) are read",
-    ("COPY_NUMBER_ALTERATION", "CONTINUOUS"): "relative copy numbers by gene are no copies; segments (SEG) are read",
+    ("COPY_NUMBER_ALTERATION", "LOG2-VALUE"): "log2 ratios by gene are not copy numbers; segments (SEG) are read",
+    ("COPY_NUMBER_ALTERATION", "CONTINUOUS"): "relative copy numbers by gene are not absolute; segments (SEG) are read",
     ("MUTATION_EXTENDED", "MUTATION_UNCALLED"): "mutations that were not called",
     ("MRNA_EXPRESSION", "Z-SCORE"): "z-scores compare a sample with its own study; values in a unit are read",
     ("MRNA_EXPRESSION", "DISCRETE"): "discretised expression; values in a unit are read",
@@ -93,9 +93,9 @@ _NOT_READ_KIND = {
     "PROTEIN_LEVEL": "protein levels are not used",
     "GENESET_SCORE": "scores of gene sets are computed from expression, not taken over",
     "GENERIC_ASSAY": "other assays are not used",
-    "GISTIC_GENES_AMP": "peaks of a cohort say nothing of one patient",
-    "GISTIC_GENES_DEL": "peaks of a cohort say nothing of one patient",
-    "MUTSIG": "genes of a cohort say nothing of one patient",
+    "GISTIC_GENES_AMP": "peaks of a cohort do not describe single patients",
+    "GISTIC_GENES_DEL": "peaks of a cohort do not describe single patients",
+    "MUTSIG": "genes of a cohort do not describe single patients",
     "CANCER_TYPE": "names and colours of cancer types",
     "RESOURCE": "links",
 }
@@ -170,7 +170,7 @@ def files_of_study(folder: Path) -> tuple[list[StudyFile], list[Path], list[str]
         if path.is_file():
             files[path] = _by_meta(path, meta)
         else:
-            problems.append(f"{place.name}: names the file {name}, which the folder does not hold: it was not read")
+            problems.append(f"{place.name}: names the file {name}, which is not in the folder: it was not read")
     panels = []
     for path in sorted(folder.iterdir()):
         if path in files or _SILENT.fullmatch(path.name):
@@ -182,7 +182,7 @@ def files_of_study(folder: Path) -> tuple[list[StudyFile], list[Path], list[str]
             panels.append(path)
             continue
         reads = next((r for pattern, r in _BY_NAME if re.fullmatch(pattern, path.name, re.IGNORECASE)), "")
-        why = "" if reads else "no meta file says what it holds, and its name is none that is known"
+        why = "" if reads else "no meta file describes it, and its name is not recognised"
         files[path] = StudyFile(path, reads, why)
     return list(files.values()), panels, problems
 
@@ -253,7 +253,7 @@ def _list_unused(partial: Partial, columns: ColumnMap) -> None:
     unused = [c for c in columns.seen if c not in columns.taken]
     if unused and partial.reads:
         note = partial.reads[-1]
-        listed = f"columns that nothing uses: {', '.join(unused[:12])}"
+        listed = f"columns not used: {', '.join(unused[:12])}"
         listed += f" and {len(unused) - 12} more" if len(unused) > 12 else ""
         left = "; ".join(w for w in (note.left, listed) if w)
         partial.reads[-1] = type(note)(note.file, note.reader, note.rows, note.kept, left)
@@ -296,7 +296,7 @@ def _case_lists(folder: Path, study: str) -> Partial:
         kinds = [k for k, ends in _LISTS.items() if samples and (tail in ends or category in _CATEGORIES[k])]
         for kind in kinds:
             out.assessed[kind] = out.assessed.get(kind, frozenset()) | samples
-        left = "" if kinds else "says of no kind of data who was profiled"
+        left = "" if kinds else "does not say for any kind of data which samples were profiled"
         out.note(f"case_lists/{path.name}", "cbioportal case list", len(samples), len(samples) if kinds else 0, left)
     return out
 
@@ -348,7 +348,7 @@ def _without_panel(
     why = _exome_evidence(files, study, partials, rest)
     if not why:
         out.problems.append(
-            f"{len(rest)} samples were sequenced with a panel that nothing names: genes without mutation are not "
+            f"{len(rest)} samples were sequenced with an unnamed panel: genes without mutation are not "
             "assessable in them. If it was an exome, write manifest.yaml with the line `panel: WES` and the file entry "
             "{file: ., format: cbioportal}; for a panel add data_gene_panel_NAME.txt and data_gene_panel_matrix.txt"
         )
@@ -379,7 +379,7 @@ def _only_samples(partials: list[Partial]) -> Partial | None:
         if lost.any():
             out.problems.append(
                 f"{int(lost.sum())} patients have several samples or none, and the table of patients gives their "
-                f"{', '.join(values)}: of which sample is not known, so they were left out (first: "
+                f"{', '.join(values)}: the sample is not known, so they were left out (first: "
                 f"{rows.loc[lost, 'patient'].iloc[0]})"
             )
         kept = rows[single.notna()].assign(sample=single[single.notna()])
@@ -408,7 +408,7 @@ def read_study_folder(path: Path, options: Mapping[str, Any]) -> Partial:
         )
     if not is_study_folder(path):
         raise InputError(
-            "no cBioPortal study: neither meta_study.txt nor data_clinical_*.txt",
+            "not a cBioPortal study: neither meta_study.txt nor data_clinical_*.txt",
             where=str(path),
             hint="Name its folder.",
         )

@@ -71,7 +71,7 @@ def _need_meaning(kind: str, table: Table, out: pd.DataFrame) -> None:
         close = [] if empty else nearest(group[0], columns, n=1)
         example = close[0] if close else "COLUMN"
         usual = [n for r in usual_names(kind) if r.column == group[0] for n in r.plain][:4]
-        also = f" Names that are known: {', '.join([group[0], *usual])}." if usual else ""
+        also = f" Recognised names: {', '.join([group[0], *usual])}." if usual else ""
         raise InputError(
             f"{what}, and without it no row can be used",
             where=table.file,
@@ -201,7 +201,7 @@ def read_rows(kind: str, path: Path, options: Mapping[str, Any], name: str | Non
         unused = [c for c in unused if c not in used]
         if gone.any():
             rows = rows[~gone]
-            left.append(f"{int(gone.sum())} rows of polymorphisms or of variants that the tumour does not have")
+            left.append(f"{int(gone.sum())} rows of polymorphisms or of variants absent from the tumour")
     done = finish(kind, rows, path.name, study.problems, units, study.genome_build)
     study.tables[kind] = done
     if len(rows) < len(everybody) and "sample" in everybody:
@@ -209,7 +209,7 @@ def read_rows(kind: str, path: Path, options: Mapping[str, Any], name: str | Non
     suggested = _suggestions(kind, rows, unused)
     if suggested:
         study.problems.append(
-            f"{path.name}: columns that nothing uses may be what the study calls otherwise: map them with columns: "
+            f"{path.name}: unused columns may be known columns under other names: map them with columns: "
             f"{{{', '.join(suggested)}}}, or leave them"
         )
     if unused:

@@ -95,7 +95,7 @@ def read_airr(path: Path, options: Mapping[str, Any]) -> Partial:
             f"{n} {k}" for k, n in frame.loc[others, "locus"].fillna("without locus").value_counts().items()
         )
         out.problems.append(
-            f"{path.name}: {int(others.sum())} of {len(frame)} rearrangements are no T cell receptors and are left "
+            f"{path.name}: {int(others.sum())} of {len(frame)} rearrangements are not T-cell receptors and are left "
             f"out: {kinds}"
         )
     missing = ~others & (frame["junction_aa"].isna() | counts.isna())

@@ -234,7 +234,7 @@ def read_vcf(path: Path, options: Mapping[str, Any]) -> Partial:
             )
         cells = line.split("\t")
         if len(cells) < 8 or len(cells) < len(header.columns):
-            raise InputError(f"{len(cells)} cells where the header has {len(header.columns)}", where=where)
+            raise InputError(f"{len(cells)} cells, but the header has {len(header.columns)}", where=where)
         read.total += 1
         if pass_only and cells[6] not in ("PASS", ".", ""):
             read.filtered += 1
@@ -306,7 +306,7 @@ def _finished(read: _Rows, options: Mapping[str, Any], file: str, out: Partial) 
         out.mark_unclear("mutations", gene, (sample,))
     if read.rows and read.normal is None and not read.populations:
         out.problems.append(
-            f"{file}: neither a normal nor population frequencies: germline variants cannot be distinguished from "
+            f"{file}: neither a normal nor population frequencies: germline variants cannot be told apart from "
             "somatic ones and would raise the mutation burden (annotate with vep --af_gnomade, or give the normal)"
         )
     left = [f"{read.filtered} rows that FILTER marks"] if read.filtered else []
@@ -314,7 +314,7 @@ def _finished(read: _Rows, options: Mapping[str, Any], file: str, out: Partial) 
         left.append(f"{int((~genes).sum())} variants outside genes")
     left_out = {v for k in ("common", "absent", "no call") for v in read.tally.lines.get(k, ())}
     if left_out:
-        left.append(f"{len(left_out)} lines of polymorphisms or of variants that the tumour does not have")
+        left.append(f"{len(left_out)} lines of polymorphisms or of variants absent from the tumour")
     others = [n for i, n in enumerate(names) if i != read.tumour]
     if others:
         left.append(f"columns of other samples: {', '.join(others)}")

@@ -109,7 +109,7 @@
     ? document.addEventListener("DOMContentLoaded", done) : done());
   const failed = error => document.querySelectorAll(".plotly-graph-div").forEach(g => {
     g.style.height = "auto";
-    g.textContent = "This browser cannot unpack the library that draws the picture: a newer one can. What it shows stands below, in words. " + error;
+    g.textContent = "This browser cannot unpack the plotting library; a newer browser can. The figure is described in words below. " + error;
     g.parentElement.querySelectorAll("details").forEach(d => { d.open = true; });
   });
   const drawn = Promise.all([library(), parsed]).then(() => {

@@ -131,7 +131,7 @@ async function start(DATA) {
   }
 
   function options(p) {
-    if (!p.options.length) return el("p", "soft", "No strategy is matched: no mechanism is called present.");
+    if (!p.options.length) return el("p", "soft", "No strategy is matched, as no mechanism was called present.");
     return el("div", "", p.options.map(([name, because, uncertain, against, cautions]) => {
       const [t, tier, rationale, trials] = DATA.strategies[name];
       const head = el("summary", "", el("span", "tier " + tier, tier), " " + t + " ",

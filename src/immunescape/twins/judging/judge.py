@@ -402,12 +402,13 @@ def aims(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     watched = result["monitoring"]
     if watched is not None:
         mine = watched["diameters"]["model"]["mean"][0]
+        titles = {"last value stays": "last value carried forward"}
         for rival in ("last value stays", "Stein-Claret", "Stein-Claret with prior"):
             other = watched["diameters"][rival]["mean"][0]
             out.append(
                 {
                     "cohort": "OAK lesions",
-                    "aim": f"later diameters nearer than by '{rival}'",
+                    "aim": f"smaller error of later diameters than '{titles.get(rival, rival)}'",
                     "value": mine,
                     "against": other,
                     "met": mine < other,

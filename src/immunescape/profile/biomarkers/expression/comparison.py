@@ -145,8 +145,8 @@ def _doubts(study: Study, reference: Reference, similarities: pd.Series | None, 
         if not value >= floor:
             reasons.append(
                 f"its rank correlation with the mean sample of the reference is {value:.2f}, where {share:g} % of the "
-                f"reference's own samples reach {floor:.2f}: another library, preservation, tissue or unit than {unit} "
-                f"of {reference.tissue or 'the reference'}"
+                f"reference's own samples reach {floor:.2f}: library, preservation, tissue or unit may differ "
+                f"from {unit} of {reference.tissue or 'the reference'}"
             )
     return doubts
 

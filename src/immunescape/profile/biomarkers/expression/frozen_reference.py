@@ -210,7 +210,7 @@ def reference_target(name: str, folder: str | Path | None = None) -> Path:
         For a name that cannot be a folder.
     """
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
-        raise InputError(f"'{name}' cannot name a reference", hint="Use letters, digits, - and _.")
+        raise InputError(f"'{name}' is not a valid name for a reference", hint="Use letters, digits, - and _.")
     return Path(folder) if folder is not None else reference_folder() / name
 
 

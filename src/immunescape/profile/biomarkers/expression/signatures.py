@@ -65,7 +65,7 @@ def signatures() -> dict[str, Signature]:
         row.choice("method", METHODS)
         for gene in genes:
             if gene not in symbols:
-                raise InputError(f"'{gene}' is no approved symbol", where=row.where)
+                raise InputError(f"'{gene}' is not an approved symbol", where=row.where)
         table[row["name"]] = Signature(
             name=row["name"],
             title=row["title"],
