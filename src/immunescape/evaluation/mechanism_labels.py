@@ -110,7 +110,6 @@ def _rows(path: Path) -> tuple[Row, ...]:
 @lru_cache(maxsize=4)
 def _read(path: Path, changed: int) -> dict[str, MechanismLabel]:
     labels: dict[str, MechanismLabel] = {}
-<<<<<<< HEAD
     for row in _rows(path):
         if row["label"] not in (*LABELS, ""):
             raise InputError(f"'{row['label']}' is not a label", where=row.where, hint=f"One of {', '.join(LABELS)}.")
@@ -131,44 +130,12 @@ def _read(path: Path, changed: int) -> dict[str, MechanismLabel]:
                 seeds=int(row["seeds"]),
                 trials=tuple(row["trials"].split(";")),
                 model=row["model"],
+                numbers=row["numbers"],
                 date=row["date"],
                 note=row["note"],
             )
         except ValueError as error:
             raise InputError(f"a cell is wrong: {error}", where=row.where) from None
-=======
-    with path.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise InputError(f"the columns must be {','.join(COLUMNS)}", where=f"{path}, row 1")
-        for row in reader:
-            where = f"{path}, row {reader.line_num}"
-            if row["label"] not in (*LABELS, ""):
-                raise InputError(f"'{row['label']}' is not a label", where=where, hint=f"One of {', '.join(LABELS)}.")
-            if row["mechanism"] in labels:
-                raise InputError(f"'{row['mechanism']}' occurs twice", where=where)
-            try:
-                numbers = {
-                    g: (float(row[f"{g}_difference"]), float(row[f"{g}_se"]) if row[f"{g}_se"] else None)
-                    for g in GROUPS
-                    if row[f"{g}_difference"]
-                }
-                labels[row["mechanism"]] = MechanismLabel(
-                    mechanism=row["mechanism"],
-                    label=row["label"],
-                    claims=int(row["claims"]),
-                    differences=numbers,
-                    patients=int(row["patients"]),
-                    seeds=int(row["seeds"]),
-                    trials=tuple(row["trials"].split(";")),
-                    model=row["model"],
-                    numbers=row["numbers"],
-                    date=row["date"],
-                    note=row["note"],
-                )
-            except ValueError as error:
-                raise InputError(f"a cell is wrong: {error}", where=where) from None
->>>>>>> main
     return labels
 
 

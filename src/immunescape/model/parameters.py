@@ -111,7 +111,6 @@ def table_path(table: str | Path) -> Path:
 
 @lru_cache(maxsize=512)
 def _cached(path: Path, owner: str, changed: int) -> tuple[Parameter, ...]:
-<<<<<<< HEAD
     lines = lines_of_cells(path.read_text(encoding="utf-8"))
     _, header = next(lines, (0, None))
     if header is None:
@@ -124,7 +123,7 @@ def _cached(path: Path, owner: str, changed: int) -> tuple[Parameter, ...]:
             continue
         if len(cells) > len(header):
             raise ModelError(
-                f"{len(cells)} cells where the header has {len(header)}",
+                f"{len(cells)} cells, but the header has {len(header)}",
                 where=where,
                 hint='A cell that holds a comma needs quotes: "a, b".',
             )
@@ -134,32 +133,6 @@ def _cached(path: Path, owner: str, changed: int) -> tuple[Parameter, ...]:
                 f"'{parameter.name}' occurs twice; first in {parameters[parameter.name].origin}", where=where
             )
         parameters[parameter.name] = parameter
-=======
-    with path.open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file)
-        header = next(reader, None)
-        if header is None:
-            raise ModelError("the table is empty", where=str(path), hint=f"Its first line is: {','.join(COLUMNS)}")
-        _check_header([h.strip() for h in header], path)
-        parameters: dict[str, Parameter] = {}
-        for cells in reader:
-            where = f"{path}, row {reader.line_num}"
-            if not any(c.strip() for c in cells):
-                continue
-            if len(cells) > len(header):
-                raise ModelError(
-                    f"{len(cells)} cells, but the header has {len(header)}",
-                    where=where,
-                    hint='A cell that holds a comma needs quotes: "a, b".',
-                )
-            row = {h.strip(): c.strip() for h, c in zip(header, cells, strict=False)}
-            parameter = _read(row, owner, where)
-            if parameter.name in parameters:
-                raise ModelError(
-                    f"'{parameter.name}' occurs twice; first in {parameters[parameter.name].origin}", where=where
-                )
-            parameters[parameter.name] = parameter
->>>>>>> main
     return tuple(parameters.values())
 
 

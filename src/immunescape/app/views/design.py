@@ -34,14 +34,8 @@ def design_ui(limits: Limits) -> Tag:
     from immunescape.api.designs import designs_table
 
     names = {row["name"]: f"{row['name']}: {row['kind']}" for row in designs_table()}
-<<<<<<< HEAD
     controls = [
-        choose("d_name", "Design that ships", {**names, "": "a commented template"}, FIRST),
-=======
-    controls = tags.div(
-        tags.h2("Design"),
         choose("d_name", "Included design", {**names, "": "a commented template"}, FIRST),
->>>>>>> main
         tags.details(tags.summary("Assumptions"), ui.output_ui("d_sliders"), open=""),
         yaml_input("d_text", "Design", "Design", library_text(FIRST), update_on="blur"),
         slider("d_replicates", "Simulated trials per scenario", 50, limits.replicates, 50, 200),

@@ -32,22 +32,9 @@ def trial_ui(most_patients: int) -> Tag:
     from immunescape.api.trials import trials_table
 
     names = {row["name"]: f"{row['name']}: {row['arms']}" for row in trials_table()}
-<<<<<<< HEAD
     controls = [
-        choose("t_name", "Trial that ships", {**names, "": "a commented template"}, FIRST),
-        yaml_input("t_text", "Trial", "Protocol", library_text(FIRST)),
-=======
-    controls = tags.div(
-        tags.h2("Trial"),
         choose("t_name", "Included trial", {**names, "": "a commented template"}, FIRST),
-        tags.details(
-            tags.summary("Protocol as YAML: edit, or paste your own"),
-            ui.input_text_area(
-                "t_text", "Trial as YAML", library_text(FIRST), rows=18, spellcheck="false", width="100%"
-            ),
-            class_="isc-yaml",
-        ),
->>>>>>> main
+        yaml_input("t_text", "Trial", "Protocol", library_text(FIRST)),
         slider("t_patients", "Virtual patients per arm", 10, most_patients, 5, 20),
         *run_inputs("t", "Run the trial"),
     ]
