@@ -131,7 +131,9 @@ def plan(folder: Path, names: list[str]) -> int:
         return 2
     for row in rows:
         if not names or row["folder"] in names:
-            how = "by hand" if row["how"] == "hand" else f"would be downloaded to {folder / row['folder']}"
+            target = "" if row["target"] == "." else row["target"]
+            place = folder / row["folder"] / (target if row["how"] != "by hand" else "")
+            how = f"by hand: {target}" if row["how"] == "by hand" else f"would be downloaded to {place}"
             print(f"{row['folder']}: {how}, from {row['address']} ({row['licence']})")
     return 0
 

@@ -83,8 +83,8 @@ class Page:
             shown = self.text(selector), self.text(".isc-error"), self.text(".isc-status")
             raise AssertionError(f"{selector} does not say {words!r} within {seconds:g} s but {shown}") from None
 
-    def shot(self, folder: Path, name: str) -> None:
-        """Keep pictures at desktop and phone width; nothing may need scrolling sideways."""
+    def shot(self, folder: Path, name: str, section: str = "body") -> None:
+        """Keep pictures of a section at desktop and phone width; nothing may need scrolling sideways."""
         for width in (1280, 390):
             size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
             self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -96,10 +96,10 @@ class Page:
                 self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {**size, "height": height})
                 time.sleep(1.5)
                 wait_for(lambda: self.script(WIDTHS) == [], 10)
-                self.browser.save_screenshot(str(folder / f"{name}-{width}.png"))
+                self.one(section).screenshot(str(folder / f"{name}-{width}.png"))
                 self.scheme("dark")
                 time.sleep(1.0)
-                self.browser.save_screenshot(str(folder / f"{name}-{width}-dark.png"))
+                self.one(section).screenshot(str(folder / f"{name}-{width}-dark.png"))
                 self.scheme("light")
         self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 

@@ -155,7 +155,7 @@ def test_twins_are_drawn_of_the_patient_shown_and_the_options_ranked_on_them(
     assert page.fetched("#k_csv").startswith("option,evidence,role")
     assert json.loads(page.fetched("#k_json"))["patient"] == "P1"
     page.accessible()
-    page.shot(pictures, "twins")
+    page.shot(pictures, "twins", "section[aria-label='Twins and ranking']")
 
 
 def test_a_file_that_is_too_large_is_not_sent(page: Page, tmp_path: Path) -> None:

@@ -94,8 +94,12 @@ def test_help_is_printed_and_nothing_is_made(script, words, tmp_path, monkeypatc
 def test_a_dry_run_names_every_source_and_downloads_nothing(script, tmp_path, capsys):
     assert script.main(["fetch", "--dry-run", str(tmp_path / "data")]) == 0
     text = capsys.readouterr().out
-    for row in script.sources():
-        assert row["address"] in text
+    lines = text.splitlines()
+    for row, line in zip(script.sources(), lines, strict=True):
+        assert line.startswith(f"{row['folder']}: ")
+        assert row["address"] in line
+        assert ("by hand" in line) == (row["how"] == "by hand")
+        assert ("would be downloaded" in line) == (row["how"] != "by hand")
     assert not list(tmp_path.iterdir())
     assert script.main(["fetch", "--dry-run", str(tmp_path / "data"), "nothing"]) == 2
     assert "Known: " in capsys.readouterr().err

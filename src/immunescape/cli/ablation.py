@@ -27,11 +27,16 @@ def ablate_command(
             "--mechanisms",
             "-m",
             help="Comma-separated mechanisms [default: all that can be switched off]; a+b: both off together.",
-            autocompletion=completion.mechanism_list,
+            autocompletion=completion.ablatable_list,
         ),
     ] = "",
     trials: Annotated[
-        str, typer.Option("--trials", help="Comma-separated calibration trials [default: four with patients' data].")
+        str,
+        typer.Option(
+            "--trials",
+            help="Comma-separated calibration trials [default: four with patients' data].",
+            autocompletion=completion.trial_list,
+        ),
     ] = "",
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder with patients' data (oak/, loris/, km/, tumour_kinetics/).")

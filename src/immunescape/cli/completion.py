@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 __all__ = [
+    "ablatable_list",
     "claims",
     "covariates",
     "designs",
@@ -12,7 +13,10 @@ __all__ = [
     "engines",
     "mechanism_list",
     "parameters",
+    "regions",
     "things",
+    "trial_files",
+    "trial_list",
     "trials",
 ]
 
@@ -36,6 +40,45 @@ def mechanism_list(incomplete: str) -> list[str]:
     from immunescape.model.registry import mechanisms
 
     return _last_of_list(mechanisms(), incomplete)
+
+
+def ablatable_list(incomplete: str) -> list[str]:
+    """Mechanisms that can be switched off, separated by commas, or by plus signs where they go off together."""
+    from immunescape.evaluation.ablation import TOGETHER, ablatable
+
+    before, comma, last = incomplete.rpartition(",")
+    group, plus, name = last.strip().rpartition(TOGETHER)
+    given = set(group.split(TOGETHER)) if plus else {n.strip() for n in before.split(",")}
+    offered = [n for n in _starting(ablatable(), name) if n not in given]
+    return [f"{before}{comma}{group}{plus}{n}" for n in offered]
+
+
+def trial_list(incomplete: str) -> list[str]:
+    """Included trials, separated by commas."""
+    from immunescape.trial.loading import list_trials
+
+    return _last_of_list(list_trials(), incomplete)
+
+
+def trial_files(incomplete: str) -> list[str]:
+    """Included trials, and YAML files and folders that begin so."""
+    from pathlib import Path
+
+    folder, slash, start = incomplete.rpartition("/")
+    try:
+        inside = list(Path((folder or "/") if slash else ".").expanduser().iterdir())
+    except OSError:
+        inside = []
+    shown = [p for p in inside if p.name.startswith(start) and (start or not p.name.startswith("."))]
+    names = [f"{p.name}/" if p.is_dir() else p.name for p in shown if p.is_dir() or p.suffix in (".yaml", ".yml")]
+    return trials(incomplete) + sorted(f"{folder}{slash}{name}" for name in names)
+
+
+def regions(incomplete: str) -> list[str]:
+    """Regions of the population."""
+    from immunescape.trial.covariates import REGIONS
+
+    return _starting(REGIONS, incomplete)
 
 
 def parameters(incomplete: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from immunescape.cli import completion
 from immunescape.cli.running import Engine, interruptible
 from immunescape.errors import InputError
 
@@ -24,7 +25,14 @@ def register(app: typer.Typer) -> None:
 
 def harness_command(
     *,
-    trials: Annotated[str, typer.Option("--trials", help="Comma-separated trials [default: all available].")] = "",
+    trials: Annotated[
+        str,
+        typer.Option(
+            "--trials",
+            help="Comma-separated trials [default: all available].",
+            autocompletion=completion.trial_list,
+        ),
+    ] = "",
     data: Annotated[
         Path | None,
         typer.Option(

@@ -50,9 +50,16 @@ def simulate_command(
     run: Annotated[Path | None, typer.Option("--run", help="Folder of a run, whose patient --id is taken.")] = None,
     arm: Annotated[str | None, typer.Option("--arm", help="Arm of that run.")] = None,
     trial: Annotated[
-        Path | None, typer.Option("--trial", help="Trial file of that run, if it is not an included trial.")
+        Path | None,
+        typer.Option(
+            "--trial",
+            help="Trial file of that run, if it is not an included trial.",
+            autocompletion=completion.trial_files,
+        ),
     ] = None,
-    region: Annotated[str, typer.Option("--region", help="western or east_asian.")] = "western",
+    region: Annotated[
+        str, typer.Option("--region", help="western or east_asian.", autocompletion=completion.regions)
+    ] = "western",
     planned: Annotated[
         bool,
         typer.Option("--planned", help="Give every planned dose and simulate the model only: no toxicity, no death."),

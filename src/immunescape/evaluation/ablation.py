@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from immunescape.trial.spec import Trial
 
 __all__ = [
+    "TOGETHER",
     "Ablation",
     "AblationResult",
     "Difference",

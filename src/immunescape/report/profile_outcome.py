@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from immunescape.report.tables import Table
 if TYPE_CHECKING:
     from immunescape.profile.study_tables import StudyTables
 
-__all__ = ["association_lines", "association_rows", "interaction_lines", "outcome_sections"]
+__all__ = ["association_lines", "association_rows", "compared", "interaction_lines", "outcome_sections"]
 
 _TITLES = {
     "response": "Objective response",
@@ -44,16 +45,49 @@ def _between(r: Any, separator: str) -> str:
     return f" ({r.low:.2f}{separator}{r.high:.2f})" if bounded else " (no interval)"
 
 
+def _titled(name: str, titles: Mapping[str, str]) -> str:
+    """Title of a mechanism (in `titles`) or biomarker; a name without a record is spelled without underscores."""
+    from immunescape.profile.biomarkers import biomarkers
+
+    if name in titles:
+        return titles[name]
+    record = biomarkers().get(name)
+    return record.title if record else name.replace("_", " ")
+
+
+def compared(name: str, level: str, titles: Mapping[str, str], width: int | None = None) -> str:
+    """What a test compares, in words: title of mechanism or biomarker, and the level that is set against the others.
+
+    Parameters
+    ----------
+    name, level
+        As in the table of associations; a level that is empty or "True" is not said.
+    titles
+        Title of each mechanism by its name.
+    width
+        Longest title, without what stands in brackets; None leaves it whole.
+    """
+    title = _titled(name, titles)
+    said = "" if level in ("", "True") else f": {level.replace('_', ' ').replace('>=', '≥')}"
+    return (title if width is None else short(title, width)) + said
+
+
+_ELSEWHERE = re.compile(r"the same patients as (\w[\w-]*)(?: = (.+))?: tested there")
+
+
+def _noted(note: str, titles: Mapping[str, str]) -> str:
+    """A note, in which another comparison is named as in the column of comparisons."""
+    return _ELSEWHERE.sub(lambda m: f"the same patients as {compared(m[1], m[2] or '', titles)}, tested there", note)
+
+
 def association_rows(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[str, Any]]:
     """Associations as rows of text; what was not tested says why."""
     rows = []
     for r in _rows(table):
-        name = titles.get(str(r.biomarker), str(r.biomarker))
-        level = "" if r.level in ("", "True") else f" = {str(r.level).replace('_', ' ')}"
         tested = np.isfinite(r.estimate)
         rows.append(
             {
-                "Compared": name + level,
+                "Compared": compared(str(r.biomarker), str(r.level), titles),
                 "Kind": "mechanism" if r.biomarker in titles else "biomarker",
                 "n": r.n,
                 "Positive": "" if pd.isna(r.n_positive) else int(r.n_positive),
@@ -62,7 +96,7 @@ def association_rows(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[s
                 "Estimate (95 %)": f"{r.estimate:.2f}{_between(r, ' to ')}" if tested else "–",
                 "p": f"{r.p:.2g}" if np.isfinite(r.p) else "–",
                 "q": f"{r.q:.2g}" if np.isfinite(r.q) else "–",
-                "Note": r.note,
+                "Note": _noted(str(r.note), titles),
             }
         )
     return rows
@@ -75,10 +109,9 @@ def association_lines(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[
     """Associations that were tested, as rows narrow enough for a terminal (OR/SD: odds ratio per deviation)."""
     lines = []
     for r in _rows(table[table["p"].notna()].sort_values("p")):
-        level = "" if r.level in ("", "True") else f" = {str(r.level).replace('_', ' ')}"
         lines.append(
             {
-                "compared": titles.get(str(r.biomarker), str(r.biomarker)) + level,
+                "compared": compared(str(r.biomarker), str(r.level), titles),
                 "patients": str(r.n) if pd.isna(r.n_positive) else f"{int(r.n_positive)} of {r.n}",
                 "estimate (95 %)": f"{_BRIEF.get(r.measure, r.measure)} {r.estimate:.2f}{_between(r, '-')}",
                 "p": f"{r.p:.2g}",
@@ -92,11 +125,10 @@ def interaction_lines(table: pd.DataFrame, titles: dict[str, str]) -> list[dict[
     """Interactions with treatment that were tested, as rows narrow enough for a terminal."""
     lines = []
     for r in _rows(table[table["p"].notna()].sort_values("p")):
-        name, equals, level = str(r.biomarker).partition(" = ")
-        label = titles.get(name, name) + (equals + level).replace("_", " ")
+        name, _, level = str(r.biomarker).partition(" = ")
         lines.append(
             {
-                "biomarker": label,
+                "biomarker": compared(name, level, titles),
                 "n": str(r.n),
                 "ratio of HR (95 %)": f"{r.ratio:.2f} ({r.ratio_low:.2f}-{r.ratio_high:.2f})",
                 "p": f"{r.p:.2g}",
@@ -116,9 +148,10 @@ def _forest(table: pd.DataFrame, titles: dict[str, str]) -> str:
         return ""
     labels = []
     for r in _rows(ratios):
-        level = "" if r.level in ("", "True") else f" = {str(r.level).replace('_', ' ')}"
         per = " (per SD)" if "per SD" in r.measure else f" ({int(r.n_positive)} of {r.n})"
-        labels.append(short(titles.get(str(r.biomarker), str(r.biomarker)), 34) + level + per)
+        label = compared(str(r.biomarker), str(r.level), titles, 34) + per
+        # the plot has one row a label: titles that are cut alike would share it
+        labels.append(label if label not in labels else compared(str(r.biomarker), str(r.level), titles) + per)
     bold = [bool(np.isfinite(q) and q < 0.05) for q in ratios["q"]]
     measure = "Hazard ratio" if ratios["measure"].str.startswith("hazard").any() else "Odds ratio"
     return figure_html(forest_figure(labels, ratios["estimate"], ratios["low"], ratios["high"], measure, bold))
