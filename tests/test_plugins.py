@@ -203,7 +203,7 @@ def test_a_table_is_found_beside_the_module(install: Install, place: str) -> Non
 
 def test_a_table_that_is_not_there_names_the_places(install: Install) -> None:
     folder = install("extoy", {"toy.py": toy()}, MECHANISMS)
-    with pytest.raises(ModelError, match=r"parameter table 'toy\.csv' of 'toy' is not there") as error:
+    with pytest.raises(ModelError, match=r"parameter table 'toy\.csv' of 'toy' does not exist") as error:
         registry.mechanisms()
     assert str(folder) in str(error.value)
     assert "package 'extoy'" in str(error.value)

@@ -94,7 +94,7 @@ def test_slow_events_call_more_patients_and_shorten_the_trial() -> None:
 @pytest.mark.parametrize(
     ("block", "words"),
     [
-        ({"target": 0.8}, "'target' is not read"),
+        ({"target": 0.8}, "'target' does not apply"),
         ({"assumed": None}, "needs 'assumed'"),
         ({"assumed": 1.5}, "rate below 1"),
     ],

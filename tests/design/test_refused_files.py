@@ -71,11 +71,11 @@ REFUSED = {
     ),
     "a delay beside a median": (
         with_truth(CONTROL, {"endpoint": "os", "arm": "new", "median": 18, "delay": 3}),
-        ("'delay' goes with hazard_ratio", "truth[2]"),
+        ("'delay' applies only with hazard_ratio", "truth[2]"),
     ),
     "changes without hazards": (
         with_truth(CONTROL, {"endpoint": "os", "arm": "new", "median": 18, "changes": [3]}),
-        ("'changes' goes with hazards",),
+        ("'changes' applies only with hazards",),
     ),
     "two scenarios of one name": (
         changed(scenarios=TWO_OF_A_NAME),

@@ -301,7 +301,7 @@ def test_data_lag_delays_looks() -> None:
         ({"arms": (Arm("new"), Arm("other"), Arm("control", "control"))}, "arms"),
         ({"rule": GroupSequential((Hypothesis("OS", "os", Statistic("rates")),))}, "does not fit"),
         ({"rule": GroupSequential((Hypothesis("OS", "os"),), spending=Spending("fixed"))}, "one look"),
-        ({"patients": 1}, "no trial"),
+        ({"patients": 1}, "too few for a trial"),
     ],
 )
 def test_wrong_combinations_are_refused(change: dict[str, Any], words: str) -> None:

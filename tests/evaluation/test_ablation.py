@@ -325,7 +325,7 @@ def test_labels_are_recorded_and_said(tmp_path: Path) -> None:
     assert "it stops" in label_text("dux4", path)
     assert short_label("mdsc", path) == "never ablated"
     path.write_text(path.read_text(encoding="utf-8").replace("by trials", "by trial"), encoding="utf-8")
-    with pytest.raises(InputError, match="row 3"):
+    with pytest.raises(InputError, match="line 3"):
         mechanism_labels(path)
 
 

@@ -59,7 +59,7 @@ def test_missing_parts_are_named(tmp_path: Path) -> None:
 def test_an_absent_or_empty_folder_is_refused_before_anything_runs(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         validate(["oak"], data=tmp_path / "nowhere", patients=10)
-    with pytest.raises(InputError, match="nothing to compare"):
+    with pytest.raises(InputError, match="no data to compare"):
         validate(["oak"], data=tmp_path, patients=10)
 
 

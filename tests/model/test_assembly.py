@@ -284,7 +284,7 @@ CASES = {
     ),
     "duplicate name": (
         lambda t: add(t.killing, quantities=Quantity("C_total", "0", "cell", "")),
-        ["'C_total' is taken twice", "toy_growth", "toy_killing"],
+        ["'C_total' is used twice", "toy_growth", "toy_killing"],
     ),
     "duplicate clone": (
         lambda t: add(t.resistance, clones=Clone("sensitive", "", "f_resistant")),

@@ -315,7 +315,7 @@ def itaconate(**changes: object) -> str:
         (itaconate(), {"couple": EFFECT, "unit": {}}, ["unknown section 'unit'", "'units'"]),
         (itaconate(), {"couple": EFFECT, "units": {"k_ita": "1/day"}}, ["states the unit of 'k_ita'"]),
         (itaconate(), {"couple": EFFECT, "parameters": {"k_ita": {"gradde": "x"}}}, ["column 'gradde'", "'grade'"]),
-        (itaconate(), {"couple": EFFECT, "name": "killing"}, ["'killing' of the mechanism is taken"]),
+        (itaconate(), {"couple": EFFECT, "name": "killing"}, ["'killing' of the mechanism is already taken"]),
         (itaconate(reactions={"switched": ("", "Ita", SWITCH)}), EFFECT, ["piecewise", "line"]),
         (
             itaconate(reactions={"growth_sensitive": ("", "Ita", "k_ita * MDSC_T")}),
@@ -361,7 +361,7 @@ def test_a_hostile_coupling_file_is_refused_by_its_name(tmp_path, name):
         ({"couple": {"effect": []}}, "a name of the model is needed"),
         ({"couple": {"effect": ["own a", "own b"]}}, "a name of the model is needed"),
         ({"couple": 7}, "'couple' contains no names"),
-        ({"couple": EFFECT, "units": {"time": [1]}}, "the unit of 'time' is no text"),
+        ({"couple": EFFECT, "units": {"time": [1]}}, "the unit of 'time' is not text"),
         ({"couple": EFFECT, "parameters": {"k_ita": 3}}, "'k_ita' has no columns"),
         ({"couple": EFFECT, "parameters": {"k_ita": {"grade": "sure"}}}, "grade"),
         ({"couple": EFFECT, "parameters": {"k_ita": {"distribution": "lognormal"}}}, "needs a spread above 0"),

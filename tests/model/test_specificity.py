@@ -138,7 +138,7 @@ def test_a_wrong_row_of_axes_names_its_file_and_row(
     monkeypatch.setattr(suppression, "_AXES", file)
     with pytest.raises(ModelError, match=wrong) as caught:
         axes()
-    assert "row 2" in str(caught.value)
+    assert "line 2" in str(caught.value)
 
 
 def test_units_hold_with_every_option() -> None:

@@ -243,7 +243,7 @@ def test_a_patient_of_a_run_is_found_by_its_folder(tmp_path, trial_result: Virtu
         patient_of_run(folder, 999999, str(row["arm"]))
     changed = trial_result.patients.assign(**{"p:k_growth": trial_result.patients["p:k_growth"] * 1.01})
     changed.to_parquet(folder / "patients.parquet")
-    with pytest.raises(InputError, match="another 'k_growth'"):
+    with pytest.raises(InputError, match="a different 'k_growth'"):
         patient_of_run(folder, int(row["id"]), str(row["arm"]))
 
 

@@ -107,7 +107,7 @@ def test_copula_gives_the_rank_correlations():
 
 def test_contradictory_correlations_are_refused():
     u = np.full((2, 3), 0.5)
-    with pytest.raises(InputError, match="contradict"):
+    with pytest.raises(InputError, match="inconsistent"):
         normal_copula(u, ("a", "b", "c"), {("a", "b"): 0.9, ("b", "c"): 0.9, ("a", "c"): -0.9})
     with pytest.raises(InputError, match="inside"):
         normal_copula(u, ("a", "b", "c"), {("a", "b"): 1.0})

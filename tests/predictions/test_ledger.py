@@ -95,7 +95,7 @@ def test_a_record_that_was_changed_is_seen(folder: Path) -> None:
     assert check_ledger(folder) == [
         "ledger.csv, row 2: record 'harmoni-7.2026-01-02.yaml' was changed after it was entered"
     ]
-    with pytest.raises(InputError, match="does not hold"):
+    with pytest.raises(InputError, match="is invalid"):
         read_predictions(folder)
 
 

@@ -232,7 +232,7 @@ def test_immune_phenotypes_of_made_up_tissue(
     done = _space(tmp_path, _tissue(tumour, stroma))
     found = done.patients["P1"].biomarkers
     assert found["immune_phenotype"].value == word
-    assert "mm2 seen" in found["immune_phenotype"].note
+    assert "mm2 examined" in found["immune_phenotype"].note
     density = found["space_cd8_density_tumour"]
     assert density.value == pytest.approx(tumour, rel=0.25)
     assert density.unit == "1/mm2"

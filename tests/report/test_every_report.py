@@ -44,6 +44,7 @@ def some_page(folder: Path) -> Path:
         "forest": pictures,
         "options": table,
         "more_figures": table,
+        "through": table,
         "score_note": "",
         "says": [],
         "evidence": table,

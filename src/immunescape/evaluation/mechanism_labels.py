@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from immunescape.errors import InputError
 from immunescape.files import whole_file
-from immunescape.knowledge.tables import Row, parse_rows
+from immunescape.knowledge.tables import Row, parse_rows, read_rows
 
 if TYPE_CHECKING:
     from immunescape.evaluation.ablation import Ablation, AblationResult
@@ -247,15 +247,14 @@ def through_text(drug: Drug, path: Path = FILE) -> str:
 
 @lru_cache(maxsize=16)
 def step_mechanism(step: str) -> str:
-    """Mechanism of a step of the cancer–immunity cycle: owner of the parameter that relieves it (`reliefs`).
+    """Mechanism of a step of the cancer–immunity cycle: owner of the parameter that relieves it (``cycle_relief``).
 
     Presentation, which has no relief of its own, is read from MHC class I.
     """
     from immunescape.model.parameters import load_parameters
     from immunescape.model.registry import mechanisms
-    from immunescape.patients.relief import reliefs
 
-    relieved_by = {r.step: r.parameter for r in reliefs()} | {"presentation": "K_mhc1"}
+    relieved_by = {r["step"]: r["parameter"] for r in read_rows("cycle_relief")} | {"presentation": "K_mhc1"}
     for m in mechanisms().values() if step in relieved_by else ():
         if m.parameters and relieved_by[step] in load_parameters(m.parameters, m.name):
             return m.name

@@ -94,7 +94,7 @@ def test_a_meta_file_overrules_the_name_of_its_file(tmp_path: Path) -> None:
 def test_a_file_that_a_meta_file_names_and_nobody_gave_is_told(tmp_path: Path) -> None:
     meta = "genetic_alteration_type: MUTATION_EXTENDED\ndatatype: MAF\ndata_filename: data_mutations.txt\n"
     study = study_of(tmp_path, {"meta_mutations.txt": meta})
-    assert told(study, "meta_mutations.txt", "data_mutations.txt", "does not hold")
+    assert told(study, "meta_mutations.txt", "data_mutations.txt", "not in the folder")
     assert not study.has("mutations")
 
 

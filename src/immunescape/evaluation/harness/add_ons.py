@@ -118,7 +118,7 @@ class AddOns:
     seeds: tuple[int, ...]
     response_pct: float
     rows: tuple[AddOn, ...]
-    by_patient: pd.DataFrame | None = field(default=None, repr=False, compare=False)
+    by_patient: pd.DataFrame | None = field(default=None, repr=False, compare=False, kw_only=True)
 
     def immune(self) -> list[AddOn]:
         """Drugs that act by way of immune cells or the milieu: those of which most failed."""
@@ -263,7 +263,7 @@ def add_ons(
     compared, by_patient = _compared(rows, alone, pairs, seeds, runs)
     responded = np.concatenate([_response(run, alone) for _, run in runs])
     response = 100.0 * float(np.nanmean(responded))
-    return AddOns(backbone, option, patients * len(seeds), tuple(seeds), response, compared, by_patient)
+    return AddOns(backbone, option, patients * len(seeds), tuple(seeds), response, compared, by_patient=by_patient)
 
 
 def _compared(
