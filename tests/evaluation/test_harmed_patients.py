@@ -95,11 +95,11 @@ def test_the_report_has_a_section_on_harm_only_where_a_drug_harms() -> None:
     patients = table()
     harmed = (patients["pdl1_tps"] > 80.0).to_numpy()
     bad = AddOn(**{**vars(row), "harmed_in": harmed_in(harmed, baseline_features(patients))})
-    result = AddOns("p", "full", N, (1,), 30.0, (bad,))
+    result = AddOns(backbone="p", specificity="full", patients=N, seeds=(1,), response_pct=30.0, rows=(bad,))
     assert "## In whom drugs do harm" in result.to_markdown()
     assert "* levofloxacin: " in result.to_markdown()
     assert result.to_json()["drugs"][0]["harmed_in"]["differences"][0]["feature"] == "pdl1_tps"
-    none = AddOns("p", "full", N, (1,), 30.0, (row,))
+    none = AddOns(backbone="p", specificity="full", patients=N, seeds=(1,), response_pct=30.0, rows=(row,))
     assert "In whom" not in none.to_markdown()
     assert none.to_json()["drugs"][0]["harmed_in"] is None
 

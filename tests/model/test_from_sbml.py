@@ -153,7 +153,7 @@ def test_missing_units_follow_from_the_formulas_and_are_said(tmp_path):
     rows = Path(mechanism.parameters).read_text()
     assert "k_ita,0.001,nanomole/cell/day," in rows
     assert "k_ita_loss,2.0,1/day," in rows
-    (note,) = [n for n in mechanism.notes if "does not state" in n]
+    (note,) = [n for n in mechanism.notes if "inferred from its formulas" in n]
     assert "k_ita in nmol/cell/day" in note
     assert derivatives(reduced(mechanism)) == pytest.approx(derivatives(reduced(in_python(tmp_path))), rel=1e-12)
 

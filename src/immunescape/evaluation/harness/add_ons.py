@@ -101,7 +101,7 @@ class AddOn:
         return 100.0 * math.sqrt(p * (1.0 - p) / self.patients)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AddOns:
     """What every drug adds to a backbone, in the same patients.
 
@@ -118,7 +118,7 @@ class AddOns:
     seeds: tuple[int, ...]
     response_pct: float
     rows: tuple[AddOn, ...]
-    by_patient: pd.DataFrame | None = field(default=None, repr=False, compare=False, kw_only=True)
+    by_patient: pd.DataFrame | None = field(default=None, repr=False, compare=False)
 
     def immune(self) -> list[AddOn]:
         """Drugs that act by way of immune cells or the milieu: those of which most failed."""
@@ -263,7 +263,15 @@ def add_ons(
     compared, by_patient = _compared(rows, alone, pairs, seeds, runs)
     responded = np.concatenate([_response(run, alone) for _, run in runs])
     response = 100.0 * float(np.nanmean(responded))
-    return AddOns(backbone, option, patients * len(seeds), tuple(seeds), response, compared, by_patient=by_patient)
+    return AddOns(
+        backbone=backbone,
+        specificity=option,
+        patients=patients * len(seeds),
+        seeds=tuple(seeds),
+        response_pct=response,
+        rows=compared,
+        by_patient=by_patient,
+    )
 
 
 def _compared(
