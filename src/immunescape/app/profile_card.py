@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from immunescape.app.uploads import Bounds, gather
+from immunescape.model.drugs._titles import sentence_case
 
 if TYPE_CHECKING:
     from immunescape.api.profiles import ProfiledStudy
@@ -99,7 +100,7 @@ def patient_card(study: ProfiledStudy, patient: str) -> dict[str, Any]:
 
 
 def _capital(row: Mapping[str, str]) -> dict[str, str]:
-    return {key[:1].upper() + key[1:]: str(value) for key, value in row.items()}
+    return {sentence_case(key): str(value) for key, value in row.items()}
 
 
 def _call_rows(study: ProfiledStudy, p: PatientProfile) -> list[dict[str, str]]:

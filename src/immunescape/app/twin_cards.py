@@ -10,6 +10,7 @@ from immunescape.app.figures import Card, card_of_picture
 from immunescape.app.trial_text import check_length
 from immunescape.errors import InputError
 from immunescape.evaluation.mechanism_labels import explanation, labelled, step_mechanism
+from immunescape.model.drugs._titles import sentence_case
 from immunescape.report.fact_text import biomarker_title, fact_rows, least_likely_text
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def run_ranking_task(request: Mapping[str, Any], folder: Path, progress: Progres
 
 
 def _rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    return [{key[:1].upper() + key[1:]: str(value) for key, value in row.items()} for row in rows]
+    return [{sentence_case(key): str(value) for key, value in row.items()} for row in rows]
 
 
 def _about(twins: TwinPopulation) -> str:

@@ -280,16 +280,17 @@ def ranks(drug: Drug, path: Path = FILE) -> tuple[bool, str]:
     A drug that acts only through mechanisms that are tested by nothing may not, nor one that acts on other drugs alone.
     A mechanism that could be ablated and never was, such as that of a plug-in, is tested by nothing so far.
     """
-    through = ", ".join(acts_through(drug))
-    if not through:
+    names = acts_through(drug)
+    through = ", ".join(names)
+    if not names:
         return False, "acts on no mechanism itself"
     label = drug_label(drug, path)
     if label == LABELS[3]:
         return False, f"acts only through what is tested by nothing ({through})"
     if not label:
         labels = mechanism_labels(path)
-        supported = [m for m in acts_through(drug) if m in labels and labels[m].label in LABELS[:3]]
-        if not supported and set(acts_through(drug)) <= set(ablatable()):
+        supported = [m for m in names if m in labels and labels[m].label in LABELS[:3]]
+        if not supported and set(names) <= set(ablatable()):
             return False, f"acts only through what was never ablated, or is tested by nothing ({through})"
         return True, f"acts through {through}, part of which was never ablated"
     return True, f"acts through what is tested {label} ({through})"

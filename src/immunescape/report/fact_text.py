@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from immunescape.model.drugs._titles import sentence_case
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,7 +29,7 @@ def biomarker_title(name: str) -> str:
     if name in biomarkers():
         return str(biomarkers()[name].title)
     meaning = COVARIATES[name].meaning if name in COVARIATES else name.replace("_", " ")
-    return meaning[:1].upper() + meaning[1:]
+    return sentence_case(meaning)
 
 
 def measured_text(fact: Fact) -> str:
@@ -56,7 +58,7 @@ def condition_text(fact: Fact) -> str:
     from immunescape.trial.covariates import COVARIATES
 
     about = COVARIATES.get(fact.target) if fact.kind == "covariate" else None
-    name = fact.target if about is None else about.meaning[:1].upper() + about.meaning[1:]
+    name = fact.target if about is None else sentence_case(about.meaning)
     unit = "" if about is None or not about.unit else f" {_UNITS.get(about.unit, about.unit)}"
     if fact.allowed:
         levels = [("yes" if a else "no") if isinstance(a, bool) else str(a) for a in fact.allowed]

@@ -424,15 +424,15 @@ def _proposal(
 
 def tail(fact: Fact, x: FloatArray, weights: FloatArray) -> float:
     """Probability of a measurement as far out as a fact, in patients who have the truths `x` (n,) and weights (n,)."""
-    w = weights
-    if not w.sum() > 0.0:
+    total = weights.sum()
+    if not total > 0.0:
         return 0.0
     if fact.value is None:
-        return float(w @ ((x >= fact.low) & (x <= fact.high)) / w.sum())
+        return float(weights @ ((x >= fact.low) & (x <= fact.high)) / total)
     rng = np.random.default_rng([22, len(x)])
     # Eight repeated measurements of each candidate: a truth that is close may still be measured far out.
     noise = rng.standard_normal((8, len(x))) * fact.spread
     again = x * np.exp(noise) if fact.scale == "sd_ln" else x + noise
-    below = float(((again < fact.value).mean(axis=0) @ w) / w.sum())
+    below = float(((again < fact.value).mean(axis=0) @ weights) / total)
     # two-sided; one more count than was seen keeps the probability above 0
     return min(1.0, 2.0 * min(below, 1.0 - below) + 1.0 / again.size)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunescape.model.drugs._titles import sentence_case
 from immunescape.twins.results import PossibleResults, in_words, possible_results
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def _sentence(row: MeasurementValue) -> str:
     given = "; ".join(f"{c.result}: {c.option}" for c in other)
     name = in_words(row.biomarker)
     return (
-        f"{name[:1].upper()}{name[1:]} would change the first choice in {frequency_text(row.changed)} twins"
+        f"{sentence_case(name)} would change the first choice in {frequency_text(row.changed)} twins"
         + (f" ({given})" if given else "")
         + f": expected gain of the score {row.gain:.3f} ({row.low:.3f} to {row.high:.3f}), the range of the benefit "
         f"narrower by {100 * row.narrowing:.0f} %."
