@@ -142,7 +142,7 @@ def test_a_path_out_of_the_folder_is_refused_unless_allowed(
         (folder / "link.csv").symlink_to(tmp_path / "secret.csv")
     with pytest.raises(InputError, match="points outside the study's folder") as caught:
         load_study(folder)
-    assert "60" not in str(caught.value)
+    assert not [line for line in HEAD.decode().split() if line in str(caught.value)]
     assert "IMMUNESCAPE_ALLOW_OUTSIDE=1" in str(caught.value)
     assert load_study(folder, allow_outside=True).patient_ids == ["P1"]
     monkeypatch.setenv("IMMUNESCAPE_ALLOW_OUTSIDE", "1")
