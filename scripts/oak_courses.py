@@ -15,8 +15,8 @@ stretched to the patient's own time to progression.
   when it does: nobody looked, so the absence of a documented progression says nothing.
 
 Survival plays no part in the choice, and no state is read off a course before it begins: a responder counts as one
-from the scan of the response on. Lesions of held-out patients cannot be told apart and are among the courses (an
-exception to the split that the page of forecasts for held-out patients names); they carry no survival. Patients with
+from the scan of the response on. The table of lesions has identifiers of its own, by whose hash 30 % of the lesions are held
+out and are not drawn; which of the held-out patients of the survival table they belong to is unknown. Patients with
 fewer than two scans after baseline (a fifth of OAK) have no lesion in the table.
 """
 
@@ -30,6 +30,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from immunescape.knowledge.held_out import is_held_out
 from immunescape.trial.hazard import TIME_FLOOR_MONTHS, TIME_REFERENCE_MONTHS, nadir_before
 from immunescape.units import DAYS_PER_MONTH
 
@@ -70,12 +71,14 @@ class LesionCourses:
 
 
 def read_lesions(shared: Path) -> LesionCourses:
-    """Lesions of OAK with a baseline and a scan after it."""
+    """Lesions of OAK with a baseline and a scan after it, of the patients that may be fitted to."""
     raw = pd.read_csv(shared / "tumour_kinetics/oak.csv")
     raw.columns = ["patient", "day", "mm", "arm"]
     raw["mm"] = pd.to_numeric(raw["mm"].replace({"TOO SMALL TO MEASURE": str(SMALL_MM)}), errors="coerce")
     rows = []
-    for (_, arm), scans in raw.dropna().groupby(["patient", "arm"]):
+    for (patient, arm), scans in raw.dropna().groupby(["patient", "arm"]):
+        if is_held_out("oak", str(patient)):
+            continue
         scans = scans.sort_values("day")
         before, after = scans[scans["day"] <= 7], scans[scans["day"] > 7]
         if before.empty or after.empty:

@@ -140,6 +140,16 @@ def test_a_patient_that_fails_once_is_rescued_on_the_safe_path(explosive, monkey
     np.testing.assert_allclose(result.final, plain.final, rtol=1e-5)
 
 
+@pytest.mark.parametrize(("failing", "asked"), [(4, [4]), (5, [])])
+def test_the_slow_engine_is_asked_where_few_of_a_job_fail(failing, asked, explosive, monkeypatch):
+    seen: list[int] = []
+    patiently = explosive._patiently
+    monkeypatch.setattr(explosive, "_patiently", lambda part: (seen.append(part.n), patiently(part))[1])
+    b = np.array([3.0] * failing + [0.5] * 8)
+    result = explosive.run(Job(len(b), np.linspace(0, 3, 4), ("x",), parameters={"b": b}, max_steps=20_000))
+    assert (seen, result.failed) == (asked, failing)
+
+
 def test_a_start_that_is_not_a_number_fails_at_once(explosive):
     result = explosive.run(Job(3, np.array([0.0, 1.0]), ("x",), initial={"x": np.array([1.0, np.nan, 2.0])}))
     np.testing.assert_array_equal(result.status, [OK, FAILED, OK])

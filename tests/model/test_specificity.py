@@ -45,7 +45,7 @@ def test_relief_of_what_does_not_limit_does_less_the_larger_the_exponent() -> No
     assert relieved[-1] < 1.01 < 1.3 < relieved[0]
 
 
-@pytest.mark.parametrize("exponent", [0.05, 1.0, 4.0])
+@pytest.mark.parametrize("exponent", [0.05, 1.0, 2.0, 4.0])
 def test_the_factor_is_one_at_the_reference_and_what_is_absent_adds_nothing(exponent: float) -> None:
     at = {"a1": 2.0, "a2": 9.0, "a3": 1.5, "b1": 2.0, "b2": 9.0, "b3": 1.5}
     assert _factor("full", exponent, **at) == pytest.approx(1.0, rel=1e-14)
@@ -54,8 +54,9 @@ def test_the_factor_is_one_at_the_reference_and_what_is_absent_adds_nothing(expo
     assert _factor("full", exponent, **gone) == pytest.approx(float(evaluate(alone, gone.__getitem__)), rel=1e-13)
 
 
-def test_an_exponent_of_one_is_the_limit_of_those_beside_it() -> None:
-    assert _factor("full", 1.0, **NOW) == pytest.approx(_factor("full", 1.0 + 1e-9, **NOW), rel=1e-7)
+def test_an_exponent_of_one_or_two_is_the_limit_of_those_beside_it() -> None:
+    for exponent in (1.0, 2.0):  # which stand in the formulas as numbers
+        assert _factor("full", exponent, **NOW) == pytest.approx(_factor("full", exponent + 1e-9, **NOW), rel=1e-7)
 
 
 def test_every_axis_acts_on_something_and_cites_what_is_in_the_bibliography() -> None:
@@ -83,7 +84,7 @@ def test_a_model_without_specificity_has_no_activities_and_no_exponent() -> None
     assert not [n for n in model.parameters if n.startswith("activity_") or n == SERIES_EXPONENT]
     told = Model.build(drugs=["urelumab"], check_units=False, specificity="full")
     assert {"activity_costimulation_41bb", "activity_ido1"} <= set(told.parameters)
-    assert (SERIES_EXPONENT in told.parameters) == (series_exponent().value != 1.0)
+    assert (SERIES_EXPONENT in told.parameters) == (series_exponent().value not in (1.0, 2.0))
     assert "activity_costimulation_41bb" not in Model.build(check_units=False, specificity="full").parameters
 
 

@@ -61,7 +61,9 @@ _REASONS = {
 }
 _HOPELESS = (1, 4)  # what ran out of steps or of events here would take the slow engine minutes to fail as well
 _SAFE_STEPS = 10_000  # steps of the reference engine for one patient, of about a millisecond each
-_SAFE_LIMIT = 32  # patients of one job that the slow reference engine is asked to rescue
+# Failures of one job that the slow reference engine is asked to rescue. Where more fail, the parameters as such are beyond
+# the solver (a draw of assumed strengths, say), and rescue would take minutes per job to fail as well.
+_SAFE_LIMIT = 4
 _SHOWN = 12  # parameters named in the message about a failed patient
 _TIGHTER = 0.1
 _LESS_FORESIGHT, _LEAST_FORESIGHT = 1e-4, 1e-20
@@ -236,8 +238,8 @@ class NativeModel:
         left = failed[~lost]
         if len(left):
             left = self._again(job, left, result, lambda subset: self._tighter(subset))
-        if len(left) and self.rescue:
-            left = np.concatenate([self._again(job, left[:_SAFE_LIMIT], result, self._patiently), left[_SAFE_LIMIT:]])
+        if self.rescue and 0 < len(left) <= _SAFE_LIMIT:
+            left = self._again(job, left, result, self._patiently)
         kept = {int(i): messages[int(i)] for i in sorted([*failed[lost], *left])}
         self.rescued += len(failed) - len(kept)
         _log.info("%d of %d patients failed; %d of them were rescued", len(failed), job.n, len(failed) - len(kept))

@@ -23,6 +23,8 @@ __all__ = ["SERIES_EXPONENT", "Pathway", "add_series", "series_exponent", "toget
 
 SERIES_EXPONENT = "series_exponent"
 _COMPOSITION = Path(__file__).parent / "composition.csv"
+_NUMBERS = (1.0, 2.0)
+"""Exponents that stand in the formulas as numbers and not as a parameter."""
 
 Pathway = tuple[str, Expression, Expression]
 """Effect (``inhibits`` or ``promotes``) of a pathway on a process, and 1 + X in the reference patient and now."""
@@ -36,10 +38,10 @@ def series_exponent() -> Parameter:
 def add_series(draft: Draft, owner: str) -> None:
     """Add the exponent of capacities in series, and take the sizes that go with it, both of ``composition.csv``.
 
-    An exponent of 1 is no parameter of the model: sums without powers cost a third less time.
+    An exponent of 1 or 2 is no parameter of the model: sums, or squares and a root, cost a third less time than powers.
     """
     exponent = series_exponent()
-    if exponent.value != 1.0:
+    if exponent.value not in _NUMBERS:
         draft.claim(SERIES_EXPONENT, "exponent", owner)
         draft.parameters[SERIES_EXPONENT] = replace(exponent, owner=owner)
     revise(draft, _COMPOSITION)
@@ -48,22 +50,25 @@ def add_series(draft: Draft, owner: str) -> None:
 def together(pathways: Iterable[Pathway], specificity: Specificity, exponent: float | None = None) -> Expression:
     """Combine the pathways of a process to its factor, which is 1 where each is as in the reference patient.
 
-    `exponent` is that of the table where None; any but 1 stands as the parameter `SERIES_EXPONENT`.
+    `exponent` is that of the table where None; any but 1 and 2 stands as the parameter `SERIES_EXPONENT`.
     """
     every = list(pathways)
     inhibiting = [(then, now) for effect, then, now in every if effect == "inhibits"]
     if not in_series(specificity) or len(inhibiting) < 2:
         return product([quotient(a, b) if e == "inhibits" else quotient(b, a) for e, a, b in every])
     then, now = ([pair[k] for pair in inhibiting] for k in (0, 1))
-    if (series_exponent().value if exponent is None else exponent) == 1.0:
+    chosen = series_exponent().value if exponent is None else exponent
+    if chosen == 1.0:
         rest = Number(1.0 - len(inhibiting))
         factor = quotient(total([rest, *then]), total([rest, *now]))
     else:
-        power = Name(SERIES_EXPONENT)
+        power = Number(chosen) if chosen in _NUMBERS else Name(SERIES_EXPONENT)
+
+        inverse = Number(1.0 / chosen) if chosen in _NUMBERS else quotient(Number(1.0), power)
 
         def resistance(terms: Iterable[Expression]) -> Expression:
             parts = [Apply("-", (Apply("^", (term, power)), Number(1.0))) for term in terms]
             return total([Number(1.0), *parts])
 
-        factor = Apply("^", (quotient(resistance(then), resistance(now)), quotient(Number(1.0), power)))
+        factor = Apply("^", (quotient(resistance(then), resistance(now)), inverse))
     return product([factor, *(quotient(b, a) for e, a, b in every if e != "inhibits")])

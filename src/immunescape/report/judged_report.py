@@ -17,14 +17,14 @@ _HEAD = """# Real patients to whom nothing was fitted
 
 Written by `immunescape judge`. In OAK, LORIS and TOPOSCORE, 30 % of the patients are held out by a hash of their
 identifier (`immunescape.knowledge.held_out`): no distribution, hazard, probability or link of the project was fitted to
-them, with the exceptions below. The statistical predictors are fitted to the other 70 % of the same cohort, with the
+them, with the exception below. The statistical predictors are fitted to the other 70 % of the same cohort, with the
 same inputs.
 
-Three quantities do not respect the split. The hazard of a new lesion in a tumour that does not grow (`new_lesion_base`)
-was estimated from all patients of OAK (0.0136 per month; 0.0054 without those held out, with a standard error of 0.014
-over resampled patients), and so was its increase with growth. The courses of single lesions from which the hazard of
-death draws tumour sizes include held-out lesions, without their patients' survival. Finally, published results and
-characteristics of whole trials and cohorts, to which the population is fitted, include their held-out patients.
+One thing cannot respect the split: published results and characteristics of whole trials and cohorts, to which the
+population is fitted, include their held-out patients. OAK's table of lesions has identifiers of its own, so that its
+held-out 30 % and that of the survival table are different patients. Until 30 November 2026 the hazard of new lesions was
+estimated from all patients of OAK (0.0136 per month at rest; 0.0054 now, with a standard error of 0.014 over resampled
+patients), and courses of held-out lesions were among those from which the hazard of death draws tumour sizes.
 
 A forecast comes from one large virtual population for each setting, whose patients are weighted by how well they match
 a real patient's covariates; [](twins.md) describes the method and its smoothing. Nothing is simulated for single
