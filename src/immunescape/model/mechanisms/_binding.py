@@ -1,4 +1,4 @@
-"""Binding in a synapse, in equilibrium: what is free follows its equilibrium by Newton's method in continuous time.
+"""Binding in a synapse: the free fraction follows its equilibrium by Newton's method in continuous time.
 
 The rates of binding (1e5 per day and more) would make the model very stiff. Instead, what is free of a receptor
 (a share of its total) is a state u that flows to the root of its mass balance F(u) = 0 by ``du/dt =

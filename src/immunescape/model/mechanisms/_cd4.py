@@ -1,4 +1,4 @@
-"""The course that helper and regulatory T cells share: priming, division, egress, circulation, tumour."""
+"""The kinetics shared by helper and regulatory T cells: priming, division, egress, circulation, tumour."""
 
 from __future__ import annotations
 

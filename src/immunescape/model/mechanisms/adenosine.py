@@ -1,4 +1,4 @@
-"""Adenosine: ATP of dying and stressed cells, CD39, CD73 and the A2A receptor."""
+"""Adenosine: ATP from dying and stressed cells, CD39, CD73 and the A2A receptor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defects of antigen presentation: clones that show little MHC-I or none."""
+"""Defects of antigen presentation: clones with little or no MHC-I."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processing of antigens and turnover of MHC-I: what limits presentation in all cancer cells."""
+"""Processing of antigens and turnover of MHC-I: limits to presentation in all cancer cells."""
 
 from __future__ import annotations
 

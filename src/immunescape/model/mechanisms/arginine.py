@@ -1,4 +1,4 @@
-"""Arginine in the tumour: what arginase-1 leaves."""
+"""Arginine in the tumour and its depletion by arginase-1."""
 
 from __future__ import annotations
 

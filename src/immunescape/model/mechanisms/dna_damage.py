@@ -1,4 +1,4 @@
-"""Response to DNA damage: death by radiation, its repair, and inhibitors of repair."""
+"""Response to DNA damage: death from radiation, repair, and inhibitors of repair."""
 
 from __future__ import annotations
 

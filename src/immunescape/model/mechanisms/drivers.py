@@ -1,4 +1,4 @@
-"""Driver and histology context: what the tumour's driver alterations do to PD-L1, infiltration and suppressors."""
+"""Driver and histology context: effects of the tumour's driver alterations on PD-L1, infiltration and suppressors."""
 
 from __future__ import annotations
 

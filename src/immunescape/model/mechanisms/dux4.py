@@ -1,4 +1,4 @@
-"""DUX4: an embryonic transcription factor that blocks the answer of cancer cells to interferon-gamma."""
+"""DUX4: an embryonic transcription factor that blocks the response of cancer cells to interferon-gamma."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Glutamine: what cancer cells leave of it."""
+"""Glutamine and its depletion by cancer cells."""
 
 from __future__ import annotations
 

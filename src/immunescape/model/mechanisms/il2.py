@@ -1,4 +1,4 @@
-"""Interleukin-2 in the draining nodes: who makes it, who consumes it, how far primed cells divide."""
+"""Interleukin-2 in the draining nodes: secretion, consumption, and effect on the division of primed cells."""
 
 from __future__ import annotations
 

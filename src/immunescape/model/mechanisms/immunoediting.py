@@ -1,4 +1,4 @@
-"""Immunoediting: quality of neoantigens, clonal and subclonal ones, and a clone that lost them."""
+"""Immunoediting: quality of clonal and subclonal neoantigens, and clones that have lost or silenced them."""
 
 from __future__ import annotations
 

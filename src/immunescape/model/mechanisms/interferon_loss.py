@@ -1,4 +1,4 @@
-"""Loss of JAK1/2: a clone that interferons do not reach."""
+"""Loss of JAK1/2: a clone that does not respond to interferons."""
 
 from __future__ import annotations
 

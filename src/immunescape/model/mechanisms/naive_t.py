@@ -1,4 +1,4 @@
-"""Naive T cells in blood and the draining nodes, and what depletes lymphocytes."""
+"""Naive T cells in blood and the draining nodes, and the depletion of lymphocytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Natural killer cells: recruited to the tumour, kill what shows little MHC-I."""
+"""Natural killer cells: recruited to the tumour, where they kill cells with little MHC-I."""
 
 from __future__ import annotations
 

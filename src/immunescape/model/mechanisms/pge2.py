@@ -1,4 +1,4 @@
-"""Prostaglandin E2 of COX-2."""
+"""Prostaglandin E2 produced by COX-2."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stroma: fibroblasts and matrix that TGF-beta builds, keep T cells out and set TGF-beta free."""
+"""Stroma: fibroblasts and matrix, driven by TGF-beta, exclude T cells and release TGF-beta."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Antigens on cancer cells that antibody-drug conjugates seek: HER2 and TROP2."""
+"""Antigens on cancer cells targeted by antibody-drug conjugates: HER2 and TROP2."""
 
 from __future__ import annotations
 

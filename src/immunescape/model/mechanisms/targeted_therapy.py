@@ -1,4 +1,4 @@
-"""Killing by inhibitors of the driver, and a clone that they do not reach."""
+"""Killing by inhibitors of the driver, and a clone resistant to them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""B cells and tertiary lymphoid structures: drawn by CXCL13, they let T cells in and feed progenitors on the spot."""
+"""B cells and tertiary lymphoid structures: induced by CXCL13, they admit T cells and support progenitors in situ."""
 
 from __future__ import annotations
 

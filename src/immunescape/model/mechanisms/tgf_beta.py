@@ -1,4 +1,4 @@
-"""TGF-beta: made by regulatory T cells, M2 macrophages and stroma; excludes and suppresses T cells."""
+"""TGF-beta: produced by regulatory T cells, M2 macrophages and stroma; excludes and suppresses T cells."""
 
 from __future__ import annotations
 

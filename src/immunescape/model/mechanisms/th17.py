@@ -1,4 +1,4 @@
-"""Th17: the share of helper T cells that RORgammat turns to IL-17A, and what IL-17A does in the tumour."""
+"""Th17: helper T cells polarised by RORgammat to secrete IL-17A, and the effects of IL-17A in the tumour."""
 
 from __future__ import annotations
 
