@@ -15,9 +15,9 @@ stretched to the patient's own time to progression.
   when it does: nobody looked, so the absence of a documented progression says nothing.
 
 Survival plays no part in the choice, and no state is read off a course before it begins: a responder counts as one
-from the scan of the response on. The table of lesions has identifiers of its own, by whose hash 30 % of the lesions are held
-out and are not drawn; which of the held-out patients of the survival table they belong to is unknown. Patients with
-fewer than two scans after baseline (a fifth of OAK) have no lesion in the table.
+from the scan of the response on. The table of lesions has identifiers of its own, by whose hash 30 % of the lesions are
+held out and are not drawn; which of the held-out patients of the survival table they belong to is unknown. Patients
+with fewer than two scans after baseline (a fifth of OAK) have no lesion in the table.
 """
 
 from __future__ import annotations

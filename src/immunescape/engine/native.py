@@ -61,8 +61,8 @@ _REASONS = {
 }
 _HOPELESS = (1, 4)  # what ran out of steps or of events here would take the slow engine minutes to fail as well
 _SAFE_STEPS = 10_000  # steps of the reference engine for one patient, of about a millisecond each
-# Failures of one job that the slow reference engine is asked to rescue. Where more fail, the parameters as such are beyond
-# the solver (a draw of assumed strengths, say), and rescue would take minutes per job to fail as well.
+# Failures of one job that the slow reference engine is asked to rescue. Where more fail, the parameters as such are
+# beyond the solver (a draw of assumed strengths, say), and rescue would take minutes per job to fail as well.
 _SAFE_LIMIT = 4
 _SHOWN = 12  # parameters named in the message about a failed patient
 _TIGHTER = 0.1

@@ -22,9 +22,10 @@ same inputs.
 
 One thing cannot respect the split: published results and characteristics of whole trials and cohorts, to which the
 population is fitted, include their held-out patients. OAK's table of lesions has identifiers of its own, so that its
-held-out 30 % and that of the survival table are different patients. Until 30 November 2026 the hazard of new lesions was
-estimated from all patients of OAK (0.0136 per month at rest; 0.0054 now, with a standard error of 0.014 over resampled
-patients), and courses of held-out lesions were among those from which the hazard of death draws tumour sizes.
+held-out 30 % and that of the survival table are different patients. Until 30 November 2026 the hazard of new lesions
+was estimated from all patients of OAK (0.0136 per month at rest; 0.0054 now, with a standard error of 0.014 over
+resampled patients), and courses of held-out lesions were among those from which the hazard of death draws tumour
+sizes.
 
 A forecast comes from one large virtual population for each setting, whose patients are weighted by how well they match
 a real patient's covariates; [](twins.md) describes the method and its smoothing. Nothing is simulated for single
