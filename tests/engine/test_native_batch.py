@@ -150,6 +150,13 @@ def test_the_slow_engine_is_asked_where_few_of_a_job_fail(failing, asked, explos
     assert (seen, result.failed) == (asked, failing)
 
 
+def test_a_job_may_forgo_the_slow_engine(explosive, monkeypatch):
+    monkeypatch.setattr(explosive, "_patiently", lambda part: pytest.fail("the slow engine was asked"))
+    parameters = {"b": np.array([3.0, 0.5])}
+    result = explosive.run(Job(2, np.linspace(0, 3, 4), ("x",), parameters=parameters, max_steps=20_000, rescue=False))
+    assert result.failed == 1
+
+
 def test_a_start_that_is_not_a_number_fails_at_once(explosive):
     result = explosive.run(Job(3, np.array([0.0, 1.0]), ("x",), initial={"x": np.array([1.0, np.nan, 2.0])}))
     np.testing.assert_array_equal(result.status, [OK, FAILED, OK])

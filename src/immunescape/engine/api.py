@@ -83,6 +83,7 @@ class Job:
         leaves out: a thousandth of `rtol` times the largest size that the state has had, so that results do not depend
         on units. A number that is wider than a state ever becomes is told (`Result.unresolved`, and a warning).
     max_steps : steps that one patient may take before it counts as failed.
+    rescue : whether an engine may hand patients that failed to a slower one.
     """
 
     n: int
@@ -97,6 +98,7 @@ class Job:
     rtol: float = 1e-6
     atol: float | Mapping[str, float] | None = None
     max_steps: int = 500_000
+    rescue: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

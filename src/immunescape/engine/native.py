@@ -238,7 +238,7 @@ class NativeModel:
         left = failed[~lost]
         if len(left):
             left = self._again(job, left, result, lambda subset: self._tighter(subset))
-        if self.rescue and 0 < len(left) <= _SAFE_LIMIT:
+        if self.rescue and job.rescue and 0 < len(left) <= _SAFE_LIMIT:
             left = self._again(job, left, result, self._patiently)
         kept = {int(i): messages[int(i)] for i in sorted([*failed[lost], *left])}
         self.rescued += len(failed) - len(kept)

@@ -116,6 +116,8 @@ class Grower:
                 stop=Stop(DIAMETER_QUANTITY, goal[going]),
                 rtol=self.rtol,
                 atol=self._bare.atol(),
+                # A candidate whose tumour cannot be integrated is counted and replaced: minutes of rescue gain nothing.
+                rescue=False,
             )
             result = self._compiled.run(job)
             status[going], final[going] = result.status, result.final
