@@ -39,6 +39,7 @@ __all__ = [
 
 _RECORD = "entry.json"
 _LEAST_SPACE = 32 * 2**20  # bytes; what compiling the largest model writes, with a margin
+_LONGEST_BUILD = 900.0  # seconds
 _warned: set[Path] = set()  # temporary folders that a warning has named
 _spares_made: set[str] = set()
 _SPARE = "IMMUNESCAPE_SPARE_CACHE"  # environment variable by which worker processes find the temporary folder
@@ -219,34 +220,23 @@ def _make(entry: Path, build: Callable[[Path], dict[str, Any]]) -> tuple[Path, d
 
 @contextmanager
 def _alone(entry: Path) -> Iterator[None]:
-    """Keep other processes from building the same entry, where the system has file locks."""
-    path = entry.parent / f".{entry.name}.lock"
-    with path.open("w") as file:
-        with suppress(OSError, ImportError):  # a file system or a Python without locks: all build, one entry is kept
-            _lock(file.fileno())
-        try:
-            yield
-        finally:
+    """Keep other processes from building the same entry. A lock ends with the process that holds it.
+
+    Where a file system has no locks, or one is held for longer than any model takes to compile, all build and one entry
+    is kept.
+    """
+    from filelock import FileLock
+
+    lock = FileLock(entry.parent / f".{entry.name}.lock", timeout=_LONGEST_BUILD)
+    with suppress(OSError, NotImplementedError):  # a timeout is an OSError
+        lock.acquire()
+    try:
+        yield
+    finally:
+        if lock.is_locked:
             with suppress(OSError):  # Windows keeps files that are open
-                path.unlink(missing_ok=True)
-
-
-def _lock(descriptor: int) -> None:
-    """Wait for a file to be this process's alone; it is free again when it is closed."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        while True:
-            try:
-                msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-                return
-            except OSError as error:
-                if error.errno != errno.EDEADLOCK:  # that one: still locked after ten seconds
-                    raise
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+                Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
 
 
 def _publish(aside: Path, entry: Path) -> None:
