@@ -36,8 +36,8 @@ def test_parse_and_format() -> None:
     first, label, second = parse_bibtex(ENTRY)
     assert (first.key, first.kind, first.pmid, first.doi) == ("muller1990", "article", "42", "10.1/x")
     assert format_reference(first) == (
-        "Müller HP, Østergaard K, García A, et al. The PD-1 axis & its ligands, ≥ 50%, IFN-γ, γδ. J Toy. 1990;7(2):1–12. "
-        "doi:10.1/x. PMID: 42."
+        "Müller HP, Østergaard K, García A, et al. The PD-1 axis & its ligands, ≥ 50%, IFN-γ, γδ. J Toy. "
+        "1990;7(2):1–12. doi:10.1/x. PMID: 42."
     )
     assert format_reference(label) == "Toys and Sons LLC. A label. Toys & Sons. 2024."
     assert format_reference(second) == "Body S. A site. 2020. https://example.org"

@@ -1,9 +1,8 @@
 """Keeps compiled models on disk. An entry is used only if its content still has the fingerprint written with it.
 
-The folder is ``$IMMUNESCAPE_CACHE``, else ``$XDG_CACHE_HOME/immunescape``, else the platform's cache folder
-(``~/.cache/immunescape`` on Linux). Entries are folders that appear whole (written aside, then renamed), so that
-several processes can share them. Where the folder cannot be written, is full or on a file system from which nothing
-may be run, a temporary folder takes its place until the program ends, with a warning.
+The folder is that of :func:`immunescape.files.cache_folder`. Entries are folders that appear whole (written aside, then
+renamed), so that several processes can share them. Where the folder cannot be written, is full or on a file system from
+which nothing may be run, a temporary folder takes its place until the program ends, with a warning.
 """
 
 from __future__ import annotations
@@ -23,9 +22,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from immunescape.errors import EngineError
+from immunescape.files import cache_folder
 
 __all__ = [
     "CacheError",
@@ -47,15 +45,6 @@ _SPARE = "IMMUNESCAPE_SPARE_CACHE"  # environment variable by which worker proce
 
 class CacheError(EngineError):
     """Compiled models can be kept nowhere."""
-
-
-def cache_folder() -> Path:
-    """Folder of compiled models."""
-    named = os.environ.get("IMMUNESCAPE_CACHE")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return Path(base) / "immunescape" if base else Path(platformdirs.user_cache_dir("immunescape", appauthor=False))
 
 
 def fingerprint(*parts: str) -> str:
