@@ -69,7 +69,7 @@ def _plain(text: str) -> str:
 
         # the codec knows a symbol only where it stands alone between dollars
         text = _FORMULA.sub(lambda formula: re.sub(r"\\[A-Za-z]+", r"{$\g<0>$}", formula[1]), text)
-        text = codecs.decode(text, "ulatex").replace("\\$", "$")
+        text = codecs.decode(text, "ulatex").replace("\\$", "$")  # type: ignore[call-overload]
     return " ".join(re.sub(r"[{}]", "", text).replace("---", "—").replace("--", "–").split())
 
 
