@@ -30,7 +30,7 @@ BELOW: dict[str, set[str]] = {
     "library": {"errors", "plugins"},
     "parallel": {"errors", "engine"},
     "knowledge": {"errors", "plugins"},
-    "engine": {"errors", "registry"},
+    "engine": {"errors", "files", "registry"},
     "model": KNOWLEDGE | {"engine"},
     "population": KNOWLEDGE | {"engine", "model", "parallel"},
     "trial": SIMULATION - {"trial"},

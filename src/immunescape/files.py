@@ -1,4 +1,4 @@
-"""Files that appear under their name whole or not at all, for every room."""
+"""Files that appear under their name whole or not at all, and the folder of what is kept, for every room."""
 
 from __future__ import annotations
 
@@ -12,10 +12,23 @@ from typing import Any, BinaryIO
 
 from immunescape.errors import ImmunescapeError, InputError
 
-__all__ = ["check_file", "check_folder", "stored_json", "whole_file"]
+__all__ = ["cache_folder", "check_file", "check_folder", "stored_json", "whole_file"]
 
 _PROBE = 1 << 20
 """Bytes that have to fit before anything is computed; a report needs some megabytes."""
+
+
+def cache_folder() -> Path:
+    """Folder of what can be made again: ``$IMMUNESCAPE_CACHE``, ``$XDG_CACHE_HOME/immunescape`` or the platform's."""
+    named = os.environ.get("IMMUNESCAPE_CACHE")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME")
+    if base:
+        return Path(base) / "immunescape"
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("immunescape", appauthor=False))
 
 
 @contextmanager

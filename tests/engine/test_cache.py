@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +18,7 @@ import numpy as np
 import pytest
 from tests.engine.small import sbml
 
-from immunescape.engine import Job
+from immunescape.engine import Job, cache
 from immunescape.engine.cache import cache_folder, fetch, fingerprint, remove_spare, settle_folder
 from immunescape.engine.native import NativeEngine
 from immunescape.errors import EngineError
@@ -150,6 +153,64 @@ def test_two_processes_at_once_build_an_entry_once(folder: Path):
         assert first.result() == second.result()
     assert len(calls) == 1
     assert not list(folder.glob(".*"))
+
+
+HOLDER = """
+import time
+from immunescape.engine import cache
+
+def build(place):
+    (place / "begun").write_text("")
+    print("begun", flush=True)
+    time.sleep(60)
+
+cache.fetch("key", build)
+"""
+
+
+def held() -> subprocess.Popen[str]:
+    """Another process that builds the entry ``key`` and does not finish."""
+    process = subprocess.Popen([sys.executable, "-c", HOLDER], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    return process
+
+
+def test_a_killed_process_leaves_no_lock(folder: Path):
+    process = held()
+    try:
+        assert (folder / ".key.lock").exists()
+        process.kill()
+        process.wait(10)
+        calls: list[str] = []
+        fetch("key", build("text", calls))
+    finally:
+        process.kill()
+    assert calls == ["text"]
+    assert not (folder / ".key.lock").exists()
+
+
+def test_a_lock_that_is_never_given_back_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cache, "_LONGEST_BUILD", 0.2)
+    process = held()
+    try:
+        calls: list[str] = []
+        assert fetch("key", build("text", calls))[1] == {"text": "text"}
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait(10)
+    assert calls == ["text"]
+
+
+def test_a_file_system_without_locks_is_used(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    calls: list[str] = []
+    assert fetch("key", build("text", calls))[1] == {"text": "text"}
+    assert calls == ["text"]
 
 
 def test_processes_started_later_share_the_temporary_folder_and_only_use_is_told_of(tmp_path, monkeypatch, recwarn):

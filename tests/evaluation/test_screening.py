@@ -55,3 +55,35 @@ def test_morris_ranks_ishigami():
     assert (found.mu_star > 1).all()
     assert found.mu[2] == pytest.approx(0.0, abs=1.0)  # acts through x1 alone, in both directions
     assert found.sigma[2] > 1
+
+
+def test_sobol_indices_equal_those_of_salib():
+    sobol = pytest.importorskip("SALib.analyze.sobol")
+    values = ishigami(sobol_design(3, 256, 1))
+    values -= values.mean()  # SALib centres
+    oracle = sobol.analyze(
+        {"num_vars": 3, "names": ["a", "b", "c"], "bounds": [[0, 1]] * 3},
+        np.concatenate([values[:1], values[2:], values[1:2]]).T.ravel(),  # by base point: A, A with B's columns, B
+        calc_second_order=False,
+        seed=1,
+    )
+    found = sobol_indices(values, np.random.default_rng(1))
+    assert found.first == pytest.approx(oracle["S1"], abs=1e-12)
+    assert found.total == pytest.approx(oracle["ST"], abs=1e-12)
+    half = (found.total_high - found.total_low) / 2
+    assert half == pytest.approx(oracle["ST_conf"], rel=0.3)
+
+
+def test_elementary_effects_equal_those_of_salib():
+    morris = pytest.importorskip("SALib.analyze.morris")
+    rng = np.random.default_rng(6)
+    points, order = morris_design(3, 50, rng)
+    problem = {"num_vars": 3, "names": ["a", "b", "c"], "bounds": [[0, 1]] * 3}
+    values = ishigami(points)
+    oracle = morris.analyze(problem, points.reshape(-1, 3), values.ravel(), seed=1)
+    found = morris_indices(points, order, values, rng)
+    for name in ("mu", "mu_star", "sigma"):
+        assert getattr(found, name) == pytest.approx(np.asarray(oracle[name], dtype=float), abs=1e-10), name
+    values[7, 2] = np.nan  # why SALib is not used
+    assert np.isnan(np.asarray(morris.analyze(problem, points.reshape(-1, 3), values.ravel(), seed=1)["mu_star"])).any()
+    assert np.isfinite(morris_indices(points, order, values, rng).mu_star).all()

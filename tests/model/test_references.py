@@ -23,7 +23,7 @@ ENTRY = r"""
 @string{jt = "J Toy"}
 @Article{muller1990,
   author  = {M{\"u}ller, Hans-Peter and {\O}stergaard, K. and Garc{\'i}a, A and B, B and C, C and D, D and E, E},
-  title   = "The {PD-1} axis \& its {{ligands}}, $\geq$ 50\%, IFN-$\gamma$",
+  title   = "The {PD-1} axis \& its {{ligands}}, $\geq$ 50\%, IFN-$\gamma$, $\gamma\delta$",
   journal = {J Toy}, year = 1990, volume = {7}, number={2}, pages = {1--12},
   doi = {https://doi.org/10.1/x}, note = {PMID: 42},
 }
@@ -36,8 +36,8 @@ def test_parse_and_format() -> None:
     first, label, second = parse_bibtex(ENTRY)
     assert (first.key, first.kind, first.pmid, first.doi) == ("muller1990", "article", "42", "10.1/x")
     assert format_reference(first) == (
-        "Müller HP, Østergaard K, García A, et al. The PD-1 axis & its ligands, ≥ 50%, IFN-γ. J Toy. 1990;7(2):1–12. "
-        "doi:10.1/x. PMID: 42."
+        "Müller HP, Østergaard K, García A, et al. The PD-1 axis & its ligands, ≥ 50%, IFN-γ, γδ. J Toy. "
+        "1990;7(2):1–12. doi:10.1/x. PMID: 42."
     )
     assert format_reference(label) == "Toys and Sons LLC. A label. Toys & Sons. 2024."
     assert format_reference(second) == "Body S. A site. 2020. https://example.org"
@@ -46,11 +46,14 @@ def test_parse_and_format() -> None:
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("\n\n@article{a, title={x}, year={2000}", "not closed"),
+        ("\n\n@article{a, title={x}, year={2000}", "premature end of file"),
         ("\n\n@article{a, title={x}}", "no year"),
-        ("\n\n@article{a, title={x, year={2000}}", "closed"),
-        ("\n\n@article{a, title, year={2000}}", "expected"),
+        ("\n\n@article{a, title={x, year={2000}}", "premature end of file"),
+        ("\n\n@article{a, title, year={2000}}", "'=' expected"),
+        ("\n\n@article{a, title=, year={2000}}", "field value expected"),
+        ("\n\n@article{a, title=x, year={2000}}", "undefined string"),
         ("\n\n@article{ title={x}}", "no key"),
+        ("\n\n@article{}", "entry key expected"),
     ],
 )
 def test_broken_entries_name_file_and_line(text: str, word: str) -> None:

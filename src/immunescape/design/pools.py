@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,21 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from immunescape.errors import InputError
-from immunescape.files import whole_file
+from immunescape.files import cache_folder, whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["pool_folder", "pool_table", "table_of_trial"]
+__all__ = ["pool_table", "table_of_trial"]
 
 ENDPOINTS = ("pfs", "os")
-
-
-def pool_folder() -> Path:
-    """Where simulated pools are kept: ``IMMUNESCAPE_CACHE``, or the user's cache folder."""
-    given = os.environ.get("IMMUNESCAPE_CACHE")
-    base = Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "immunescape"
-    return base / "pools"
 
 
 def table_of_trial(result: object) -> pd.DataFrame:
@@ -71,16 +63,15 @@ def pool_table(
     key = hashlib.sha256(
         "\x1f".join([spec.text or repr(spec), str(patients), str(seed), _code()]).encode()
     ).hexdigest()[:16]
-    path = pool_folder() / f"{spec.name}-{patients}-{seed}-{key}.parquet"
+    folder = cache_folder() / "pools"
+    path = folder / f"{spec.name}-{patients}-{seed}-{key}.parquet"
     source = f"virtual trial {spec.name}, {patients} patients per arm, seed {seed}"
     if path.is_file():
         try:
             return pd.read_parquet(path), source
         except (OSError, ValueError):
             path.unlink(missing_ok=True)  # damaged: simulate again
-    result = run_trial(
-        spec, patients=patients, seed=seed, workers=workers, out=pool_folder() / path.stem, progress=progress
-    )
+    result = run_trial(spec, patients=patients, seed=seed, workers=workers, out=folder / path.stem, progress=progress)
     table = table_of_trial(result)
     hint = "Name another folder in IMMUNESCAPE_CACHE."
     with whole_file(path, "cannot keep the virtual population", hint=hint, error=InputError) as file:

@@ -1,9 +1,8 @@
 """Keeps compiled models on disk. An entry is used only if its content still has the fingerprint written with it.
 
-The folder is ``$IMMUNESCAPE_CACHE``, else ``$XDG_CACHE_HOME/immunescape``, else the platform's cache folder
-(``~/.cache/immunescape`` on Linux). Entries are folders that appear whole (written aside, then renamed), so that
-several processes can share them. Where the folder cannot be written, is full or on a file system from which nothing
-may be run, a temporary folder takes its place until the program ends, with a warning.
+The folder is that of :func:`immunescape.files.cache_folder`. Entries are folders that appear whole (written aside, then
+renamed), so that several processes can share them. Where the folder cannot be written, is full or on a file system from
+which nothing may be run, a temporary folder takes its place until the program ends, with a warning.
 """
 
 from __future__ import annotations
@@ -23,9 +22,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from immunescape.errors import EngineError
+from immunescape.files import cache_folder
 
 __all__ = [
     "CacheError",
@@ -39,6 +37,7 @@ __all__ = [
 
 _RECORD = "entry.json"
 _LEAST_SPACE = 32 * 2**20  # bytes; what compiling the largest model writes, with a margin
+_LONGEST_BUILD = 900.0  # seconds
 _warned: set[Path] = set()  # temporary folders that a warning has named
 _spares_made: set[str] = set()
 _SPARE = "IMMUNESCAPE_SPARE_CACHE"  # environment variable by which worker processes find the temporary folder
@@ -46,15 +45,6 @@ _SPARE = "IMMUNESCAPE_SPARE_CACHE"  # environment variable by which worker proce
 
 class CacheError(EngineError):
     """Compiled models can be kept nowhere."""
-
-
-def cache_folder() -> Path:
-    """Folder of compiled models."""
-    named = os.environ.get("IMMUNESCAPE_CACHE")
-    if named:
-        return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return Path(base) / "immunescape" if base else Path(platformdirs.user_cache_dir("immunescape", appauthor=False))
 
 
 def fingerprint(*parts: str) -> str:
@@ -219,34 +209,23 @@ def _make(entry: Path, build: Callable[[Path], dict[str, Any]]) -> tuple[Path, d
 
 @contextmanager
 def _alone(entry: Path) -> Iterator[None]:
-    """Keep other processes from building the same entry, where the system has file locks."""
-    path = entry.parent / f".{entry.name}.lock"
-    with path.open("w") as file:
-        with suppress(OSError, ImportError):  # a file system or a Python without locks: all build, one entry is kept
-            _lock(file.fileno())
-        try:
-            yield
-        finally:
+    """Keep other processes from building the same entry. A lock ends with the process that holds it.
+
+    Where a file system has no locks, or one is held for longer than any model takes to compile, all build and one entry
+    is kept.
+    """
+    from filelock import FileLock
+
+    lock = FileLock(entry.parent / f".{entry.name}.lock", timeout=_LONGEST_BUILD)
+    with suppress(OSError, NotImplementedError):  # a timeout is an OSError
+        lock.acquire()
+    try:
+        yield
+    finally:
+        if lock.is_locked:
             with suppress(OSError):  # Windows keeps files that are open
-                path.unlink(missing_ok=True)
-
-
-def _lock(descriptor: int) -> None:
-    """Wait for a file to be this process's alone; it is free again when it is closed."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        while True:
-            try:
-                msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-                return
-            except OSError as error:
-                if error.errno != errno.EDEADLOCK:  # that one: still locked after ten seconds
-                    raise
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+                Path(lock.lock_file).unlink(missing_ok=True)
+            lock.release()
 
 
 def _publish(aside: Path, entry: Path) -> None:

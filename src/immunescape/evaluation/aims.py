@@ -11,10 +11,10 @@ import numpy as np
 
 from immunescape.evaluation.naive import ARM_FIGURES, ROUND_RATIOS, Judged, logarithmic
 from immunescape.evaluation.trial_classes import LANDMARKS, interval_score
+from immunescape.stats.estimate import NORMAL_975
 
 __all__ = ["CHANCE", "Aim", "ErrorRow", "aims", "error_rows"]
 
-_95 = 1.959963984540054
 FIGURE_WORDS = {
     "orr_pct": "response (points)",
     "pfs_median_months": "median PFS (%)",
@@ -115,7 +115,7 @@ def _baseline_interval(j: Judged, name: str) -> Bounds:
     if sd is None:
         return None
     centre = math.log(value) if logarithmic(j.figure) else value
-    return centre - _95 * sd, centre + _95 * sd
+    return centre - NORMAL_975 * sd, centre + NORMAL_975 * sd
 
 
 def _error_row(

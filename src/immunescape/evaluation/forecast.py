@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from immunescape.errors import InputError
 from immunescape.evaluation.calibration import comparison_kind
 from immunescape.evaluation.harness.class_effects import delivered_shares
+from immunescape.evaluation.naive import ROUND_RATIOS
 from immunescape.evaluation.posterior import Posterior, posterior_weights, shipped_discrepancy
 from immunescape.evaluation.replicates import (
     ArmOutcomes,
@@ -34,6 +35,7 @@ from immunescape.evaluation.scoreboard import Score, published_ratios, rivals
 from immunescape.evaluation.trial_classes import regimen_class
 from immunescape.release import installed_version
 from immunescape.stats.cox import fast_hazard_ratio
+from immunescape.stats.estimate import NORMAL_975
 
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
@@ -43,8 +45,7 @@ __all__ = ["Forecast", "ForecastFigure", "forecast", "forecast_of"]
 
 FloatArray = NDArray[np.float64]
 RESAMPLES = 400
-_Z = 1.959963984540054  # two-sided 5 %, the usual level of a primary endpoint
-ROUND_RATIOS = {"pfs_hr": 0.65, "os_hr": 0.75}
+_Z = NORMAL_975  # two-sided 5 %, the usual level of a primary endpoint
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,7 @@ from immunescape.evaluation.replicates import (
 )
 from immunescape.evaluation.trial_classes import LANDMARKS, ROLES, interval_score, regimen_class, roles
 from immunescape.evaluation.weighting import weighted_survival
+from immunescape.stats.estimate import NORMAL_975
 
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
@@ -320,7 +321,7 @@ def rivals(scores: Sequence[Score]) -> dict[str, Rival]:
         logs = [math.log(s.published) for s in pool if same(s) and s.published]
         everyone = [math.log(s.published) for s in pool if s.published]
         centre = float(np.mean(logs or everyone))
-        half = 1.959963984540054 * float(np.std(everyone, ddof=1))
+        half = NORMAL_975 * float(np.std(everyone, ddof=1))
         return centre, centre - half, centre + half
 
     return {

@@ -1,6 +1,11 @@
 """Designs and indices of global sensitivity analysis on the unit cube: Morris' elementary effects, Sobol's indices.
 
 Points are quantiles of the inputs' distributions. Functions know nothing of what is evaluated at the points.
+
+SALib computes the same indices and is the oracle of the tests, but is not used here: a patient that is never diagnosed,
+or whose integration fails, has no value, and one missing value makes every elementary effect of SALib's input missing.
+Here only the effects on both sides of it are left out. Intervals are percentiles of the bootstrap, which stay within
+the range of an index; SALib's are symmetric.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from immunescape.errors import InputError
 from immunescape.evaluation.curve_files import CURVES
 from immunescape.evaluation.kinetics import patient_rates, read_lesions
 from immunescape.evaluation.weighting import HIGH_TMB, SLD_MM, Sample, weighted_hazard_ratio, weighted_survival
+from immunescape.stats.estimate import NORMAL_975
 from immunescape.trial.spec import Published, PublishedArm, Trial
 
 __all__ = [
@@ -57,7 +58,6 @@ LATE_MONTHS = 48.0
 """Published landmarks of OS from this month on are targets of their own."""
 HIGH_BTMB_COUNT = 16.0
 """Mutations in blood that part low from high in OAK."""
-_Z = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def _ratio_target(trial: Trial, published: Published, endpoint: str, ratio: floa
     interval = getattr(published, f"{endpoint}_hr_ci")
     error = 0.15
     if interval and interval[0] and interval[1]:
-        error = math.log(interval[1] / interval[0]) / (2.0 * _Z)
+        error = math.log(interval[1] / interval[0]) / (2.0 * NORMAL_975)
     if trial.control is None:
         raise ValueError("a hazard ratio needs a control")
     a, b = (trial.name, trial.experimental[0].name), (trial.name, trial.control.name)

@@ -6,10 +6,9 @@ are one bibliography; an entry may stand in several files if they agree.
 
 from __future__ import annotations
 
+import codecs
 import re
-import unicodedata
-from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -20,38 +19,9 @@ from immunescape.plugins import table_files
 __all__ = ["FOLDER", "Reference", "bib_files", "format_reference", "get_reference", "load_references", "parse_bibtex"]
 
 FOLDER = Path(__file__).parent
-_ACCENTS = {
-    "'": "\u0301",
-    "`": "\u0300",
-    "^": "\u0302",
-    '"': "\u0308",
-    "~": "\u0303",
-    "=": "\u0304",
-    ".": "\u0307",
-    "c": "\u0327",
-    "v": "\u030c",
-    "u": "\u0306",
-    "H": "\u030b",
-    "k": "\u0328",
-    "r": "\u030a",
-}
-_LETTERS = {"ss": "ß", "o": "ø", "O": "Ø", "l": "ł", "L": "Ł", "ae": "æ", "AE": "Æ", "aa": "å", "AA": "Å", "i": "i"}
-_SYMBOLS = {
-    "geq": "≥",
-    "leq": "≤",
-    "times": "×",
-    "pm": "±",
-    "alpha": "α",
-    "beta": "β",
-    "gamma": "γ",
-    "delta": "δ",
-    "kappa": "κ",
-    "mu": "µ",
-}
 _NEEDED = ("title", "year")
-_BRACE = re.compile(r"[{}]")
-_MARKUP = re.compile(r"[\\{}$]|--")
-_ACCENT = re.compile(r"\{?\\([`'^\"~=.]|[cvuHkr](?=[{\s]))\s*\{?\s*(\w)\}?\}?")
+_LATEX = re.compile(r"[\\$]")
+_FORMULA = re.compile(r"(?<!\\)\$(.*?)(?<!\\)\$")
 
 
 @dataclass(frozen=True)
@@ -93,96 +63,49 @@ def bib_files() -> list[Path]:
 
 
 def _plain(text: str) -> str:
-    """Turn BibTeX text into plain text: accents, dashes, braces."""
-    if not _MARKUP.search(text):
-        return " ".join(text.split())
-    text = re.sub(r"(?<!\\)\$", "", text)
-    text = re.sub(r"\\([a-z]+)\b", lambda m: _SYMBOLS.get(m.group(1), m.group(0)), text)
-    text = re.sub(r"\\([a-zA-Z]{1,2})(?![a-zA-Z])\s?", lambda m: _LETTERS.get(m.group(1), m.group(0)), text)
-    text = _ACCENT.sub(lambda m: unicodedata.normalize("NFC", m.group(2) + _ACCENTS[m.group(1)]), text)
-    text = re.sub(r"\\([&%$#_])", r"\1", text)
+    """Turn BibTeX text into plain text: accents, symbols, dashes, braces."""
+    if _LATEX.search(text):
+        import latexcodec  # noqa: F401 - registers the codec
+
+        # the codec knows a symbol only where it stands alone between dollars
+        text = _FORMULA.sub(lambda formula: re.sub(r"\\[A-Za-z]+", r"{$\g<0>$}", formula[1]), text)
+        text = codecs.decode(text, "ulatex").replace("\\$", "$")  # type: ignore[call-overload]
     return " ".join(re.sub(r"[{}]", "", text).replace("---", "—").replace("--", "–").split())
 
 
-class _Reader:
-    """Reads one BibTeX file."""
+def _read(text: str, origin: str) -> Iterator[Reference]:
+    """Yield the entries of one BibTeX file."""
+    # pybtex's parser below its databases, which keep neither an entry's place nor its text
+    from pybtex.database.input.bibtex import LowLevelParser, month_names
+    from pybtex.scanner import PybtexSyntaxError
 
-    def __init__(self, text: str, origin: str) -> None:
-        self.text, self.origin, self.at = text, origin, 0
-        self._ends = [end.start() for end in re.finditer("\n", text)]
-
-    def where(self, at: int | None = None) -> str:
-        position = self.at if at is None else at
-        return f"{self.origin}, line {bisect_left(self._ends, position) + 1}"
-
-    def fail(self, message: str) -> InputError:
-        return InputError(message, where=self.where())
-
-    def space(self) -> None:
-        while self.at < len(self.text) and (self.text[self.at].isspace() or self.text[self.at] == ","):
-            self.at += 1
-
-    def entries(self) -> list[Reference]:
-        entries: list[Reference] = []
-        while match := re.compile(r"@\s*([A-Za-z]+)\s*\{").search(self.text, self.at):
-            self.at = match.start()
-            start, where = match.start(), self.where()
-            kind = match.group(1).lower()
-            if kind in ("comment", "preamble", "string"):
-                self.at = match.end() - 1
-                self.braced()
+    parser = LowLevelParser(text, macros=dict(month_names))
+    line, at = 1, 0
+    try:
+        for kind, (key, values) in parser:
+            if kind.lower() in ("string", "preamble"):
                 continue
-            self.at = match.end()
-            key = re.compile(r"\s*([^\s,{}]+)\s*,").match(self.text, self.at)
-            if key is None:
-                raise self.fail("the entry has no key")
-            self.at = key.end()
-            values = self.fields(key.group(1))
-            authors = tuple(_person(p) for p in _split_people(values.get("author", "")))
-            fields = {n: _plain(v) for n, v in values.items()}
-            entries.append(Reference(key.group(1), kind, fields, authors, self.text[start : self.at], where))
-        return entries
-
-    def fields(self, key: str) -> dict[str, str]:
-        fields: dict[str, str] = {}
-        while True:
-            self.space()
-            if self.at >= len(self.text):
-                raise self.fail(f"the entry '{key}' is not closed")
-            if self.text[self.at] == "}":
-                self.at += 1
-                return fields
-            name = re.compile(r"([A-Za-z_-]+)\s*=\s*").match(self.text, self.at)
-            if name is None:
-                raise self.fail(f"'field = {{text}}' expected in the entry '{key}'")
-            self.at = name.end()
-            fields[name.group(1).lower()] = self.value(key)
-
-    def value(self, key: str) -> str:
-        first = self.text[self.at : self.at + 1]
-        if first == "{":
-            return self.braced()
-        if first == '"':
-            start, depth = self.at + 1, 0
-            for i in range(start, len(self.text)):
-                depth += {"{": 1, "}": -1}.get(self.text[i], 0)
-                if self.text[i] == '"' and depth == 0:
-                    self.at = i + 1
-                    return self.text[start:i]
-        bare = re.compile(r"[A-Za-z0-9]+").match(self.text, self.at)
-        if bare is None:
-            raise self.fail(f"a value is missing in the entry '{key}'")
-        self.at = bare.end()
-        return bare.group(0)
-
-    def braced(self) -> str:
-        start, depth = self.at, 0
-        for brace in _BRACE.finditer(self.text, start):
-            depth += 1 if brace.group() == "{" else -1
-            if depth == 0:
-                self.at = brace.end()
-                return self.text[start + 1 : brace.start()]
-        raise self.fail("a brace is not closed")
+            line, at = line + text.count("\n", at, parser.command_start), parser.command_start
+            where = f"{origin}, line {line}"
+            if "=" in key:  # the first field
+                raise InputError("the entry has no key", where=where)
+            raw = {name.lower(): "".join(parts) for name, parts in values}
+            yield Reference(
+                key=key,
+                kind=kind.lower(),
+                fields={name: _plain(value) for name, value in raw.items()},
+                authors=tuple(_people(raw.get("author", ""))),
+                raw=text[at : parser.pos],
+                origin=where,
+            )
+    except PybtexSyntaxError as error:
+        start = text.count("\n", 0, parser.command_start or 0) + 1
+        entry = f"the entry '{parser.current_entry_key}'" if parser.current_entry_key else "an entry"
+        reason = str(error).replace(f" in line {error.lineno}", "")
+        raise InputError(
+            f"{entry}, which begins on line {start}, cannot be read as BibTeX: {reason}",
+            where=f"{origin}, line {error.lineno}",
+        ) from error
 
 
 def parse_bibtex(text: str, origin: str = "BibTeX") -> list[Reference]:
@@ -193,7 +116,7 @@ def parse_bibtex(text: str, origin: str = "BibTeX") -> list[Reference]:
     InputError
         Naming file and line: an entry that is not closed, without key, or without title or year.
     """
-    entries = _Reader(text, origin).entries()
+    entries = list(_read(text, origin))
     for entry in entries:
         for name in _NEEDED:
             if not entry.fields.get(name):
@@ -261,28 +184,16 @@ def get_reference(key: str, references: Mapping[str, Reference] | None = None, w
     return available[key]
 
 
-def _split_people(text: str) -> list[str]:
-    """Split BibTeX authors at each ``and`` that stands outside braces."""
-    people, depth, start = [], 0, 0
-    for match in re.finditer(r"[{}]|\s+and\s+", text):
-        if match.group(0) in "{}":
-            depth += 1 if match.group(0) == "{" else -1
-        elif depth == 0:
-            people.append(text[start : match.start()])
-            start = match.end()
-    return [p.strip() for p in (*people, text[start:]) if p.strip()]
+def _people(text: str) -> Iterator[str]:
+    """Yield authors as ``Usuda K``; a name in braces is an organisation and stays as it is."""
+    from pybtex.bibtex.utils import split_name_list
+    from pybtex.database import Person
 
-
-def _person(text: str) -> str:
-    """Write one author as ``Usuda K``; a name in braces is an organisation and stays as it is."""
-    if text.startswith("{") and text.endswith("}"):
-        return _plain(text)
-    plain = _plain(text)
-    family, _, given = plain.partition(",")
-    if not given and " " in plain:
-        given, _, family = plain.rpartition(" ")
-    initials = "".join(g[0] for g in re.split(r"[\s.\-]+", given.strip()) if g)
-    return f"{family.strip()} {initials}".strip()
+    for name in split_name_list(text):
+        person = Person(name)
+        family = _plain(" ".join((*person.prelast_names, *person.last_names, *person.lineage_names)))
+        given = _plain(" ".join((*person.first_names, *person.middle_names)))
+        yield f"{family} {''.join(part[0] for part in re.split(r'[ .-]+', given) if part)}".strip()
 
 
 def _authors(people: Sequence[str]) -> str:

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from immunescape.errors import ImmunescapeError, InputError
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.knowledge.profile_to_model import ProfileLink, profile_links
+from immunescape.stats.estimate import NORMAL_975
 
 __all__ = ["Fact", "checked", "facts_of_measurements", "in_unit"]
 
 FloatArray = NDArray[np.float64]
-_Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _number(link: ProfileLink, m: Measurement) -> Fact | None:
     if scale == "interval":
         low, high = (m.low or 0.0) * factor, (value if m.high is None else m.high) * factor
         floor = max(low, 0.25 * high, 1e-12)  # of a count of zero the lower limit is zero
-        spread, scale = max(math.log(max(high, floor * 1.01) / floor) / (2 * _Z95), 0.05), "sd_ln"
+        spread, scale = max(math.log(max(high, floor * 1.01) / floor) / (2 * NORMAL_975), 0.05), "sd_ln"
         value = value if value > 0.0 else floor
     return Fact(
         link.target, link.kind, value=value, spread=spread, scale=scale, below=below, measured=measured, **about

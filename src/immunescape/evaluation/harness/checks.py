@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from immunescape.evaluation.harness.tables import Columns, read_table
+from immunescape.stats.estimate import NORMAL_975
 from immunescape.trial.spec import Trial
 
 __all__ = ["UNVERIFIED", "Check", "checks", "only_checked"]
@@ -26,7 +27,6 @@ _COLUMNS = Columns(
     numbers={"value": (0.0, 100.0), "low": (0.01, 100.0), "high": (0.01, 100.0), "level": (0.5, 0.999)},
     key=("trial", "figure"),
 )
-_95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _interval(row: dict[str, str]) -> tuple[float | None, float | None]:
     if not (row["low"] and row["high"]):
         return None, None
     low, high = math.log(float(row["low"])), math.log(float(row["high"]))
-    half = 0.5 * (high - low) * _95 / float(ndtri(0.5 + 0.5 * float(row["level"])))
+    half = 0.5 * (high - low) * NORMAL_975 / float(ndtri(0.5 + 0.5 * float(row["level"])))
     middle = 0.5 * (high + low)
     return math.exp(middle - half), math.exp(middle + half)
 

@@ -17,10 +17,9 @@ from immunescape.evaluation.naive import (
     arm_kind,
     ratio_baselines,
 )
+from immunescape.stats.estimate import NORMAL_975
 
 __all__ = ["judged_figures"]
-
-_95 = 1.959963984540054
 
 
 def judged_figures(chosen: Sequence[Protocol], compared: Sequence[Comparison]) -> list[Judged]:
@@ -95,10 +94,10 @@ def _interval(c: Comparison, structure: Mapping[str, float]) -> tuple[float | No
         return None, None
     if c.logarithmic:
         extra = structure.get("hr" if c.figure.endswith("_hr") else "median", 0.0)
-        half = _95 * math.sqrt(c.se**2 + c.published_se**2 + extra**2)
+        half = NORMAL_975 * math.sqrt(c.se**2 + c.published_se**2 + extra**2)
         return c.virtual * math.exp(-half), c.virtual * math.exp(half)
     p = min(max(c.virtual / 100, 0.005), 0.995)
     # an error in ln of a median moves the log odds of survival by 2 ln 2 of it (exponential survival)
     odds = structure.get("orr", 0.0) if c.figure == "orr_pct" else 2 * math.log(2) * structure.get("median", 0.0)
-    half = _95 * math.sqrt(c.se**2 + c.published_se**2 + (100 * p * (1 - p) * odds) ** 2)
+    half = NORMAL_975 * math.sqrt(c.se**2 + c.published_se**2 + (100 * p * (1 - p) * odds) ** 2)
     return c.virtual - half, c.virtual + half

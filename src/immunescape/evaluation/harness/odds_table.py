@@ -14,10 +14,10 @@ from typing import Any
 
 from immunescape.evaluation.aims import Aim
 from immunescape.evaluation.harness.real import odds_ratio, patient_odds
+from immunescape.stats.estimate import NORMAL_975
 
 __all__ = ["FIFTEEN", "OddsRow", "odds_aims", "odds_table"]
 
-_95 = 1.959963984540054
 FIFTEEN: Mapping[str, tuple[str, ...]] = {
     "PD-L1 >= 50 v < 1 %": ("LORIS",),
     "TMB >= 10/Mb": ("LORIS",),
@@ -127,7 +127,7 @@ def _row(factor: str, studies: Sequence[str], virtual: Sequence[list[int]], real
 
 
 def _se(ratio: tuple[float, float, float]) -> float:
-    return math.log(ratio[2] / ratio[1]) / (2 * _95)
+    return math.log(ratio[2] / ratio[1]) / (2 * NORMAL_975)
 
 
 def _normal(x: float, mean: float, sd: float) -> float:

@@ -19,13 +19,13 @@ from immunescape.evaluation.harness.checks import UNVERIFIED, Check, checks
 from immunescape.evaluation.harness.figures import CURVE_MONTHS
 from immunescape.evaluation.harness.protocols import Protocol
 from immunescape.evaluation.harness.real import curve_references, oak_references
+from immunescape.evaluation.naive import ROUND_RATIOS
 from immunescape.knowledge.tables import Row, read_rows
 from immunescape.trial.spec import Arm, PublishedArm, Trial
 from immunescape.trial.toxicity import contains_class
 
 __all__ = ["Comparison", "Summary", "comparisons", "summaries"]
 
-ROUND = {"pfs_hr": 0.65, "os_hr": 0.75}
 EVENT_SHARE = 0.7
 """Events per patient by which the error of a published hazard ratio without interval is guessed (assumed)."""
 _95 = 3.92
@@ -401,9 +401,9 @@ def _rivals(
             values = pool(c, same=same)
             if values:
                 errors.setdefault(name, []).append(abs(float(np.mean(values)) - truth))
-        if figure in ROUND:
+        if figure in ROUND_RATIOS:
             errors.setdefault("no effect", []).append(abs(truth))
-            errors.setdefault(f"{ROUND[figure]:g}", []).append(abs(math.log(ROUND[figure]) - truth))
+            errors.setdefault(f"{ROUND_RATIOS[figure]:g}", []).append(abs(math.log(ROUND_RATIOS[figure]) - truth))
         if figure == "orr_difference":
             errors.setdefault("no effect", []).append(abs(truth))
     return {name: float(np.median(values)) for name, values in errors.items()}

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import unknown_word
+from immunescape.stats.estimate import NORMAL_975
 
 __all__ = ["ENDPOINTS", "Observed", "ResponseModel", "Standing", "condition", "load_response_model", "mean_logistic"]
 
@@ -28,7 +29,6 @@ ENDPOINTS = ("response", "benefit_12_months")
 Array = NDArray[np.float64]
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
-_Z95 = 1.959963984540054
 _ORDERS = 16
 """Random orders of the inputs behind the Shapley values; each is also walked backwards."""
 
@@ -216,7 +216,7 @@ class ResponseModel:
     @staticmethod
     def interval(mean: float, variance: float) -> tuple[float, float, float]:
         """Probability, and its 95 % interval, of log odds with this mean and variance."""
-        edge = mean + np.array([-1.0, 1.0]) * _Z95 * np.sqrt(variance)
+        edge = mean + np.array([-1.0, 1.0]) * NORMAL_975 * np.sqrt(variance)
         low, high = 1.0 / (1.0 + np.exp(-edge))
         return float(mean_logistic(np.array(mean), np.array(variance))), float(low), float(high)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.files import cache_folder
 from immunescape.profile.biomarkers.expression.sample_scores import scores_of_samples
 from immunescape.profile.biomarkers.expression.scoring import log2_values, similarity, smoothed_quantiles, zscore
 from immunescape.profile.biomarkers.expression.signatures import signatures
@@ -168,8 +168,7 @@ class Reference:
 
 def reference_folder() -> Path:
     """Return the folder that references are looked for by name."""
-    base = os.environ.get("IMMUNESCAPE_CACHE") or os.path.join(os.path.expanduser("~"), ".cache", "immunescape")
-    return Path(base) / "references"
+    return cache_folder() / "references"
 
 
 def available_references() -> dict[str, Path]:
