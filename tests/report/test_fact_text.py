@@ -10,7 +10,7 @@ from tests.report.test_twin_report import NOTICE, made
 
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.knowledge.profile_to_model import profile_links
-from immunescape.report.fact_text import biomarker_title, condition_text, fact_rows, measured_text
+from immunescape.report.fact_text import biomarker_title, condition_text, fact_rows, measured_text, target_text
 from immunescape.report.twin_report import write_ranking, write_twins
 from immunescape.report.twin_text import print_ranking, print_twins
 from immunescape.twins.facts import Fact, facts_of_measurements
@@ -64,6 +64,19 @@ FACTS = {
         "PD-L1 tumour proportion score: 1 to 50 %",
         "PD-L1 stratum: 1-49%",
     ),
+    "density in the model": (
+        Fact(
+            "CD8_density_T",
+            "observable",
+            value=3.2e7,
+            spread=0.3,
+            scale="sd_ln",
+            biomarker="space_cd8_density_tumour",
+            measured="320 cell/mm2",
+        ),
+        "Tumour-specific CD8 T cells of all states in the tumour: 3.2e+07 cells/mL (times or over 1.3)",
+        "CD8 T cells per area of tumour: 320 cell/mm2",
+    ),
     "score of the model": (
         Fact(
             "B_density_T",
@@ -74,7 +87,7 @@ FACTS = {
             biomarker="cell_score_b",
             measured="86th percentile of made-up_tpm@26",
         ),
-        "B_density_T: normal score 1.08 (± 0.8)",
+        "B cells in the tumour: normal score 1.08 (± 0.8)",
         "B-cell score: 86th percentile of made-up_tpm@26",
     ),
 }
@@ -102,6 +115,14 @@ def test_a_percentile_has_the_ending_of_its_number(percentile):
 def test_every_biomarker_that_conditions_twins_has_a_title():
     for link in profile_links():
         assert not re.search("[a-z]_", biomarker_title(link.biomarker)), link.biomarker
+
+
+def test_every_target_that_conditions_twins_has_words_and_a_printed_unit():
+    for link in profile_links():
+        name, unit = target_text(Fact(link.target, link.kind))
+        assert name != link.target, link.target
+        assert "_" not in name, link.target
+        assert not re.search("liter|dimensionless|gram", unit), (link.target, unit)
 
 
 def test_pages_and_terminal_name_measurements_alike(tmp_path, capsys):

@@ -13,12 +13,31 @@ if TYPE_CHECKING:
     from immunescape.twins.conditioning import TwinPopulation
     from immunescape.twins.facts import Fact
 
-__all__ = ["biomarker_title", "condition_text", "fact_rows", "least_likely_text", "measured_text"]
+__all__ = ["biomarker_title", "condition_text", "fact_rows", "least_likely_text", "measured_text", "target_text"]
 
-_UNITS = {"year": "years", "1/Mb": "/Mb"}
+_UNITS = {
+    "year": "years",
+    "1/Mb": "/Mb",
+    "dimensionless": "",
+    "cell/milliliter": "cells/mL",
+    "picomole/liter": "pmol/L",
+    "micromole/liter": "µmol/L",
+    "millimole/liter": "mmol/L",
+}
 _SHORT_UNITS = {" percent": " %", " 1/megabase": " /Mb", " 1": ""}
 """Units of measurements as they are printed; the unit ``1`` is none."""
 _TRUTH = {"True": "yes", "False": "no"}
+_WORDS = {
+    "f_b2m_null": "Share of cancer cells without B2M",
+    "f_hla_loh": "Share of cancer cells with HLA loss of heterozygosity",
+    "f_jak_null": "Share of cancer cells without JAK1 or JAK2",
+    "Kyn_blood": "Kynurenine in blood",
+    "treg_share_of_T_cells": "Regulatory T cells as a share of T cells in the tumour",
+    "infiltration": "CD8 T cells in the tumour per cell in blood",
+    "killing_per_cell": "Killing per CD8 T cell in the tumour",
+    "persistent_share": "Share of CD8 T cells in the tumour that are not exhausted",
+}
+"""Parameters, and observables made of several: the model's own declarations have no short name for them."""
 
 
 def biomarker_title(name: str) -> str:
@@ -53,13 +72,26 @@ def _error(fact: Fact, unit: str) -> str:
     return f"± {fact.spread:.2g}{unit}"
 
 
-def condition_text(fact: Fact) -> str:
-    """What the measurement demands of twins: of a covariate its meaning, of the model the name that it has there."""
+def target_text(fact: Fact) -> tuple[str, str]:
+    """What a fact speaks of in words, and its unit as it is printed ('' for none)."""
+    from immunescape.population.reference_baseline import prepared_model
     from immunescape.trial.covariates import COVARIATES
 
-    about = COVARIATES.get(fact.target) if fact.kind == "covariate" else None
-    name = fact.target if about is None else sentence_case(about.meaning)
-    unit = "" if about is None or not about.unit else f" {_UNITS.get(about.unit, about.unit)}"
+    name, unit = fact.target, ""
+    if fact.kind == "covariate" and name in COVARIATES:
+        return sentence_case(COVARIATES[name].meaning), _UNITS.get(COVARIATES[name].unit, COVARIATES[name].unit)
+    if fact.kind == "observable" and name in prepared_model(()).observables:
+        declared = prepared_model(()).observables[name]
+        name, unit = declared.meaning, declared.unit
+    elif fact.kind == "parameter" and name in prepared_model(()).parameters:
+        unit = prepared_model(()).parameters[name].unit
+    return _WORDS.get(name, name), _UNITS.get(unit, unit)
+
+
+def condition_text(fact: Fact) -> str:
+    """What the measurement demands of twins, in words with its unit."""
+    name, unit = target_text(fact)
+    unit = f" {unit}" if unit and fact.scale != "score" else ""
     if fact.allowed:
         levels = [("yes" if a else "no") if isinstance(a, bool) else str(a) for a in fact.allowed]
         return f"{name}: {' or '.join(levels)}"

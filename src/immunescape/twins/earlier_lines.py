@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["EarlierLines"]
 
 FloatArray = NDArray[np.float64]
-_MOST_GROWN = 12_288
+_MOST_GROWN = 24_576
 """Candidates that are grown at most where earlier lines leave few of them."""
 _SPARE = 1.2
 """So many times the candidates that seem to be needed are taken, as the share that agrees is itself an estimate."""

@@ -77,10 +77,10 @@ def early_course(
     None where there is neither.
     """
     from immunescape.trial.coefficients import coefficients
+    from immunescape.twins.likelihood import scan_error
 
-    errors, lesions = coefficients("twin_errors"), coefficients("lesions")
+    errors, spread = coefficients("twin_errors"), scan_error()
     facts, places = [], []
-    spread = float(np.hypot(errors["scan_discrepancy"].value, np.sqrt(2.0) * lesions["scan_cv"].value))
     for day, size in scans:
         if np.isfinite(size) and np.isfinite(baseline_mm) and baseline_mm > 0.0:
             change = float(np.log(max(size / baseline_mm, _FLOOR)))

@@ -20,7 +20,7 @@ from immunescape.twins.records import LineRecord
 if TYPE_CHECKING:
     from immunescape.trial.recorded_lines import LineOutcome
 
-__all__ = ["arm_outcomes", "line_log_likelihood", "size_fact", "size_log_likelihood"]
+__all__ = ["arm_outcomes", "line_log_likelihood", "scan_error", "size_fact", "size_log_likelihood"]
 
 FloatArray = NDArray[np.float64]
 _FLOOR = 0.05
@@ -29,6 +29,11 @@ _FLOOR = 0.05
 
 def _error(name: str) -> float:
     return coefficients("twin_errors")[name].value
+
+
+def scan_error() -> float:
+    """Standard deviation of ln(sum of diameters / baseline) by which a right twin misses a scan."""
+    return math.hypot(_error("scan_discrepancy"), math.sqrt(2.0) * coefficients("lesions")["scan_cv"].value)
 
 
 def line_log_likelihood(
@@ -65,9 +70,7 @@ def _scans(record: LineRecord, outcome: LineOutcome) -> float:
     """Sizes on the days on which both have a scan."""
     if not math.isfinite(record.baseline_mm) or record.baseline_mm <= 0.0:
         return 0.0
-    lesions = coefficients("lesions")
-    error = math.hypot(_error("scan_discrepancy"), math.sqrt(2.0) * lesions["scan_cv"].value)
-    total = 0.0
+    error, total = scan_error(), 0.0
     for scan in record.scans:
         day = scan.day - record.start
         twin = next((c for d, c in outcome.changes.items() if abs(d - day) < 3.5), None)

@@ -29,6 +29,7 @@ __all__ = [
     "TwinResult",
     "forecast",
     "made_twins",
+    "ongoing_log_likelihood",
     "twins_before",
     "twins_on",
     "weighted",
@@ -221,7 +222,7 @@ def twins_on(
             ids = population.table.index.to_numpy()
             logs = np.where(np.isin(ids, list(_ids(courses))), 0.0, -math.inf)
             if ongoing is not None:
-                logs = logs + _ongoing(record, ongoing, ids, courses, _earlier(record))
+                logs = logs + ongoing_log_likelihood(record, ongoing, ids, courses, _earlier(record))
             weights = population.weights * np.exp(logs)
             ess = effective(weights)
             if ongoing is None or ess >= enough:
@@ -364,7 +365,9 @@ def _of_twins(courses: Courses, population: TwinPopulation) -> Courses:
     return replace(courses, patients=patients, scans=scans, history=history, lost=lost)
 
 
-def _ongoing(record: PatientRecord, line: LineRecord, ids: NDArray[Any], courses: Courses, sizes: bool) -> FloatArray:
+def ongoing_log_likelihood(
+    record: PatientRecord, line: LineRecord, ids: NDArray[Any], courses: Courses, sizes: bool
+) -> FloatArray:
     """What the present line says of each twin (n,), up to the day of the decision: sizes on scans, no progression."""
     patients, scans = courses.patients, courses.scans
     seen: dict[int, dict[float, float]] = {}
