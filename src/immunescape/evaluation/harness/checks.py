@@ -33,7 +33,7 @@ _95 = 1.959963984540054
 class Check:
     """A figure that was looked up: whether it was found, its value, its 95 % interval, where."""
 
-    found: bool
+    verified: bool
     value: float | None
     low: float | None
     high: float | None
@@ -68,7 +68,7 @@ def only_checked(trial: Trial) -> tuple[Trial, Sequence[str]]:
 
     Trials of which nothing was entered from memory come back as they are.
     """
-    missing = [figure for (name, figure), check in checks().items() if name == trial.name and not check.found]
+    missing = [figure for (name, figure), check in checks().items() if name == trial.name and not check.verified]
     published = trial.published
     if not missing or published is None:
         return trial, ()

@@ -247,7 +247,7 @@ def _compared(protocol: Protocol, row: Any, published: _Published, value: float)
     figure, checked = published.figure, published.checked
     low, high = published.interval or (None, None)
     if (check := _check(protocol, published.arm, figure)) is not None:
-        checked = check.source if check.found else UNVERIFIED
+        checked = check.source if check.verified else UNVERIFIED
         low, high = (low, high) if check.low is None else (check.low, check.high)
     se, guessed = _standard_error(protocol, published, value, (low, high))
     arms = {arm["name"]: arm for arm in row["arms"]}
