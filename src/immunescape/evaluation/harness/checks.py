@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from immunescape.evaluation.harness.tables import Columns, read_table
+from immunescape.evaluation.harness.tables import ColumnRules, read_table
 from immunescape.trial.spec import Trial
 
 __all__ = ["UNVERIFIED", "Check", "checks", "only_checked"]
 
 UNVERIFIED = "not found"
 """Word for a figure that was looked for and not found."""
-_COLUMNS = Columns(
+_COLUMNS = ColumnRules(
     texts=("trial", "source"),
     filled=("trial", "figure", "found"),
     words={"figure": ("pfs_hr", "os_hr", "orr_experimental", "orr_control"), "found": ("yes", "no")},

@@ -13,7 +13,7 @@ from immunescape.errors import ModelError
 from immunescape.model.expressions import Apply, Expression, Name, Number
 from immunescape.model.from_sbml.units import Equation, Form, declared_unit, unit_form
 
-__all__ = ["Formulas", "Symbol"]
+__all__ = ["FormulaTranslator", "Symbol"]
 
 _NUMBERS = (libsbml.AST_INTEGER, libsbml.AST_REAL, libsbml.AST_REAL_E, libsbml.AST_RATIONAL)
 _UNARY = {libsbml.AST_FUNCTION_EXP: "exp", libsbml.AST_FUNCTION_LN: "log", libsbml.AST_FUNCTION_TANH: "tanh"}
@@ -36,7 +36,7 @@ _Typed = tuple[Expression, Form | None]
 
 
 @dataclass(kw_only=True)
-class Formulas:
+class FormulaTranslator:
     """Translates formulas; equations between units gather in `equations`.
 
     Attributes

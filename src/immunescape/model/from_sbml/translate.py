@@ -11,7 +11,7 @@ from immunescape.errors import ModelError, nearest, unknown_word
 from immunescape.model.declarations import Contribution, Modulation, Quantity, Reaction, State
 from immunescape.model.expansion import CLONE
 from immunescape.model.expressions import Apply, Expression, Name, Number, names, write
-from immunescape.model.from_sbml.formulas import Formulas, Symbol
+from immunescape.model.from_sbml.formulas import FormulaTranslator, Symbol
 from immunescape.model.from_sbml.symbols import Symbols, sum_of_clones
 from immunescape.model.from_sbml.units import (
     Equation,
@@ -71,7 +71,7 @@ class Translation:
     def __init__(self, symbols: Symbols, mechanism: str) -> None:
         self.s, self.mechanism = symbols, mechanism
         self.time = symbols.model_unit("time")
-        self.formulas = Formulas(
+        self.formulas = FormulaTranslator(
             model=symbols.model,
             path=str(symbols.path),
             symbol=self._symbol,
