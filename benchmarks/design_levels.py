@@ -23,7 +23,7 @@ import numpy as np
 import yaml
 
 from immunescape.design.loading import list_designs, load_design, read_design
-from immunescape.design.simulation import Figure, simulate
+from immunescape.design.simulation import SimulatedFigure, simulate
 from immunescape.design.switching import METHODS, Switching, switching_study
 
 ARMS = [{"name": "new", "role": "experimental"}, {"name": "old", "role": "control"}]
@@ -319,7 +319,7 @@ BEGIN, END = "<!-- type I errors: written by benchmarks/design_levels.py -->", "
 NOT_HELD = " (not controlled, and said so)"
 
 
-def line(name: str, error: Figure, nominal: float, seconds: float) -> str:
+def line(name: str, error: SimulatedFigure, nominal: float, seconds: float) -> str:
     """One line of the table."""
     return (
         f"| {name} | {100 * error.value:.2f} ({100 * error.low:.2f} to {100 * error.high:.2f}) | {100 * nominal:g} | "
@@ -355,7 +355,7 @@ def switching_lines(replicates: int, chosen: list[str]) -> Iterator[tuple[str, s
     found = switching_study(Switching(benefit=1.0), replicates, seed=11)
     for method, name in names.items():
         count = round(found.rejected[method][0] * replicates)
-        error = Figure.share(np.arange(replicates) < count)
+        error = SimulatedFigure.share(np.arange(replicates) < count)
         label = name + (NOT_HELD if method == "censored" else "")
         yield name, line(label, error, 0.025, (time.perf_counter() - began) / len(names))
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from immunescape.app.jobs import Job, Jobs
+from immunescape.app.jobs import AppJob, Jobs
 from immunescape.app.trial_text import library_text
 from immunescape.errors import InputError
 
@@ -29,7 +29,7 @@ def until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     raise AssertionError(f"did not happen within {seconds:g} s")
 
 
-def ended(job: Job) -> Any:
+def ended(job: AppJob) -> Any:
     return until(lambda: job.poll() if job.poll().status != "running" else None)
 
 
@@ -38,7 +38,7 @@ def trial(patients: int = 50) -> dict[str, Any]:
 
 
 def test_a_fault_in_the_request_comes_back_in_the_package_s_words_without_the_folder(tmp_path: Path) -> None:
-    job = Job("trial", {"text": "name: t\nnonsense: 1\n", "patients": 5, "seed": 1}, tmp_path, 100)
+    job = AppJob("trial", {"text": "name: t\nnonsense: 1\n", "patients": 5, "seed": 1}, tmp_path, 100)
     state = ended(job)
     assert state.status == "failed"
     assert "nonsense" in state.text
@@ -68,7 +68,7 @@ def test_a_cancelled_job_and_what_it_started_are_gone_and_a_place_is_free(tmp_pa
 
 
 def test_a_job_that_takes_too_long_is_ended(tmp_path: Path) -> None:
-    job = Job("trial", trial(), tmp_path, 0.2)
+    job = AppJob("trial", trial(), tmp_path, 0.2)
     state = ended(job)
     assert state.status == "failed"
     assert "limit" in state.text
@@ -76,7 +76,7 @@ def test_a_job_that_takes_too_long_is_ended(tmp_path: Path) -> None:
 
 
 def test_a_process_that_dies_is_said_to_have(tmp_path: Path) -> None:
-    job = Job("trial", trial(), tmp_path, 100)
+    job = AppJob("trial", trial(), tmp_path, 100)
     assert job._process.pid
     os.kill(job._process.pid, signal.SIGKILL)
     assert "ended unexpectedly" in ended(job).text

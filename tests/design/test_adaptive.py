@@ -17,7 +17,7 @@ from immunescape.design.enrichment import Enrichment, TestedPopulation
 from immunescape.design.graphical import AlphaGraph
 from immunescape.design.group_sequential import Spending
 from immunescape.design.multiarm import MultiArm
-from immunescape.design.platform import Entry, Platform
+from immunescape.design.platform import Platform, PlatformArm
 from immunescape.design.records import Arm, Design
 from immunescape.design.simulation import simulate
 from immunescape.design.single_arm import TwoStage
@@ -215,8 +215,8 @@ def test_platform_shares_its_control() -> None:
     parts["a", "x", "pfs"] = PiecewiseExponential.from_median(5).with_effect(0.5)
     truth = Generator(arms, ("x", "y"), (0.5, 0.5), parts)
     entries = (
-        Entry("a", (60, 110), opens=0, strata=("x",), patients=80),
-        Entry("b", (60, 110), opens=6, strata=("y",), patients=80),
+        PlatformArm("a", (60, 110), opens=0, strata=("x",), patients=80),
+        PlatformArm("b", (60, 110), opens=6, strata=("y",), patients=80),
     )
     design = Design(
         name="platform",
@@ -242,7 +242,7 @@ def test_non_concurrent_controls_are_biased_by_drift() -> None:
     arms = ("a", "b", "control")
     parts = {(n, "all", "pfs"): PiecewiseExponential.from_median(6) for n in arms}
     truth = Generator(arms, ("all",), (1.0,), parts)
-    entries = (Entry("a", (90,), opens=0, patients=90), Entry("b", (90,), opens=14, patients=90))
+    entries = (PlatformArm("a", (90,), opens=0, patients=90), PlatformArm("b", (90,), opens=14, patients=90))
     error = {}
     for controls in ("concurrent", "all"):
         rule = Platform(entries, "pfs", controls=controls, multiplicity="per-arm", drift=0.25)
@@ -343,7 +343,7 @@ def test_switching_methods_undo_the_dilution() -> None:
     [
         (lambda: bayesian_design(threshold=0.9, futility=0.95), "futility threshold lies above"),
         (lambda: multi_arm_design(test=Statistic("rmst", months=12)), "independent increments"),
-        (lambda: Entry("a", (60, 60)), "do not increase"),
+        (lambda: PlatformArm("a", (60, 60)), "do not increase"),
         (lambda: bayesian_design(threshold=0.2), "between 0.5 and 1"),
         (lambda: Boin(target=0.9), "BOIN"),
         (lambda: Switching(patients=4), "20 patients"),

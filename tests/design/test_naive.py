@@ -13,7 +13,7 @@ from immunescape.api.designs import DesignRun
 from immunescape.design.group_sequential import GroupSequential, Hypothesis
 from immunescape.design.naive import piecewise_fit
 from immunescape.design.simulation import simulate
-from immunescape.design.truth import Endpoint, Pool
+from immunescape.design.truth import Endpoint, VirtualPool
 
 
 def table(high: float, low: float, patients: int = 6000) -> pd.DataFrame:
@@ -35,8 +35,8 @@ def table(high: float, low: float, patients: int = 6000) -> pd.DataFrame:
 STRATA = {"high": ("score", 50.0, 100.0), "low": ("score", 0.0, float(np.nextafter(50, 0)))}
 
 
-def pool(high: float, low: float) -> Pool:
-    return Pool.from_table(table(high, low), ["new", "control"], [Endpoint("os")], strata=STRATA)
+def pool(high: float, low: float) -> VirtualPool:
+    return VirtualPool.from_table(table(high, low), ["new", "control"], [Endpoint("os")], strata=STRATA)
 
 
 def test_fit_has_the_curves_of_the_pool() -> None:

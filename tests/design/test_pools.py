@@ -14,7 +14,7 @@ from design_examples import survival_design
 
 from immunescape.design.loading import read_design
 from immunescape.design.simulation import simulate
-from immunescape.design.truth import Endpoint, Pool
+from immunescape.design.truth import Endpoint, VirtualPool
 from immunescape.errors import InputError
 
 
@@ -37,8 +37,8 @@ def table(per_arm: int = 600, seed: int = 1, ratio: float = 1.5) -> pd.DataFrame
     return pd.concat(parts, ignore_index=True)
 
 
-def pool(frame: pd.DataFrame, **changes: Any) -> Pool:
-    return Pool.from_table(frame, ["new", "control"], [Endpoint("os")], **changes)
+def pool(frame: pd.DataFrame, **changes: Any) -> VirtualPool:
+    return VirtualPool.from_table(frame, ["new", "control"], [Endpoint("os")], **changes)
 
 
 def spoiled(column: str, value: Any, rows: int = 500) -> pd.DataFrame:

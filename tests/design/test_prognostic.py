@@ -15,7 +15,7 @@ from immunescape.design.group_sequential import GroupSequential, Hypothesis
 from immunescape.design.prognostic import PrognosticScore, adjusted_log_rank, fitted_score
 from immunescape.design.simulation import simulate
 from immunescape.design.statistics import Statistic
-from immunescape.design.truth import SCORE, Endpoint, Pool
+from immunescape.design.truth import SCORE, Endpoint, VirtualPool
 from immunescape.errors import InputError
 from immunescape.stats import nonproportional as nph
 
@@ -123,7 +123,7 @@ def test_score_of_a_pool_is_fitted_to_covariates_of_the_control_arm() -> None:
     score = fitted_score(table, "control", "os", ["age", "ecog"])
     expected = 0.06 * table["age"] + 0.8 * (table["ecog"] == "1")
     assert np.corrcoef(score, expected)[0, 1] > 0.98
-    pool = Pool.from_table(table.assign(**{SCORE: score}), ["new", "control"], [Endpoint("os")])
+    pool = VirtualPool.from_table(table.assign(**{SCORE: score}), ["new", "control"], [Endpoint("os")])
     trial = survival_design(pool, (250,), patients=400, rule=ADJUSTED)
     plain = dataclasses.replace(trial, rule=GroupSequential((Hypothesis("OS", "os"),)))
     a, b = (_rejected(d) for d in (trial, plain))

@@ -22,7 +22,7 @@ from immunescape.design.simulation import compare, simulate
 from immunescape.design.ssr import Reestimation
 from immunescape.design.statistics import Statistic
 from immunescape.design.survival_model import Accrual, PiecewiseExponential
-from immunescape.design.truth import Endpoint, Generator, Pool, Rate
+from immunescape.design.truth import Endpoint, Generator, Rate, VirtualPool
 from immunescape.errors import InputError
 
 
@@ -242,7 +242,7 @@ def test_pool_draws_its_own_patients() -> None:
             )
         )
     table = pd.concat(rows)
-    pool = Pool.from_table(
+    pool = VirtualPool.from_table(
         table,
         ["new", "control"],
         [Endpoint("os")],
@@ -255,7 +255,7 @@ def test_pool_draws_its_own_patients() -> None:
     assert near(found.type_one_error, 0.025, 0.004)
     assert found.notes["pool"]["alternative"]["smallest_factor"] == pytest.approx(8000 / 300, rel=1e-3)
     with pytest.raises(InputError, match="no arm"):
-        Pool.from_table(table, ["other"], [Endpoint("os")])
+        VirtualPool.from_table(table, ["other"], [Endpoint("os")])
 
 
 def test_streams_are_shared_by_patients() -> None:

@@ -12,7 +12,7 @@ from immunescape.design.bayes import Bayesian
 from immunescape.design.boundaries import boundaries
 from immunescape.design.cohort import Milestone
 from immunescape.design.diagnosis import diagnose
-from immunescape.design.platform import Entry, Platform
+from immunescape.design.platform import Platform, PlatformArm
 from immunescape.design.records import Arm, Decided, Dropout
 from immunescape.design.samplesize import power_means, power_rates, power_survival
 from immunescape.design.simulation import simulate
@@ -73,7 +73,7 @@ def test_platforms_say_what_their_alpha_does_not_bound() -> None:
     control = PiecewiseExponential.from_median(6)
     arms = ("a", "b", "control")
     truth = Generator(arms, ("all",), (1.0,), {(x, "all", "os"): control for x in arms})
-    entries = (Entry("a", (60, 120)), Entry("b", (60, 120)))
+    entries = (PlatformArm("a", (60, 120)), PlatformArm("b", (60, 120)))
     design = survival_design(
         truth,
         arms=(Arm("a"), Arm("b"), Arm("control", "control")),
@@ -86,7 +86,7 @@ def test_platforms_say_what_their_alpha_does_not_bound() -> None:
     family = Platform(entries, "os")
     assert family.cautions(dataclasses.replace(design, rule=family)) == []
     with pytest.raises(InputError, match="waits for 900 events"):
-        dataclasses.replace(design, rule=Platform((Entry("a", (60, 900)), Entry("b", (60,))), "os"))
+        dataclasses.replace(design, rule=Platform((PlatformArm("a", (60, 900)), PlatformArm("b", (60,))), "os"))
 
 
 def test_looks_that_run_out_of_events_are_reported() -> None:

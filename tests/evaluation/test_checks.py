@@ -52,7 +52,7 @@ def test_only_figures_that_were_found_are_fitted(tmp_path):
 
 def test_every_figure_that_was_found_has_a_source_and_a_value():
     for (name, figure), check in checks().items():
-        assert (check.value is not None and bool(check.source)) or not check.found, (name, figure)
+        assert (check.value is not None and bool(check.source)) or not check.verified, (name, figure)
         if check.low is not None:
             assert check.low < check.value < check.high, (name, figure)
 
@@ -92,5 +92,5 @@ def test_the_table_knows_every_figure_of_the_combinations_at_hand(shared_data):
             for figure, column in columns.items():
                 check = checks().get((name, figure))
                 assert (check is not None) == bool(row[column]), (name, figure)
-                if check is not None and check.found:
+                if check is not None and check.verified:
                     assert check.value == pytest.approx(float(row[column]), abs=0.051), (name, figure)

@@ -8,7 +8,7 @@ import pytest
 from immunescape.evaluation.harness.class_effects import (
     PRIOR_MEAN,
     UNTESTED,
-    Evidence,
+    ClassEvidence,
     added_class,
     class_effects,
     delivered_shares,
@@ -20,8 +20,8 @@ from immunescape.evaluation.harness.class_effects import (
 from immunescape.trial.loading import load_trial
 
 
-def trials(name: str, share: float, count: int, predicted: float = -0.5, se: float = 0.08) -> list[Evidence]:
-    return [Evidence(f"{name} {k}", name, share * predicted, se, predicted, 0.0) for k in range(count)]
+def trials(name: str, share: float, count: int, predicted: float = -0.5, se: float = 0.08) -> list[ClassEvidence]:
+    return [ClassEvidence(f"{name} {k}", name, share * predicted, se, predicted, 0.0) for k in range(count)]
 
 
 def test_a_class_with_many_trials_has_its_own_share_and_one_with_few_leans_on_the_others() -> None:
@@ -58,7 +58,7 @@ def test_the_intervals_of_classes_cover_what_made_the_trials() -> None:
             for k in range(1 + c):
                 predicted = -rng.uniform(0.1, 0.8)
                 y = shares[f"c{c}"] * predicted + rng.normal(0.0, np.hypot(0.1, tau))
-                rows.append(Evidence(f"{c}{k}", f"c{c}", y, 0.1, predicted, 0.0))
+                rows.append(ClassEvidence(f"{c}{k}", f"c{c}", y, 0.1, predicted, 0.0))
         for e in class_effects(rows):
             if e.drug_class in shares:
                 hits += e.low < shares[e.drug_class] < e.high

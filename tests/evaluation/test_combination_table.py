@@ -123,7 +123,7 @@ def test_odds_ratios_stand_beside_those_of_real_patients_and_beside_one(tmp_path
     assert row.virtual == pytest.approx(4.0)
     assert row.inside
     assert row.n_virtual == 2000
-    assert row.model > row.one
+    assert row.model > row.no_association
     assert table["KRAS"].published is None
     aims = {a.text: a for a in odds_aims(list(table.values()))}
     assert aims["odds ratio of response, PD-L1 >= 50 v < 1 %: inside its published interval"].met

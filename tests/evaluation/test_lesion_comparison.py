@@ -13,7 +13,7 @@ from scipy.stats import ks_2samp
 
 from immunescape.errors import InputError
 from immunescape.evaluation.kinetics import read_lesions
-from immunescape.evaluation.lesion_comparison import COMPARISONS, FILES, Comparison, compare_arm, compare_lesions
+from immunescape.evaluation.lesion_comparison import COMPARISONS, FILES, LesionComparison, compare_arm, compare_lesions
 from immunescape.trial.loading import load_trial
 
 DAYS = 42.0 * np.arange(1, 5)
@@ -39,7 +39,7 @@ def courses(n: int, rate: float, seed: int = 0) -> np.ndarray:
     return 40.0 * np.exp(rates * DAYS / 30.4375)
 
 
-ONE = Comparison("one", "t.csv", ("A",), (("t", "x", 1.0),))
+ONE = LesionComparison("one", "t.csv", ("A",), (("t", "x", 1.0),))
 
 
 def test_distances_are_those_of_scipy_and_the_aim_is_judged() -> None:
@@ -57,7 +57,7 @@ def test_distances_are_those_of_scipy_and_the_aim_is_judged() -> None:
 
 
 def test_a_small_arm_is_judged_by_p() -> None:
-    small = Comparison("small", "t.csv", ("A",), (("t", "x", 1.0),), None, True)
+    small = LesionComparison("small", "t.csv", ("A",), (("t", "x", 1.0),), None, True)
     found = compare_arm(small, {"A": measured(courses(9, 0.0))}, {"t": result("x", courses(50, 0.0, seed=2))})
     row = next(r for r in found.rows if r.measure == "growth")
     assert row.p is not None
@@ -77,13 +77,13 @@ def test_simulated_scans_end_with_the_follow_up() -> None:
     days = 84 / 30.4375
     assert found.simulated["time_to_regrowth"].max() <= days
     # with a median of 1.4 months of at most 2.8, follow-up is spread from 0 on, and half have no third measurement
-    short = Comparison("short", "t.csv", ("A",), (("t", "x", 1.0),), 42 / 30.4375)
+    short = LesionComparison("short", "t.csv", ("A",), (("t", "x", 1.0),), 42 / 30.4375)
     spread = compare_arm(short, {"A": early}, {"t": result("x", courses(20, 0.3))})
     assert len(spread.simulated["growth"]) < 20
 
 
 def test_arms_are_pooled_in_proportion_to_their_weights() -> None:
-    both = Comparison("both", "t.csv", ("A", "B"), (("t", "x", 1.0), ("u", "y", 3.0)))
+    both = LesionComparison("both", "t.csv", ("A", "B"), (("t", "x", 1.0), ("u", "y", 3.0)))
     lesions = {"A": measured(courses(5, 0.0)), "B": measured(courses(7, 0.0, seed=4))}
     found = compare_arm(both, lesions, {"t": result("x", courses(30, 0.0)), "u": result("y", courses(30, 0.0))})
     assert found.rows[0].n_observed == 12

@@ -13,7 +13,7 @@ from immunescape.errors import InputError
 from immunescape.knowledge.mechanism_rules import Condition, RuleSet, conditions, load_rules, measurements
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.calls import call_mechanisms
-from immunescape.profile.calls.logic import Columns, evaluate
+from immunescape.profile.calls.logic import MeasurementColumns, evaluate
 
 A, B = ({"measurement": m, "is": True, "grade": "assumed"} for m in "ab")
 
@@ -59,7 +59,7 @@ def test_three_valued_logic_agrees_with_enumeration(kind, values):
     leaves = [{"measurement": m, "is": True, "grade": "assumed"} for m in "abc"]
     tree = {"at_least_of": {"n": 2, "of": leaves}} if kind == "two" else {kind: leaves}
     node = rules(present=tree).mechanisms["m"].present
-    columns = Columns({m: {"p": truth(m, v)} for m, v in zip("abc", values, strict=True)}, ["p"])
+    columns = MeasurementColumns({m: {"p": truth(m, v)} for m, v in zip("abc", values, strict=True)}, ["p"])
     assert evaluate(node, columns)[0] == kleene(kind, list(values))
     negated = rules(present={"not": tree}).mechanisms["m"].present
     assert evaluate(negated, columns)[0] == -kleene(kind, list(values))

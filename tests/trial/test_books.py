@@ -10,7 +10,7 @@ import pytest
 from immunescape.model.toxicity import toxicity
 from immunescape.report.text import crossover_shortfalls
 from immunescape.trial.coefficients import coefficients
-from immunescape.trial.course import Course, Models, Streams
+from immunescape.trial.course import Course, Models, PatientStreams
 from immunescape.trial.grammar import parse_regimen
 from immunescape.trial.loading import load_trial
 from immunescape.trial.runner import run_trial
@@ -188,7 +188,7 @@ def test_a_death_from_toxicity_is_a_death_of_the_trial_while_the_drug_is_given()
         "docetaxel 75 mg/m2 every 3 weeks for 2 cycles": (None, ""),
     }
     for text, (day, cause) in regimens.items():
-        one = Course(PATIENT, 30.0, Streams(1, 0, 0), Models.load())
+        one = Course(PATIENT, 30.0, PatientStreams(1, 0, 0), Models.load())
         one.death_left = 1e9
         line = one.start_line("trial", 0.0, parse_regimen(text), np.empty(0), 365.0)
         line.toxicity = fatal

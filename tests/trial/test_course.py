@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from immunescape.trial.course import Course, Models, Streams
+from immunescape.trial.course import Course, Models, PatientStreams
 from immunescape.trial.grammar import parse_regimen
 from immunescape.trial.lesions import Lesions
 from immunescape.trial.regimen import Regimen
@@ -40,7 +40,7 @@ def course(*, growth_per_month=0.0, immortal=True, noise=False, seed=1, number=0
     lesions = replace(models.lesions, new_lesion_base=0.0, new_lesion_growth=0.0, heterogeneity=0.0, reader_cv=0.0)
     if not noise:
         lesions = replace(lesions, scan_cv=0.0)
-    one = Course(PATIENT, volume, Streams(seed, 0, number), replace(models, lesions=lesions))
+    one = Course(PATIENT, volume, PatientStreams(seed, 0, number), replace(models, lesions=lesions))
     if immortal:
         one.death_left = 1e9
     return one, volume * np.exp(3 * growth_per_month * DAYS / DAYS_PER_MONTH)
@@ -153,7 +153,7 @@ def several(*, targets=(40.0, 30.0), hidden=(), seed=1, scar=0.0):
     shown = np.array([*(0.0 for _ in targets), *(8.0 for _ in hidden)])
     lesions = Lesions(size, np.arange(len(size)), np.ones(len(size)), shown, scar)
     volumes = np.full(len(size), 50.0)
-    one = Course(PATIENT, volumes, Streams(seed, 0, 0), replace(models, lesions=exact), lesions=lesions)
+    one = Course(PATIENT, volumes, PatientStreams(seed, 0, 0), replace(models, lesions=exact), lesions=lesions)
     one.death_left = 1e9
     return one
 
@@ -245,7 +245,7 @@ def test_false_progression_on_a_scar_is_rare():
     # next scan, two in a hundred scans (`laleh2022`; OAK and BIRCH, outside the held-out 30 %).
     progressed = scans = 0
     for number in range(200):
-        one = Course({**PATIENT}, 30.0, Streams(5, 0, number), Models.load())
+        one = Course({**PATIENT}, 30.0, PatientStreams(5, 0, number), Models.load())
         one.death_left, one.drawn_lesions = 1e9, False
         days = np.arange(0.0, 841.0, 7.0)
         line = one.start_line("trial", 0.0, PEMBROLIZUMAB, np.arange(42.0, 841.0, 42.0), 841.0)

@@ -90,13 +90,13 @@ class DesignRun:
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of ``design.json``."""
-        from immunescape.design.simulation import Comparison, plain
+        from immunescape.design.simulation import DesignComparison, plain
 
         if len(self.results) == 1:
             return self.result.to_json()
         return {
             "designs": [r.to_json() for r in self.results],
-            "comparison": plain(Comparison(self.results).rows()),
+            "comparison": plain(DesignComparison(self.results).rows()),
         }
 
     def show(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from immunescape.errors import InputError
 from immunescape.trial.covariates import COVARIATES
 
-__all__ = ["FACTORS", "MONTHS", "NUMBERS", "WORDS", "Factor", "Number", "PatientChoice", "number_text"]
+__all__ = ["FACTORS", "MONTHS", "NUMBERS", "WORDS", "Factor", "PatientChoice", "SliderCovariate", "number_text"]
 
 MONTHS = (3, 60)
 """Shortest and longest course that the app simulates."""
@@ -20,7 +20,7 @@ FACTOR_STEPS = (-3.0, 3.0)
 
 
 @dataclass(frozen=True)
-class Number:
+class SliderCovariate:
     """A covariate that a slider sets: its ends, step and first value are for the slider, not limits of the model."""
 
     name: str
@@ -45,12 +45,12 @@ class Factor:
 
 
 NUMBERS = (
-    Number("pdl1_tps", "PD-L1 tumour proportion score", 0, 100, 1, 50),
-    Number("tmb_mut_mb", "Tumour mutational burden", 0, 60, 1, 10),
-    Number("sld_mm", "Sum of target lesions' diameters", 10, 250, 5, 80),
-    Number("age", "Age", 30, 90, 1, 65),
-    Number("nlr", "Neutrophils per lymphocyte (NLR)", 0.5, 20, 0.5, 4),
-    Number("albumin_g_l", "Serum albumin", 20, 55, 1, 40),
+    SliderCovariate("pdl1_tps", "PD-L1 tumour proportion score", 0, 100, 1, 50),
+    SliderCovariate("tmb_mut_mb", "Tumour mutational burden", 0, 60, 1, 10),
+    SliderCovariate("sld_mm", "Sum of target lesions' diameters", 10, 250, 5, 80),
+    SliderCovariate("age", "Age", 30, 90, 1, 65),
+    SliderCovariate("nlr", "Neutrophils per lymphocyte (NLR)", 0.5, 20, 0.5, 4),
+    SliderCovariate("albumin_g_l", "Serum albumin", 20, 55, 1, 40),
 )
 WORDS: Mapping[str, str] = {
     "histology": "Histology",

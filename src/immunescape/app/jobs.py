@@ -21,7 +21,7 @@ from typing import Any
 
 from immunescape.errors import ImmunescapeError, InputError
 
-__all__ = ["Job", "JobState", "Jobs"]
+__all__ = ["AppJob", "JobState", "Jobs"]
 
 Progress = Callable[[int, int], None]
 _REPORT_SECONDS = 0.2
@@ -45,7 +45,7 @@ class JobState:
     result: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Job:
+class AppJob:
     """One computation in a process of its own; ends with the process that started it.
 
     Parameters
@@ -138,10 +138,10 @@ class Jobs:
 
     def __init__(self, most: int, seconds: float) -> None:
         self.most, self.seconds = most, seconds
-        self._running: list[Job] = []
+        self._running: list[AppJob] = []
         self._guard = threading.Lock()
 
-    def start(self, task: str, request: Mapping[str, Any], folder: Path) -> Job:
+    def start(self, task: str, request: Mapping[str, Any], folder: Path) -> AppJob:
         """Start a job.
 
         Raises
@@ -157,7 +157,7 @@ class Jobs:
                     f"{len(self._running)} computations are running, as many as the app runs at once",
                     hint="Wait until one is finished, or use the command line.",
                 )
-            job = Job(task, request, folder, self.seconds)
+            job = AppJob(task, request, folder, self.seconds)
             self._running.append(job)
             return job
 

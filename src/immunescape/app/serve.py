@@ -11,11 +11,11 @@ from typing import Any
 from immunescape.app.guard import LOOPBACK, Guard
 from immunescape.errors import InputError
 
-__all__ = ["Limits", "make_app", "needs_shiny", "serve"]
+__all__ = ["UsageLimits", "make_app", "needs_shiny", "serve"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class UsageLimits:
     """What one user, and all together, may ask of the app.
 
     Attributes
@@ -49,24 +49,26 @@ def needs_shiny() -> None:
         raise InputError("the app needs shiny, which is not installed", hint="pip install 'immunescape[app]'") from None
 
 
-def make_app(limits: Limits | None = None, hosts: tuple[str, ...] | None = LOOPBACK) -> Guard:
+def make_app(limits: UsageLimits | None = None, hosts: tuple[str, ...] | None = LOOPBACK) -> Guard:
     """Return the app as an ASGI application.
 
     Parameters
     ----------
     limits
-        What users may ask of it; None: the defaults of `Limits`.
+        What users may ask of it; None: the defaults of `UsageLimits`.
     hosts
         Names that requests may be addressed to; None allows all.
     """
     needs_shiny()
     from immunescape.app.views.page import shiny_app
 
-    chosen = limits or Limits()
+    chosen = limits or UsageLimits()
     return Guard(shiny_app(chosen), hosts, (chosen.file_mb << 20) + 4096, 4 * (chosen.total_mb << 20))
 
 
-def serve(host: str = "127.0.0.1", port: int = 8787, *, browser: bool = True, limits: Limits | None = None) -> None:
+def serve(
+    host: str = "127.0.0.1", port: int = 8787, *, browser: bool = True, limits: UsageLimits | None = None
+) -> None:
     """Run the app until it is interrupted.
 
     Parameters

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from immunescape.design.survival_model import Accrual
-from immunescape.design.truth import Endpoint, Outcome, Truth, preclude
+from immunescape.design.truth import Endpoint, EndpointOutcome, Truth, preclude
 from immunescape.errors import InputError
 from immunescape.stats.nonproportional import OrderedData, ordered
 
@@ -176,7 +176,7 @@ class Cohort:
     dropout: Floats
     enrolled: Flags
     latent: dict[str, Floats]
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    outcomes: dict[str, EndpointOutcome] = field(default_factory=dict)
 
     @classmethod
     def create(

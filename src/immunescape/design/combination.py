@@ -7,7 +7,6 @@ one control [dunnett1955]; Simes' test [simes1986].
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -145,7 +144,6 @@ def closed_test(
     *,
     method: str = "simes",
     shares: ArrayLike | None = None,
-    own: Sequence[str] | None = None,
 ) -> Flags:
     """Closed test over looks by inverse-normal combination [marcus1976], [lehmacher1999].
 

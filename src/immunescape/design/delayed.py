@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from immunescape.design.survival_model import Accrual, PiecewiseExponential
-from immunescape.design.truth import Generator, Pool, Truth
+from immunescape.design.truth import Generator, Truth, VirtualPool
 from immunescape.errors import InputError
 
 __all__ = ["Profile", "average_hazard_ratio", "delayed_effect", "events_by_period", "hazard_profile"]
@@ -107,7 +107,7 @@ def hazard_profile(
                 hazard[arm] = -np.diff(np.log(alive))
         with np.errstate(divide="ignore", invalid="ignore"):
             return Profile(cuts, hazard[experimental] / hazard[control], np.zeros(len(cuts) - 1))
-    if isinstance(truth, Pool):
+    if isinstance(truth, VirtualPool):
         rates, counts = {}, {}
         for arm in (experimental, control):
             months = np.concatenate([truth.rows[arm, s][f"{endpoint}_months"] for s in chosen])

@@ -11,7 +11,7 @@ from immunescape.design.delayed import average_hazard_ratio, delayed_effect
 from immunescape.design.planning import planning
 from immunescape.design.records import FEW_EVENTS, SHORT, Decided, Design
 from immunescape.design.survival_model import PiecewiseExponential
-from immunescape.design.truth import Generator, Pool
+from immunescape.design.truth import Generator, VirtualPool
 from immunescape.errors import InputError
 
 __all__ = ["diagnose", "pool_error"]
@@ -141,7 +141,7 @@ def diagnose(
                     warnings.append(f"scenario '{scenario}': {effect}")
         if len(design.arms) == 2 and isinstance(truth, Generator) and len(truth.strata) == 1:
             notes.setdefault("average_hazard_ratio", {}).update(_averages(design, truth, scenario, decided, survival))
-        if isinstance(truth, Pool):
+        if isinstance(truth, VirtualPool):
             notes.setdefault("pool", {})[scenario] = pool = pool_error(design, truth, survival)
             names = (*design.rule.hypotheses(design), "any")
             errors = (pool_errors or {}).get(scenario)
@@ -192,7 +192,7 @@ def _average(
         return None
 
 
-def pool_error(design: Design, pool: Pool, survival: list[str]) -> dict[str, Any]:
+def pool_error(design: Design, pool: VirtualPool, survival: list[str]) -> dict[str, Any]:
     """Size of a virtual population, its own hazard ratios and the standard errors of their logarithms."""
     from immunescape.stats.cox import fast_hazard_ratio
 

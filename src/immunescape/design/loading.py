@@ -15,7 +15,7 @@ from immunescape.design.kinds import KINDS, make_rule
 from immunescape.design.prognostic import PrognosticScore, fitted_score
 from immunescape.design.records import Arm, Design, Dropout, check_looks
 from immunescape.design.survival_model import Accrual, PiecewiseExponential
-from immunescape.design.truth import SCORE, Endpoint, Generator, Pool, Rate
+from immunescape.design.truth import SCORE, Endpoint, Generator, Rate, VirtualPool
 from immunescape.errors import InputError, unknown_word
 from immunescape.library import Library
 
@@ -169,7 +169,9 @@ class _Builder(Building):
             )
         return accrual
 
-    def truth(self, block: Any, k: int, endpoints: tuple[Endpoint, ...], arms: tuple[Arm, ...]) -> Pool | Generator:
+    def truth(
+        self, block: Any, k: int, endpoints: tuple[Endpoint, ...], arms: tuple[Arm, ...]
+    ) -> VirtualPool | Generator:
         if (block.pool is None) == (not block.truth):
             raise InputError("a scenario needs either 'truth' or 'pool', and not both")
         score = block.prognostic_score
@@ -185,7 +187,9 @@ class _Builder(Building):
             return self.pool(block.pool, endpoints, arms, score)
         return self.generator(block, k, endpoints, arms)
 
-    def pool(self, block: Any, endpoints: tuple[Endpoint, ...], arms: tuple[Arm, ...], score: Any = None) -> Pool:
+    def pool(
+        self, block: Any, endpoints: tuple[Endpoint, ...], arms: tuple[Arm, ...], score: Any = None
+    ) -> VirtualPool:
         from immunescape.design.pools import pool_table
 
         strata = {}
@@ -218,7 +222,7 @@ class _Builder(Building):
             control = next((a.name for a in arms if a.role == "control"), "")
             values = fitted_score(table, control, score.endpoint, score.covariates)
             table = table.assign(**{SCORE: values})
-        return Pool.from_table(table, [a.name for a in arms], endpoints, strata=strata or None, source=origin)
+        return VirtualPool.from_table(table, [a.name for a in arms], endpoints, strata=strata or None, source=origin)
 
     def generator(self, block: Any, k: int, endpoints: tuple[Endpoint, ...], arms: tuple[Arm, ...]) -> Generator:
         strata = tuple(s.name for s in self.block.strata) or ("all",)

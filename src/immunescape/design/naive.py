@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.design.survival_model import PiecewiseExponential
-from immunescape.design.truth import Endpoint, Generator, Pool, Rate
+from immunescape.design.truth import Endpoint, Generator, Rate, VirtualPool
 from immunescape.errors import InputError
 
 __all__ = ["PIECES", "compared", "piecewise_fit"]
@@ -34,7 +34,7 @@ def _hazards(months: Floats, event: Floats, edges: Floats) -> PiecewiseExponenti
     return PiecewiseExponential(tuple(float(h) for h in hazards), tuple(float(e) for e in edges[1:]))
 
 
-def piecewise_fit(pool: Pool, endpoints: Sequence[Endpoint], pieces: int = PIECES) -> Generator:
+def piecewise_fit(pool: VirtualPool, endpoints: Sequence[Endpoint], pieces: int = PIECES) -> Generator:
     """Simple truth fitted to the virtual patients of a pool.
 
     Parameters

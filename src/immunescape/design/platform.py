@@ -24,14 +24,14 @@ from immunescape.design.statistics import LOG_RANK, Statistic
 from immunescape.design.truth import Truth
 from immunescape.errors import InputError, unknown_word
 
-__all__ = ["Entry", "Platform"]
+__all__ = ["Platform", "PlatformArm"]
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Entry:
+class PlatformArm:
     """An arm of the platform.
 
     Attributes
@@ -78,7 +78,7 @@ class Platform(Rule):
     kind: ClassVar[str] = "platform"
     fixed_allocation: ClassVar[bool] = False
 
-    entries: tuple[Entry, ...]
+    entries: tuple[PlatformArm, ...]
     endpoint: str
     _: KW_ONLY
     test: Statistic = LOG_RANK
@@ -183,7 +183,7 @@ class Platform(Rule):
             raise InputError("a platform needs alpha")
         return design.alpha / len(self.entries) if self.multiplicity == "family" else design.alpha
 
-    def _critical(self, design: Design, entry: Entry) -> Floats:
+    def _critical(self, design: Design, entry: PlatformArm) -> Floats:
         fraction = np.array(entry.looks, dtype=float) / entry.looks[-1]
         return self.spending.critical(self._level(design), fraction, fraction)
 
@@ -348,7 +348,9 @@ class Platform(Rule):
                 out[full, j] = cohort.entry[np.flatnonzero(full), place[full]]
         return out
 
-    def _compared(self, cohort: Cohort, design: Design, j: int, entry: Entry, fits: Flags, closed_at: Floats) -> Flags:
+    def _compared(
+        self, cohort: Cohort, design: Design, j: int, entry: PlatformArm, fits: Flags, closed_at: Floats
+    ) -> Flags:
         """Patients of the arm and the control patients that it is compared with."""
         mine = cohort.arm == design.experimental[j]
         control = (cohort.arm == design.control) & fits[j][cohort.stratum]

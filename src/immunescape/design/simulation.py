@@ -20,11 +20,11 @@ from immunescape.design.execution import Arrays, fingerprint, run_blocks
 from immunescape.design.naive import compared, piecewise_fit
 from immunescape.design.records import Decided, Design
 from immunescape.design.statistics import ADJUSTED
-from immunescape.design.truth import Pool
+from immunescape.design.truth import VirtualPool
 from immunescape.errors import InputError, unknown_word
 from immunescape.release import installed_version
 
-__all__ = ["BLOCK", "Comparison", "Figure", "OperatingCharacteristics", "compare", "simulate"]
+__all__ = ["BLOCK", "DesignComparison", "OperatingCharacteristics", "SimulatedFigure", "compare", "simulate"]
 
 BLOCK = 250
 """Replicates of a block. Results depend on it, so it is not an option."""
@@ -33,7 +33,7 @@ RESAMPLES = 24
 
 
 @dataclass(frozen=True)
-class Figure:
+class SimulatedFigure:
     """A simulated number: value, Monte Carlo standard error, 95 % interval (exact for shares)."""
 
     value: float
@@ -42,7 +42,7 @@ class Figure:
     high: float
 
     @classmethod
-    def share(cls, flags: NDArray[np.bool_]) -> Figure:
+    def share(cls, flags: NDArray[np.bool_]) -> SimulatedFigure:
         """Of a share of replicates."""
         from immunescape.stats.exact import clopper_pearson
 
@@ -52,7 +52,7 @@ class Figure:
         return cls(p, math.sqrt(p * (1 - p) / n), float(interval.low or 0.0), float(interval.high or 0.0))
 
     @classmethod
-    def mean(cls, values: NDArray[np.float64]) -> Figure | None:
+    def mean(cls, values: NDArray[np.float64]) -> SimulatedFigure | None:
         """Of the mean over replicates (those where it exists); None where there is none."""
         x = np.asarray(values, dtype=float)
         x = x[np.isfinite(x)]
@@ -61,13 +61,13 @@ class Figure:
         error = float(x.std(ddof=1) / math.sqrt(len(x))) if len(x) > 1 else math.nan
         return cls(float(x.mean()), error, float(x.mean() - 1.96 * error), float(x.mean() + 1.96 * error))
 
-    def widened(self, error: float) -> Figure:
+    def widened(self, error: float) -> SimulatedFigure:
         """With a further, independent standard error; the interval is then a normal one, within 0 and 1."""
         if not error > 0:
             return self
         both = math.hypot(self.error, error)
         low, high = self.value - 1.96 * both, self.value + 1.96 * both
-        return Figure(self.value, both, min(self.low, max(low, 0.0)), max(self.high, min(high, 1.0)))
+        return SimulatedFigure(self.value, both, min(self.low, max(low, 0.0)), max(self.high, min(high, 1.0)))
 
     def to_json(self) -> dict[str, float | None]:
         """Plain data."""
@@ -120,75 +120,75 @@ class OperatingCharacteristics:
             raise unknown_word("scenario", scenario, self.outcomes)
         return self.outcomes[scenario]
 
-    def reject(self, scenario: str, hypothesis: str | None = None) -> Figure:
+    def reject(self, scenario: str, hypothesis: str | None = None) -> SimulatedFigure:
         """Probability to reject a hypothesis, or any of them; with the pool's own error for a virtual population."""
         rejected = self._outcome(scenario).rejected
         names = self.design.rule.hypotheses(self.design)
         errors = self.pool_errors.get(scenario, np.zeros(len(names) + 1))
         if hypothesis is None:
-            return Figure.share(np.asarray(rejected.any(axis=1))).widened(float(errors[-1]))
+            return SimulatedFigure.share(np.asarray(rejected.any(axis=1))).widened(float(errors[-1]))
         if hypothesis not in names:
             raise unknown_word("hypothesis", hypothesis, names)
         column = names.index(hypothesis)
-        return Figure.share(rejected[:, column]).widened(float(errors[column]))
+        return SimulatedFigure.share(rejected[:, column]).widened(float(errors[column]))
 
     @property
-    def type_one_error(self) -> Figure | None:
+    def type_one_error(self) -> SimulatedFigure | None:
         """Probability of any rejection under the null, futility that does not bind ignored; None without a null."""
         if self.unstopped is not None:
-            return Figure.share(np.asarray(self.unstopped.rejected.any(axis=1)))
+            return SimulatedFigure.share(np.asarray(self.unstopped.rejected.any(axis=1)))
         return self.reject("null") if "null" in self.outcomes else None
 
-    def power(self, scenario: str | None = None) -> Figure:
+    def power(self, scenario: str | None = None) -> SimulatedFigure:
         """Probability of any rejection in a scenario (the first that is not the null)."""
         name = scenario or next((s for s in self.outcomes if s != "null"), "null")
         return self.reject(name)
 
     def summary(self, scenario: str) -> dict[str, Any]:
-        """Figures of one scenario, by name; values are :class:`Figure`, dictionaries or lists of them."""
+        """Figures of one scenario, by name; values are :class:`SimulatedFigure`, dictionaries or lists of them."""
         outcome = self._outcome(scenario)
         names = self.design.rule.hypotheses(self.design)
         looks = int(max(outcome.stage.max(), len(self.design.looks)))
         stop = [
             {
                 "look": k + 1,
-                "efficacy": Figure.share((outcome.stage == k + 1) & (outcome.reason == 1)),
-                "futility": Figure.share((outcome.stage == k + 1) & (outcome.reason == 2)),
-                "rejected": Figure.share((outcome.stage == k + 1) & outcome.rejected.any(axis=1)),
-                "end": Figure.share(outcome.stage == k + 1),
+                "efficacy": SimulatedFigure.share((outcome.stage == k + 1) & (outcome.reason == 1)),
+                "futility": SimulatedFigure.share((outcome.stage == k + 1) & (outcome.reason == 2)),
+                "rejected": SimulatedFigure.share((outcome.stage == k + 1) & outcome.rejected.any(axis=1)),
+                "end": SimulatedFigure.share(outcome.stage == k + 1),
             }
             for k in range(looks)
         ]
         out: dict[str, Any] = {
             "reject_any": self.reject(scenario),
             "reject": {n: self.reject(scenario, n) for n in names},
-            "expected_patients": Figure.mean(outcome.patients),
-            "expected_events": Figure.mean(outcome.events),
-            "expected_months": Figure.mean(outcome.months),
-            "stop_early": Figure.share(outcome.reason > 0),
+            "expected_patients": SimulatedFigure.mean(outcome.patients),
+            "expected_events": SimulatedFigure.mean(outcome.events),
+            "expected_months": SimulatedFigure.mean(outcome.months),
+            "stop_early": SimulatedFigure.share(outcome.reason > 0),
             "stopping": stop,
         }
         if len(names) > 1:
-            out["reject_all"] = Figure.share(np.asarray(outcome.rejected.all(axis=1)))
+            out["reject_all"] = SimulatedFigure.share(np.asarray(outcome.rejected.all(axis=1)))
         if outcome.selected is not None:
             labels = self.design.rule.selections(self.design)
-            out["selected"] = {n: Figure.share(outcome.selected[:, s]) for s, n in enumerate(labels)}
+            out["selected"] = {n: SimulatedFigure.share(outcome.selected[:, s]) for s, n in enumerate(labels)}
         out["looks"] = {
-            name: [Figure.mean(values[:, k]) for k in range(values.shape[1])]
+            name: [SimulatedFigure.mean(values[:, k]) for k in range(values.shape[1])]
             for name, values in outcome.by_look.items()
         }
         if "hazard_ratio" in outcome.by_look:
             ratios = outcome.by_look["hazard_ratio"]
             with np.errstate(divide="ignore", invalid="ignore"):
-                logs = [Figure.mean(np.log(ratios[:, k])) for k in range(ratios.shape[1])]
+                logs = [SimulatedFigure.mean(np.log(ratios[:, k])) for k in range(ratios.shape[1])]
             out["looks"]["hazard_ratio"] = [
                 None
                 if f is None
-                else Figure(math.exp(f.value), math.exp(f.value) * f.error, math.exp(f.low), math.exp(f.high))
+                else SimulatedFigure(math.exp(f.value), math.exp(f.value) * f.error, math.exp(f.low), math.exp(f.high))
                 for f in logs
             ]
         if outcome.extra:
-            out["further"] = {name: Figure.mean(values) for name, values in outcome.extra.items()}
+            out["further"] = {name: SimulatedFigure.mean(values) for name, values in outcome.extra.items()}
         return out
 
     def to_json(self) -> dict[str, Any]:
@@ -219,7 +219,7 @@ class OperatingCharacteristics:
 
 def plain(value: Any) -> Any:
     """Plain JSON: figures as dictionaries, numbers that are not finite as None."""
-    if isinstance(value, Figure):
+    if isinstance(value, SimulatedFigure):
         return value.to_json()
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
@@ -251,7 +251,7 @@ def pool_jobs(
     jobs: list[tuple[str, tuple[Any, ...]]] = []
     for scenario in scenarios:
         pool = design.scenario(scenario)
-        if scenario == "null" or not isinstance(pool, Pool):
+        if scenario == "null" or not isinstance(pool, VirtualPool):
             continue
         for sample in range(RESAMPLES):
             rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xB007, sample)))
@@ -267,7 +267,7 @@ def naive_truths(design: Design, scenarios: Sequence[str]) -> tuple[dict[str, De
     adjusted = any(h.test.name == ADJUSTED for h in getattr(design.rule, "tested", ()))
     for scenario in scenarios:
         pool = design.truths.get(scenario)
-        if not isinstance(pool, Pool):
+        if not isinstance(pool, VirtualPool):
             continue
         if adjusted:
             reasons[scenario] = "no fit: curves alone have no prognostic score"
@@ -386,16 +386,16 @@ def simulate(
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class DesignComparison:
     """Several designs over the same random numbers: differences are known better than the figures themselves."""
 
     results: tuple[OperatingCharacteristics, ...]
 
-    def difference(self, scenario: str, first: int = 0, second: int = 1) -> Figure:
+    def difference(self, scenario: str, first: int = 0, second: int = 1) -> SimulatedFigure:
         """Difference of the probabilities of any rejection (second minus first), with its paired standard error."""
         a = self.results[first].outcomes[scenario].rejected.any(axis=1).astype(float)
         b = self.results[second].outcomes[scenario].rejected.any(axis=1).astype(float)
-        difference = Figure.mean(b - a)
+        difference = SimulatedFigure.mean(b - a)
         assert difference is not None
         return difference
 
@@ -423,8 +423,8 @@ class Comparison:
 
 def compare(
     designs: Sequence[Design], replicates: int = 2000, seed: int = 1, *, workers: int = 1, cluster: Any = None
-) -> Comparison:
+) -> DesignComparison:
     """Simulate designs side by side with common random numbers."""
     if len(designs) < 2:
         raise InputError("a comparison needs two designs or more")
-    return Comparison(tuple(simulate(d, replicates, seed, workers=workers, cluster=cluster) for d in designs))
+    return DesignComparison(tuple(simulate(d, replicates, seed, workers=workers, cluster=cluster) for d in designs))

@@ -19,7 +19,7 @@ from immunescape.errors import InputError
 from immunescape.stats.nonproportional import OrderedData, hazard_ratio, log_rank, ordered
 
 __all__ = [
-    "Effect",
+    "AdjustedEffect",
     "Switching",
     "SwitchingData",
     "SwitchingEstimates",
@@ -109,7 +109,7 @@ class Switching:
 
 
 @dataclass(frozen=True)
-class Effect:
+class AdjustedEffect:
     """A hazard ratio with its one-sided test and 95 % interval; Z is positive where the experimental arm is better."""
 
     hazard_ratio: float
@@ -123,7 +123,7 @@ class Effect:
         return float(stats.norm.sf(self.z))
 
     @classmethod
-    def of(cls, log_ratio: float, error: float, z: float | None = None) -> Effect:
+    def of(cls, log_ratio: float, error: float, z: float | None = None) -> AdjustedEffect:
         """From a log hazard ratio and its standard error; `z` replaces their quotient."""
         reach = stats.norm.isf(0.025) * error
         return cls(
@@ -149,10 +149,10 @@ class SwitchingEstimates:
     true : hazard ratio against the control as it would have been without switching; NaN where that is not known.
     """
 
-    itt: Effect
-    censored: Effect
-    ipcw: Effect
-    rpsft: Effect
+    itt: AdjustedEffect
+    censored: AdjustedEffect
+    ipcw: AdjustedEffect
+    rpsft: AdjustedEffect
     psi: float
     psi_low: float
     psi_high: float
@@ -180,7 +180,7 @@ def analyse_switching(data: SwitchingData) -> SwitchingEstimates:
         itt=itt,
         censored=_cox(ordered(cut, stays, data.treated)),
         ipcw=ipcw(data),
-        rpsft=Effect.of(float(np.log(adjusted)), float(max(error, 1e-6)), itt.z),
+        rpsft=AdjustedEffect.of(float(np.log(adjusted)), float(max(error, 1e-6)), itt.z),
         psi=psi,
         psi_low=psi_low,
         psi_high=psi_high,
@@ -188,10 +188,10 @@ def analyse_switching(data: SwitchingData) -> SwitchingEstimates:
     )
 
 
-def _cox(data: OrderedData) -> Effect:
+def _cox(data: OrderedData) -> AdjustedEffect:
     """Hazard ratio of two arms with the log-rank test and an interval by its information."""
     z, information = log_rank(data)
-    return Effect.of(float(np.log(hazard_ratio(data)[0])), float(1.0 / np.sqrt(information[0])), float(z[0]))
+    return AdjustedEffect.of(float(np.log(hazard_ratio(data)[0])), float(1.0 / np.sqrt(information[0])), float(z[0]))
 
 
 @dataclass(frozen=True)
@@ -294,7 +294,7 @@ def rpsft_psi(data: SwitchingData, low: float = -3.0, high: float = 3.0) -> tupl
     return psi, float(below), float(above)
 
 
-def ipcw(data: SwitchingData) -> Effect:
+def ipcw(data: SwitchingData) -> AdjustedEffect:
     """Weighted Cox: control patients are censored at the switch; those who stayed count for the switched.
 
     Source: [robins2000].
@@ -312,7 +312,7 @@ def ipcw(data: SwitchingData) -> Effect:
     end = np.minimum(data.time, data.switched)
     event = data.event & (data.time <= data.switched)
     if not (event & data.treated).any() or not (event & control).any():
-        return Effect(float("nan"), float("nan"), float("nan"), 0.0)
+        return AdjustedEffect(float("nan"), float("nan"), float("nan"), 0.0)
     moments = np.sort(end[event])
     # (patients, events): weight of each patient at each event, 0 once no longer at risk; it rises at progression
     weight = np.where(moments[None, :] > data.progressed[:, None], later[:, None], 1.0) * (end[:, None] >= moments)
@@ -335,4 +335,4 @@ def ipcw(data: SwitchingData) -> Effect:
     hazard = patient_weight / (at_risk_treated * np.exp(beta) + at_risk_control)
     residual = -np.exp(beta * arm) * ((weight * (arm[:, None] - share[None, :])) @ hazard)
     np.add.at(residual, who, patient_weight * (arm[who] - share))
-    return Effect.of(beta, float(np.sqrt(np.sum(residual**2)) / information))
+    return AdjustedEffect.of(beta, float(np.sqrt(np.sum(residual**2)) / information))

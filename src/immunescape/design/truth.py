@@ -23,7 +23,7 @@ from immunescape.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SCORE", "Endpoint", "Generator", "Outcome", "Pool", "Rate", "Truth", "preclude"]
+__all__ = ["SCORE", "Endpoint", "EndpointOutcome", "Generator", "Rate", "Truth", "VirtualPool", "preclude"]
 
 Floats = NDArray[np.float64]
 SCORE = "prognostic_score"
@@ -77,7 +77,7 @@ class Rate:
 
 
 @dataclass
-class Outcome:
+class EndpointOutcome:
     """Outcome of one endpoint: (R, N) months to the event (infinite: never) and months to loss from observation.
 
     A response is months to its reading, infinite for those who do not respond; everybody is read at that time.
@@ -100,7 +100,7 @@ class Truth(Protocol):
         arm: NDArray[np.int64],
         stratum: NDArray[np.int64],
         latent: Mapping[str, Floats],
-    ) -> dict[str, Outcome]:
+    ) -> dict[str, EndpointOutcome]:
         """Outcomes of patients in `arm` and `stratum`; `latent` holds one uniform per patient, by name."""
         ...
 
@@ -125,7 +125,7 @@ def observe(endpoint: Endpoint, time: Floats) -> Floats:
     return np.where(finite, np.ceil(np.where(finite, time, 0.0) / step - 1e-9) * step, np.inf)
 
 
-def preclude(endpoints: Sequence[Endpoint], drawn: Mapping[str, Outcome]) -> dict[str, Outcome]:
+def preclude(endpoints: Sequence[Endpoint], drawn: Mapping[str, EndpointOutcome]) -> dict[str, EndpointOutcome]:
     """Outcomes with events taken away that a competing event comes before, all endpoints by their original times.
 
     A patient who is kept at risk after the competing event has the subdistribution's risk set [fine1999].
@@ -138,7 +138,7 @@ def preclude(endpoints: Sequence[Endpoint], drawn: Mapping[str, Outcome]) -> dic
         first = other.time < this.time
         # known censoring: who stays at risk does so until the end of the follow-up that this patient would have had
         lost = np.where(first, other.time, np.inf) if endpoint.precluded == "censored" else np.full(first.shape, np.inf)
-        out[endpoint.name] = Outcome(np.where(first, np.inf, this.time), np.minimum(this.lost, lost))
+        out[endpoint.name] = EndpointOutcome(np.where(first, np.inf, this.time), np.minimum(this.lost, lost))
     return out
 
 
@@ -201,9 +201,9 @@ class Generator:
         arm: NDArray[np.int64],
         stratum: NDArray[np.int64],
         latent: Mapping[str, Floats],
-    ) -> dict[str, Outcome]:
+    ) -> dict[str, EndpointOutcome]:
         """See :class:`Truth`; uses the uniforms named ``shared`` and by endpoint."""
-        drawn: dict[str, Outcome] = {}
+        drawn: dict[str, EndpointOutcome] = {}
         death = next((e.name for e in endpoints if e.name.casefold() == "os"), None)
         composites = [e.name for e in endpoints if death is not None and e.name.casefold() in COMPOSITES]
         never = np.full(arm.shape, np.inf)
@@ -223,9 +223,9 @@ class Generator:
                             self._progression(name, level, endpoint.name) if endpoint.name in composites else None
                         )
                         time[here] = (progression or survival).quantile(u[here])
-            drawn[endpoint.name] = Outcome(time, never)
+            drawn[endpoint.name] = EndpointOutcome(time, never)
         for composite in composites:
-            drawn[composite] = Outcome(np.minimum(drawn[composite].time, drawn[str(death)].time), never)
+            drawn[composite] = EndpointOutcome(np.minimum(drawn[composite].time, drawn[str(death)].time), never)
         for endpoint in endpoints:
             if endpoint.kind == "survival":
                 drawn[endpoint.name].time = observe(endpoint, drawn[endpoint.name].time)
@@ -256,7 +256,7 @@ class Generator:
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
+class VirtualPool:
     """Virtual patients of a virtual trial, drawn with replacement.
 
     Attributes
@@ -280,7 +280,7 @@ class Pool:
         *,
         strata: Mapping[str, tuple[str, float, float]] | None = None,
         source: str = "",
-    ) -> Pool:
+    ) -> VirtualPool:
         """Pool from a table of patients (arm, pfs_months, pfs_event, os_months, os_event, orr, covariates).
 
         Parameters
@@ -340,9 +340,9 @@ class Pool:
         arm: NDArray[np.int64],
         stratum: NDArray[np.int64],
         latent: Mapping[str, Floats],
-    ) -> dict[str, Outcome]:
+    ) -> dict[str, EndpointOutcome]:
         """See :class:`Truth`; uses the uniform named ``shared`` (all endpoints of a patient come from one row)."""
-        drawn = {e.name: Outcome(np.full(arm.shape, np.inf), np.full(arm.shape, np.inf)) for e in endpoints}
+        drawn = {e.name: EndpointOutcome(np.full(arm.shape, np.inf), np.full(arm.shape, np.inf)) for e in endpoints}
         for a, name in enumerate(self.arms):
             for s, level in enumerate(self.strata):
                 here = (arm == a) & (stratum == s)
@@ -376,16 +376,16 @@ class Pool:
                 out[here] = values[np.minimum((latent["shared"][here] * len(values)).astype(np.int64), len(values) - 1)]
         return out
 
-    def resampled(self, rng: np.random.Generator) -> Pool:
+    def resampled(self, rng: np.random.Generator) -> VirtualPool:
         """A bootstrap sample: as many virtual patients of each arm and stratum, drawn with replacement."""
         rows = {}
         for key, columns in self.rows.items():
             count = len(next(iter(columns.values())))
             chosen = rng.integers(0, count, count)
             rows[key] = {name: values[chosen] for name, values in columns.items()}
-        return Pool(self.arms, self.strata, self.shares, rows, self.source)
+        return VirtualPool(self.arms, self.strata, self.shares, rows, self.source)
 
-    def null(self, control: str, margins: Mapping[str, float] | None = None) -> Pool:
+    def null(self, control: str, margins: Mapping[str, float] | None = None) -> VirtualPool:
         """See :class:`Truth`."""
         if margins:
             raise InputError(
@@ -393,7 +393,7 @@ class Pool:
                 hint="Give the scenario as medians or hazards; the null then has the margin as its hazard ratio.",
             )
         rows = {(a, s): self.rows[control, s] for (a, s) in self.rows}
-        return Pool(self.arms, self.strata, self.shares, rows, self.source)
+        return VirtualPool(self.arms, self.strata, self.shares, rows, self.source)
 
 
 LONGEST_MONTHS = 600

@@ -20,7 +20,7 @@ from immunescape.engine.layout import Layout
 from immunescape.engine.places import IN_Q, IN_X, IN_Z, Places
 from immunescape.errors import EngineError
 
-__all__ = ["OnDevice", "Outcome", "run_batch"]
+__all__ = ["BatchOutcome", "OnDevice", "run_batch"]
 
 FloatArray = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ _POLL = 0.05  # seconds between looks at progress and interrupts
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BatchOutcome:
     """What compiled code says of a batch: the result (without messages), why patients failed, refused steps.
 
     `coarse` marks patients in which the size foreseen for a state that starts at zero was far too large.
@@ -79,7 +79,7 @@ def run_batch(
     progress: Callable[[int], None] | None = None,
     derivatives: FloatArray | None = None,
     foresight: float = 1.0,
-) -> Outcome:
+) -> BatchOutcome:
     """Integrate a job with compiled code.
 
     Parameters
@@ -135,7 +135,7 @@ def run_batch(
         messages={},
         unresolved=unseen,
     )
-    return Outcome(result, results["code"], results["rejected"], results["coarse"] != 0)
+    return BatchOutcome(result, results["code"], results["rejected"], results["coarse"] != 0)
 
 
 def _override_arrays(job: Job, places: Places) -> dict[str, Any]:

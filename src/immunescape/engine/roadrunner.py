@@ -23,7 +23,7 @@ from immunescape.engine.ir_calculus import free_symbols, substitute
 from immunescape.engine.ir_system import System
 from immunescape.engine.jobs import TOLERANCE_SHARE, check_job, dose_tables
 from immunescape.engine.roadrunner_document import document_of, prepared, written_out
-from immunescape.engine.roadrunner_patient import Change, EventfulPatient, PlainPatient, dose_changes
+from immunescape.engine.roadrunner_patient import EventfulPatient, PlainPatient, StateChange, dose_changes
 from immunescape.engine.sbml_reader import plain_numbers, read_sbml
 from immunescape.engine.time_features import CLOCK, TimeFeatures, time_features
 from immunescape.errors import EngineError, unknown_word
@@ -232,7 +232,7 @@ class RoadRunnerModel:
                 {k: float(v[i]) for k, v in parameters.items()},
                 {k: float(v[i]) for k, v in initial.items()},
             )
-            given = [*changes[id(dose_list[i])], *(Change(float(t), "", "turn", 0.0) for t in moments[i])]
+            given = [*changes[id(dose_list[i])], *(StateChange(float(t), "", "turn", 0.0) for t in moments[i])]
             stop = None if job.stop is None else float(job.stop.value[i])
             until = float(times[-1]) if job.until is None else min(float(job.until[i]), float(times[-1]))
             try:
@@ -339,7 +339,7 @@ def _clock(system: System, roots: Sequence[Expr], *, linear: bool) -> TimeFeatur
     return time_features(written, moving, still, substituted_constants(system), linear=linear)[0]
 
 
-def _slots(tables: Iterable[Sequence[Change]], start: float) -> tuple[tuple[str, str], ...]:
+def _slots(tables: Iterable[Sequence[StateChange]], start: float) -> tuple[tuple[str, str], ...]:
     """State and kind of the doses that become events: as many of each as any patient needs."""
     most: Counter[tuple[str, str]] = Counter()
     for table in tables:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from immunescape.engine.api import OK, STOPPED, Doses, Job
 from immunescape.engine.roadrunner_document import INFUSION, NEVER, START, dose_names
 
-__all__ = ["Change", "EventfulPatient", "PlainPatient", "dose_changes"]
+__all__ = ["EventfulPatient", "PlainPatient", "StateChange", "dose_changes"]
 
 FloatArray = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ _JUST_BEFORE = 1e-12
 
 
 @dataclass(frozen=True, order=True)
-class Change:
+class StateChange:
     """What happens at a moment: `value` is added to a state (kind ``amount``) or to its input (kind ``rate``).
 
     Of kind ``turn`` are moments at which an input jumps by itself.
@@ -35,25 +35,25 @@ class Change:
     value: float
 
 
-def dose_changes(doses: Doses, start: float) -> list[Change]:
+def dose_changes(doses: Doses, start: float) -> list[StateChange]:
     """Turn doses into changes, in order of time.
 
     What is over at the start is left out; an infusion that runs then begins there, at its own rate.
     """
-    changes: list[Change] = []
+    changes: list[StateChange] = []
     for time, target, amount, length in zip(doses.time, doses.target, doses.amount, doses.duration, strict=True):
         if (time + length <= start) if length > 0 else (time < start):
             continue
         if length > 0:
-            changes.append(Change(float(max(time, start)), target, "rate", float(amount / length)))
-            changes.append(Change(float(time + length), target, "rate", -float(amount / length)))
+            changes.append(StateChange(float(max(time, start)), target, "rate", float(amount / length)))
+            changes.append(StateChange(float(time + length), target, "rate", -float(amount / length)))
         else:
-            changes.append(Change(float(time), target, "amount", float(amount)))
+            changes.append(StateChange(float(time), target, "amount", float(amount)))
     together: dict[tuple[float, str, str], float] = {}
     for change in changes:  # what is given at one time acts at once
         key = (change.time, change.target, change.kind)
         together[key] = together.get(key, 0.0) + change.value
-    return sorted(Change(time, target, kind, value) for (time, target, kind), value in together.items())
+    return sorted(StateChange(time, target, kind, value) for (time, target, kind), value in together.items())
 
 
 class _Patient:
@@ -128,7 +128,7 @@ class PlainPatient(_Patient):
         parameters: Mapping[str, float],
         initial: Mapping[str, float],
         *,
-        changes: Sequence[Change],
+        changes: Sequence[StateChange],
         stop: float | None,
         until: float,
         values: FloatArray,
@@ -173,7 +173,7 @@ class PlainPatient(_Patient):
         final[:] = [runner[name] for name in self.states]
         return OK, until
 
-    def _apply(self, change: Change) -> None:
+    def _apply(self, change: StateChange) -> None:
         if change.kind == "turn":
             return
         name = INFUSION + change.target if change.kind == "rate" else change.target
@@ -216,7 +216,7 @@ class EventfulPatient(_Patient):
         parameters: Mapping[str, float],
         initial: Mapping[str, float],
         *,
-        changes: Sequence[Change],
+        changes: Sequence[StateChange],
         stop: float | None,
         until: float,
         values: FloatArray,
@@ -266,7 +266,7 @@ class EventfulPatient(_Patient):
         self,
         parameters: Mapping[str, float],
         initial: Mapping[str, float],
-        changes: Sequence[Change],
+        changes: Sequence[StateChange],
         grid: FloatArray,
     ) -> FloatArray:
         """Rows at the times of a grid, from the start of the job on."""

@@ -22,13 +22,13 @@ from immunescape.engine.processor import fused_flags
 from immunescape.engine.toolchain import COMMON_FLAGS, VECTOR_FLAGS, Toolchain
 from immunescape.errors import EngineError
 
-__all__ = ["TARGETS", "ShippedCompiler", "Target", "shipped_compiler"]
+__all__ = ["TARGETS", "BuildTarget", "ShippedCompiler", "shipped_compiler"]
 
 _STANDARD = Path(__file__).parent / "kernels" / "standard"
 
 
 @dataclass(frozen=True)
-class Target:
+class BuildTarget:
     """A platform to build for.
 
     Attributes
@@ -47,12 +47,12 @@ class Target:
 
 
 TARGETS = {
-    "x86_64-linux": Target("x86_64-unknown-linux-gnu", "x86_64-linux-gnu", ".so"),
-    "aarch64-linux": Target("aarch64-unknown-linux-gnu", "aarch64-linux-gnu", ".so"),
-    "x86_64-windows": Target("x86_64-unknown-windows-gnu", "x86_64-windows-gnu", ".dll"),
-    "aarch64-windows": Target("aarch64-unknown-windows-gnu", "aarch64-windows-gnu", ".dll"),
-    "x86_64-macos": Target("x86_64-apple-macosx11.0.0", "x86_64-macos", ".dylib"),
-    "aarch64-macos": Target("arm64-apple-macosx11.0.0", "aarch64-macos", ".dylib"),
+    "x86_64-linux": BuildTarget("x86_64-unknown-linux-gnu", "x86_64-linux-gnu", ".so"),
+    "aarch64-linux": BuildTarget("aarch64-unknown-linux-gnu", "aarch64-linux-gnu", ".so"),
+    "x86_64-windows": BuildTarget("x86_64-unknown-windows-gnu", "x86_64-windows-gnu", ".dll"),
+    "aarch64-windows": BuildTarget("aarch64-unknown-windows-gnu", "aarch64-windows-gnu", ".dll"),
+    "x86_64-macos": BuildTarget("x86_64-apple-macosx11.0.0", "x86_64-macos", ".dylib"),
+    "aarch64-macos": BuildTarget("arm64-apple-macosx11.0.0", "aarch64-macos", ".dylib"),
 }
 """Platforms by processor and system."""
 
@@ -61,7 +61,7 @@ TARGETS = {
 class ShippedCompiler(Toolchain):
     """clang of the wheel ``ziglang``, for one platform."""
 
-    target: Target = TARGETS["x86_64-linux"]
+    target: BuildTarget = TARGETS["x86_64-linux"]
 
     @property
     def is_zig(self) -> bool:

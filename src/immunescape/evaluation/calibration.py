@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
-from immunescape.evaluation.calibration_result import Calibration, Fitted, write_text
+from immunescape.evaluation.calibration_result import Calibration, WeightedFit, write_text
 from immunescape.evaluation.calibration_settings import CalibrationChanges, CalibrationSettings, settings_with
 from immunescape.evaluation.fit_terms import Term, coordinates, held_terms, limits, scored, terms, to_fit
 from immunescape.evaluation.posterior_draws import draw_posterior
@@ -37,7 +37,7 @@ from immunescape.files import check_folder
 from immunescape.population.fit import FitTerm, PopulationFit
 from immunescape.trial.spec import Trial
 
-__all__ = ["Calibration", "CalibrationSettings", "Fitted", "Term", "calibrate", "fit_weights", "terms"]
+__all__ = ["Calibration", "CalibrationSettings", "Term", "WeightedFit", "calibrate", "fit_weights", "terms"]
 
 FloatArray = NDArray[np.float64]
 KEEP = 0.30
@@ -161,7 +161,7 @@ class Objective:
         """Ln of the posterior density at `x`, up to a constant."""
         return -0.5 * float((self.errors(x) ** 2).sum())
 
-    def solve(self, start: FloatArray, max_evaluations: int = 25) -> Fitted:
+    def solve(self, start: FloatArray, max_evaluations: int = 25) -> WeightedFit:
         """The best fit, by Levenberg-Marquardt within the limits of the coordinates."""
         from scipy.optimize import least_squares
 
@@ -184,7 +184,7 @@ class Objective:
             rows.append((t.name, t.back(t.value), shown, t.residual(weighted, sd)))
         sizes = {key: (len(s), effective_size(w), float(w.max())) for key, (s, w) in weighted.items()}
         loss = 0.5 * float((best.fun[: len(self.targets)] ** 2).sum())
-        return Fitted(best.x, covariance, loss, tuple(rows), sizes)
+        return WeightedFit(best.x, covariance, loss, tuple(rows), sizes)
 
 
 def fit_weights(
@@ -195,7 +195,7 @@ def fit_weights(
     *,
     keep: float = KEEP,
     max_evaluations: int = 25,
-) -> Fitted:
+) -> WeightedFit:
     """Find the fit whose population agrees best with the targets; see :class:`Objective`.
 
     Parameters
@@ -214,7 +214,7 @@ def leave_one_out(
     samples: Mapping[tuple[str, str], Sample],
     targets: Sequence[Target],
     moving: Sequence[Term],
-    fitted: Fitted,
+    fitted: WeightedFit,
     *,
     keep: float = KEEP,
     max_evaluations: int = 4,
@@ -409,14 +409,14 @@ class _WeightedRounds:
         return simulate_points(tasks, workers=settings.processes, cluster=settings.cluster, progress=report)
 
     def left_out(
-        self, samples: Mapping[tuple[str, str], Sample], objective: Objective, fitted: Fitted
+        self, samples: Mapping[tuple[str, str], Sample], objective: Objective, fitted: WeightedFit
     ) -> dict[str, dict[str, tuple[float, int]]]:
         """How far the model is off on each trial that a fit has not seen, by comparison and kind of figure."""
         predicted = leave_one_out(samples, self.targets, self.moving, fitted, keep=objective.keep, held=self.held)
         return discrepancy_by_comparison(self.trials, self.targets, predicted, objective.spread)
 
     def fresh_figures(
-        self, number: int, fit: PopulationFit, fitted: Fitted
+        self, number: int, fit: PopulationFit, fitted: WeightedFit
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Figures of new patients of the final fit, and what they leave: those that it was fitted with flatter it."""
         fresh = {key: sample for of_trials in self.simulate(number, [fit]) for key, sample in of_trials.items()}
@@ -462,7 +462,7 @@ def discrepancy_by_comparison(
 
 
 def checked(
-    targets: Sequence[Target], weighted: Weighted, moving: Sequence[Term], fitted: Fitted
+    targets: Sequence[Target], weighted: Weighted, moving: Sequence[Term], fitted: WeightedFit
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Figures of fresh patients by name of the target, in its unit, and the `discrepancy` that they show."""
     figures = [t.figure(weighted) for t in targets]

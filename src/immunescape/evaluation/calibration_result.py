@@ -17,7 +17,7 @@ from immunescape.evaluation.posterior_draws import Draws
 from immunescape.files import whole_file
 from immunescape.population.fit import PopulationFit
 
-__all__ = ["Calibration", "Fitted", "largest_weight", "write_text"]
+__all__ = ["Calibration", "WeightedFit", "largest_weight", "write_text"]
 
 FloatArray = NDArray[np.float64]
 SURPRISE = 2.0
@@ -25,7 +25,7 @@ SURPRISE = 2.0
 
 
 @dataclass(frozen=True)
-class Fitted:
+class WeightedFit:
     """A weighted fit: coordinates, posterior covariance, residuals, sizes.
 
     Attributes
@@ -48,7 +48,7 @@ class Calibration:
 
     Attributes
     ----------
-    fit : moved distributions. moving : what could move. rounds : one `Fitted` per round.
+    fit : moved distributions. moving : what could move. rounds : one `WeightedFit` per round.
     seed, patients : of each arm and round.
     discrepancy : kind of figure -> SD of what the model leaves on fresh patients; see :func:`discrepancy`.
     fresh : name of a target -> its figure from fresh patients.
@@ -59,7 +59,7 @@ class Calibration:
 
     fit: PopulationFit
     moving: tuple[Term, ...]
-    rounds: tuple[Fitted, ...]
+    rounds: tuple[WeightedFit, ...]
     seed: int
     patients: int
     discrepancy: Mapping[str, float] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Calibration:
         ]
 
     @property
-    def last(self) -> Fitted:
+    def last(self) -> WeightedFit:
         """The final fit."""
         return self.rounds[-1]
 

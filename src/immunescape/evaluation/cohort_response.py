@@ -25,7 +25,7 @@ from immunescape.stats.exact import clopper_pearson
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
 
-__all__ = ["ARMS", "STRATA", "Cohort", "ResponseRow", "read_cohorts", "response_rows", "size_rows"]
+__all__ = ["ARMS", "STRATA", "MeasuredCohort", "ResponseRow", "read_cohorts", "response_rows", "size_rows"]
 
 STRATA = (("TPS < 1 %", 0.0, 1.0), ("TPS 1-49 %", 1.0, 50.0), ("TPS >= 50 %", 50.0, 101.0))
 ARMS: Mapping[str, tuple[tuple[str, str], ...]] = {
@@ -44,7 +44,7 @@ _MISSING = ("", "NA", "NaN", ".")
 
 
 @dataclass(frozen=True)
-class Cohort:
+class MeasuredCohort:
     """Patients with known PD-L1 and response, of all tables together.
 
     Attributes
@@ -94,7 +94,7 @@ class ResponseRow:
         return asdict(self)
 
 
-def read_cohorts(paths: Sequence[Path]) -> Cohort:
+def read_cohorts(paths: Sequence[Path]) -> MeasuredCohort:
     """Read the tables of cohorts, pooled.
 
     Raises
@@ -127,7 +127,7 @@ def read_cohorts(paths: Sequence[Path]) -> Cohort:
                         raise InputError(f"{name} is {flag:g}", where=f"{path}, row {number}", hint="Write 0 or 1.")
                 rows.append((tps, flags[0], flags[1], flags[2]))
     values = np.array(rows, dtype=float).reshape(-1, 4)
-    return Cohort(values[:, 0], values[:, 1] == 1, values[:, 2] == 1, values[:, 3] == 1, left_out)
+    return MeasuredCohort(values[:, 0], values[:, 1] == 1, values[:, 2] == 1, values[:, 3] == 1, left_out)
 
 
 def _number(text: str, name: str, where: str) -> float:
@@ -137,7 +137,7 @@ def _number(text: str, name: str, where: str) -> float:
         raise InputError(f"'{text}' is not a number for {name}", where=where) from None
 
 
-def response_rows(cohort: Cohort, results: Mapping[str, TrialResult]) -> tuple[ResponseRow, ...]:
+def response_rows(cohort: MeasuredCohort, results: Mapping[str, TrialResult]) -> tuple[ResponseRow, ...]:
     """Each stratum of PD-L1 by prior therapy and drug, then pooled over those that somebody stands for.
 
     Parameters

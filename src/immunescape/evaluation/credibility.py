@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from immunescape.model.parameters import Parameter
     from immunescape.trial.spec import Arm, Trial
 
-__all__ = ["LEVELS", "Credibility", "Criterion", "Purpose", "Verification", "assess", "required_tier", "verify"]
+__all__ = [
+    "LEVELS",
+    "Credibility",
+    "CredibilityCriterion",
+    "Purpose",
+    "Verification",
+    "assess",
+    "required_tier",
+    "verify",
+]
 
 Level = Literal["low", "medium", "high"]
 LEVELS: tuple[str, ...] = get_args(Level)
@@ -74,7 +83,7 @@ class Purpose:
 
 
 @dataclass(frozen=True)
-class Criterion:
+class CredibilityCriterion:
     """One requirement, the figure that decides, and whether it is met; None where it could not be judged.
 
     `tier` : 1 is required at any risk, 2 from medium risk on, 3 at high risk.
@@ -126,10 +135,10 @@ class Credibility:
     influential: tuple[Row, ...]
     drugs: tuple[Row, ...]
     setting: tuple[Row, ...]
-    criteria: tuple[Criterion, ...]
+    criteria: tuple[CredibilityCriterion, ...]
 
     @property
-    def required(self) -> tuple[Criterion, ...]:
+    def required(self) -> tuple[CredibilityCriterion, ...]:
         """The criteria that the model's risk asks for."""
         return tuple(c for c in self.criteria if c.tier <= required_tier(self.purpose.risk))
 
@@ -425,17 +434,17 @@ def _criteria(
     summary: Mapping[str, Any],
     influential: Sequence[Row],
     drugs: Sequence[Row],
-) -> tuple[Criterion, ...]:
+) -> tuple[CredibilityCriterion, ...]:
     simulated = made.patients * len(trial.arms) * len(made.seeds)
     out = [
-        Criterion(
+        CredibilityCriterion(
             "Numerical accuracy of the solution",
             f"relative error of the tumour's volume at most {SOLVER_ERROR:g}",
             f"{verified.error:.1e} ({verified.engine} against {verified.oracle})",
             verified.error <= SOLVER_ERROR,
             1,
         ),
-        Criterion(
+        CredibilityCriterion(
             "Proportion of failed simulations",
             f"at most {100 * FAILED_SHARE:g} % of simulations fail",
             f"{made.failed} of {simulated}",
@@ -450,7 +459,7 @@ def _criteria(
     same = [s for s in alike if s.regimen_class == kind != "own" and s.trial != trial.name]
     inside = sum(bool(s.covered) for s in same)
     out.append(
-        Criterion(
+        CredibilityCriterion(
             "Prediction of trials of the same type of regimen",
             f"published hazard ratios of at least two other trials, {100 * COVERED_SHARE:g} % in their predicted"
             " intervals",
@@ -463,7 +472,7 @@ def _criteria(
     experimental = set().union(*(_drugs_of(arm) for arm in trial.experimental))
     loose = [r["Drug"] for r in drugs if r["Drug"] in experimental and not str(r["Standing"]).startswith("fitted")]
     out.append(
-        Criterion(
+        CredibilityCriterion(
             "Trial evidence for every experimental drug",
             "each drug, or its class, in a calibration trial",
             "all" if not loose else f"not for {', '.join(loose)}",
@@ -475,7 +484,7 @@ def _criteria(
     assumed = [r for r in influential if r["Grade"] == "assumed"]
     graded = [r for r in influential if r["Grade"] != "distribution of patients"]
     out.append(
-        Criterion(
+        CredibilityCriterion(
             "Evidence for the most influential parameters",
             f"at most {100 * ASSUMED_SHARE:g} % of the ten most influential parameters are assumed",
             f"{len(assumed)} of {len(graded)}" if graded else "not analysed",
@@ -486,7 +495,7 @@ def _criteria(
     return tuple(out)
 
 
-def _monte_carlo(made: Forecast) -> Criterion:
+def _monte_carlo(made: Forecast) -> CredibilityCriterion:
     """Judged by log hazard ratios, and where the trial compares nothing by response."""
     single = len(made.trial.arms) < 2
     judged = [f for f in made.figures if (f.endpoint == "orr_pct" if single else f.endpoint.endswith("_hr"))]
@@ -504,7 +513,7 @@ def _monte_carlo(made: Forecast) -> Criterion:
     single_seed = len(made.seeds) < 2
     text = "one seed" if single_seed else f"{missing} of {len(judged)} figures without error or interval"
     worst = max(shares, default=math.nan)
-    return Criterion(
+    return CredibilityCriterion(
         "Monte Carlo precision",
         f"Monte Carlo error of {'response' if single else 'log hazard ratios'} at most {MONTE_CARLO_SHARE:g} of half"
         " the interval",
@@ -523,7 +532,7 @@ def _validation_trials(end: str) -> tuple[str, ...]:
     return tuple(name for name in names if getattr(load_trial(name).published, f"{end}_hr", None) is not None)
 
 
-def _skill(summary: Mapping[str, Any], scores: Sequence[Score]) -> list[Criterion]:
+def _skill(summary: Mapping[str, Any], scores: Sequence[Score]) -> list[CredibilityCriterion]:
     """Skill over naive baselines on trials that were not fitted, PFS and OS apart."""
     out = []
     record = summary.get("validation", {})
@@ -541,7 +550,7 @@ def _skill(summary: Mapping[str, Any], scores: Sequence[Score]) -> list[Criterio
         missing = [name for name in _validation_trials(end) if name not in scored]
         judged = model is not None and best is not None and not missing
         out.append(
-            Criterion(
+            CredibilityCriterion(
                 f"Predictive skill on validation trials, {end.upper()}",
                 "interval score of log hazard ratios below that of the best naive baseline",
                 f"{model:.2f}; {best} {available[best]:.2f}; {figures.get('hr_figures', 0)} ratios"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from immunescape.trial.result import TrialResult
 
-__all__ = ["DETECTED_SHARE", "Fact", "ListedFact", "facts", "listed_facts"]
+__all__ = ["DETECTED_SHARE", "ListedFact", "ModelFact", "facts", "listed_facts"]
 
 DETECTED_SHARE = 0.2
 """Share of the cancer cells with loss of an HLA haplotype from which a sequenced sample shows it (assumed)."""
@@ -51,7 +51,7 @@ Results = Mapping[str, "TrialResult"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fact:
+class ModelFact:
     """One fact.
 
     Attributes
@@ -149,7 +149,7 @@ class ListedFact:
 
     Attributes
     ----------
-    id, text, population, source, unit, calibrated : as of `Fact`. published : figure, low and high.
+    id, text, population, source, unit, calibrated : as of `ModelFact`. published : figure, low and high.
     trial, figure, group, months : where it is looked up: trial, word of the figure, arm, time. Without a trial it is
         one of the covariate population, and `group` names region and histology.
     """
@@ -192,7 +192,7 @@ def listed_facts() -> tuple[ListedFact, ...]:
     return tuple(listed)
 
 
-def facts(results: Results) -> list[Fact]:
+def facts(results: Results) -> list[ModelFact]:
     """Facts that can be looked up in the given trials (by name), and those of the covariate population.
 
     Parameters
@@ -209,7 +209,7 @@ def facts(results: Results) -> list[Fact]:
         else:
             continue
         looked_up.append(
-            Fact(
+            ModelFact(
                 id=listed.id,
                 text=listed.text,
                 population=listed.population,

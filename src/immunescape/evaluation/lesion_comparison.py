@@ -27,7 +27,7 @@ from immunescape.units import DAYS_PER_MONTH
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
 
-__all__ = ["COMPARISONS", "FILES", "Comparison", "KineticsRow", "LesionArm", "compare_arm", "compare_lesions"]
+__all__ = ["COMPARISONS", "FILES", "KineticsRow", "LesionArm", "LesionComparison", "compare_arm", "compare_lesions"]
 
 DISTANCE = 0.1
 """Largest Kolmogorov-Smirnov distance that is aimed at in the large groups."""
@@ -37,7 +37,7 @@ Lesions = Mapping[str, Mapping[str, Series]]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class LesionComparison:
     """One group of patients with measured lesions and what stands for it.
 
     Attributes
@@ -60,21 +60,21 @@ _LINES = {"first": 139.0, "second": 268.0, "third": 252.0}
 _BIRCH = tuple((f"birch-{line}-line", "atezolizumab", n) for line, n in _LINES.items())
 
 
-def _birch_arm(number: int) -> Comparison:
+def _birch_arm(number: int) -> LesionComparison:
     # The table numbers six arms and does not say which they are. Two by two, their sizes (82, 152 and 153 patients) go
     # as those of the cohorts by line (139, 268, 252; `peters2017birch`), so each is compared with its line (assumed).
     arm = _BIRCH[(number - 1) // 2]
     line = arm[0].removeprefix("birch-").replace("-", " ")
-    return Comparison(f"BIRCH, arm {number} ({line})", "birch.csv", (f"Study_3_Arm_{number}",), (arm,), 8.5, True)
+    return LesionComparison(f"BIRCH, arm {number} ({line})", "birch.csv", (f"Study_3_Arm_{number}",), (arm,), 8.5, True)
 
 
-COMPARISONS: tuple[Comparison, ...] = (
-    Comparison("OAK, atezolizumab", "oak.csv", ("Study_4_Arm_2",), (("oak", "atezolizumab", 1.0),), 21.0),
-    Comparison("OAK, docetaxel", "oak.csv", ("Study_4_Arm_1",), (("oak", "docetaxel", 1.0),), 21.0),
-    Comparison("BIRCH, pooled", "birch.csv", tuple(f"Study_3_Arm_{k}" for k in range(1, 7)), _BIRCH, 8.5),
+COMPARISONS: tuple[LesionComparison, ...] = (
+    LesionComparison("OAK, atezolizumab", "oak.csv", ("Study_4_Arm_2",), (("oak", "atezolizumab", 1.0),), 21.0),
+    LesionComparison("OAK, docetaxel", "oak.csv", ("Study_4_Arm_1",), (("oak", "docetaxel", 1.0),), 21.0),
+    LesionComparison("BIRCH, pooled", "birch.csv", tuple(f"Study_3_Arm_{k}" for k in range(1, 7)), _BIRCH, 8.5),
     *(
         # arms in the order of the cohorts, as their sizes go (22, 45 and 9 of 31, 93 and 13 patients, `spigel2018`)
-        Comparison(f"FIR, {words}", "fir.csv", (f"Study_1_Arm_{k}",), ((trial, "atezolizumab", 1.0),), None, True)
+        LesionComparison(f"FIR, {words}", "fir.csv", (f"Study_1_Arm_{k}",), ((trial, "atezolizumab", 1.0),), None, True)
         for k, (trial, words) in enumerate(
             (
                 ("fir-first-line", "first line"),
@@ -123,7 +123,7 @@ class KineticsRow:
 class LesionArm:
     """One group: its measures in patients and in virtual ones (NaN where a patient has none), and how they agree."""
 
-    comparison: Comparison
+    comparison: LesionComparison
     observed: Mapping[str, FloatArray]
     simulated: Mapping[str, FloatArray]
     rows: tuple[KineticsRow, ...]
@@ -151,7 +151,7 @@ def compare_lesions(lesions: Mapping[str, Lesions], results: Mapping[str, TrialR
     )
 
 
-def compare_arm(comparison: Comparison, lesions: Lesions, results: Mapping[str, TrialResult]) -> LesionArm:
+def compare_arm(comparison: LesionComparison, lesions: Lesions, results: Mapping[str, TrialResult]) -> LesionArm:
     """Compare one group."""
     for code in comparison.codes:
         if code not in lesions:
@@ -169,7 +169,7 @@ def compare_arm(comparison: Comparison, lesions: Lesions, results: Mapping[str, 
 
 
 def _pooled(
-    comparison: Comparison, results: Mapping[str, TrialResult], shortest: float, longest: float
+    comparison: LesionComparison, results: Mapping[str, TrialResult], shortest: float, longest: float
 ) -> dict[str, Series]:
     """Simulated lesions of the arms, as many of each as the weights ask for, up to the end of follow-up.
 
@@ -191,7 +191,7 @@ def _pooled(
 
 
 def _rows(
-    comparison: Comparison, observed: Mapping[str, FloatArray], simulated: Mapping[str, FloatArray]
+    comparison: LesionComparison, observed: Mapping[str, FloatArray], simulated: Mapping[str, FloatArray]
 ) -> tuple[KineticsRow, ...]:
     rows: list[KineticsRow] = []
     for measure in MEASURES:

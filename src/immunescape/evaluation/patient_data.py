@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from immunescape.errors import InputError
-from immunescape.evaluation.cohort_response import Cohort, read_cohorts
+from immunescape.evaluation.cohort_response import MeasuredCohort, read_cohorts
 from immunescape.evaluation.kinetics import read_lesions
 from immunescape.evaluation.lesion_comparison import FILES, Lesions
 from immunescape.evaluation.targets import response_by_size
@@ -43,7 +43,7 @@ class PatientData:
     """
 
     lesions: Mapping[str, Lesions]
-    cohort: Cohort | None
+    cohort: MeasuredCohort | None
     by_size: Mapping[tuple[str, str], Mapping[str, tuple[int, int]]]
     notes: tuple[str, ...]
 

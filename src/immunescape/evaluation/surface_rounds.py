@@ -24,7 +24,7 @@ from immunescape.evaluation.calibration import (
     fit_sources,
     kinetics_trials,
 )
-from immunescape.evaluation.calibration_result import Calibration, Fitted
+from immunescape.evaluation.calibration_result import Calibration, WeightedFit
 from immunescape.evaluation.calibration_settings import CalibrationChanges, CalibrationSettings, settings_with
 from immunescape.evaluation.fit_terms import Term, coordinates, held_terms, limits, terms, to_fit
 from immunescape.evaluation.posterior_draws import Draws, covariance_root
@@ -55,7 +55,7 @@ def half_widths(moving: Sequence[Term], spread: float) -> FloatArray:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Simulator:
+class TrialsSimulator:
     """Simulates all trials of a calibration under given fits.
 
     Attributes
@@ -164,7 +164,7 @@ def calibrate_surface(
     moving = tuple(terms() if used.moving is None else used.moving)
     held = held_terms(begin, moving)
     targets = all_targets(trials, used.data)
-    simulator = Simulator(
+    simulator = TrialsSimulator(
         trials=tuple(trials),
         seed=used.seed,
         kinetics=kinetics_trials(targets),
@@ -218,7 +218,7 @@ def _report(settings: CalibrationSettings, number: int, simulated: str) -> Calla
 
 
 def _steps(
-    simulator: Simulator,
+    simulator: TrialsSimulator,
     targets: Sequence[Target],
     surface: Surface,
     steps: int,
@@ -247,7 +247,7 @@ def _steps(
 
 
 def _design(
-    simulator: Simulator,
+    simulator: TrialsSimulator,
     targets: Sequence[Target],
     *,
     moving: Sequence[Term],
@@ -301,14 +301,14 @@ def _step(targets: Sequence[Target], weighted: Weighted, x: FloatArray, moving: 
 
 def _fitted(
     targets: Sequence[Target], step: Step, covariance: FloatArray, surface: Surface, weighted: Weighted
-) -> Fitted:
+) -> WeightedFit:
     rows = []
     for t, value, error in zip(targets, step.value, step.error, strict=True):
         finite = math.isfinite(value)
         residual = (value - t.value) / math.hypot(t.sd, error) if finite else 0.0
         rows.append((t.name, t.back(t.value), t.back(value) if finite else math.nan, residual))
     sizes = {key: (len(s), float(len(s)), 1.0 / len(s)) for key, (s, _) in weighted.items()}
-    return Fitted(step.x, covariance, step.loss, tuple(rows), sizes)
+    return WeightedFit(step.x, covariance, step.loss, tuple(rows), sizes)
 
 
 def normal_draws(mode: FloatArray, covariance: FloatArray, moving: Sequence[Term], count: int, seed: int) -> Draws:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from immunescape.errors import InputError
 from immunescape.evaluation.aims import aims, error_rows
 from immunescape.evaluation.cohort_response import ResponseRow, response_rows, size_rows
-from immunescape.evaluation.facts import Fact, facts
+from immunescape.evaluation.facts import ModelFact, facts
 from immunescape.evaluation.lesion_comparison import COMPARISONS, LesionArm, compare_lesions
 from immunescape.evaluation.naive import Judged, judged_scores
 from immunescape.evaluation.patient_data import HOW, PatientData
@@ -61,7 +61,7 @@ class Validation:
         groups = {role: [j for j in every if of_trial[j.trial] == role] for role in ROLES}
         return {role: members for role, members in groups.items() if members}
 
-    def facts(self) -> list[Fact]:
+    def facts(self) -> list[ModelFact]:
         """Facts of the review that can be looked up in these trials; of named trials, in no other population."""
         looked_up = facts({r.trial.name: r for r in self.results})
         if not self.named:

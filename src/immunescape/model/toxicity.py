@@ -28,9 +28,9 @@ from immunescape.knowledge.tables import DATA, plugin_rows, read_rows
 from immunescape.model.drug_tables import CLINICAL_TABLES, DRUG_FOLDER, drug_classes, drug_rows, our_classes
 
 __all__ = [
-    "Interaction",
     "Toxicity",
     "ToxicityFact",
+    "ToxicityInteraction",
     "interactions",
     "toxicity",
     "toxicity_facts",
@@ -85,7 +85,7 @@ class ToxicityFact:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Interaction:
+class ToxicityInteraction:
     """How the hazards of two drugs or classes act together: `hazard_factor` times their sum."""
 
     first: str
@@ -206,7 +206,7 @@ def toxicity_facts() -> tuple[ToxicityFact, ...]:
 
 
 @plugins.cached()
-def interactions() -> tuple[Interaction, ...]:
+def interactions() -> tuple[ToxicityInteraction, ...]:
     """Return every row of the table of interactions."""
     table = []
     ours = read_rows(_INTERACTIONS, _INTERACTION_COLUMNS)
@@ -214,7 +214,7 @@ def interactions() -> tuple[Interaction, ...]:
         if number >= len(ours):
             _check_foreign((row["first"], row["second"]), row.where)
         table.append(
-            Interaction(
+            ToxicityInteraction(
                 first=row["first"],
                 second=row["second"],
                 quantity=row["quantity"],

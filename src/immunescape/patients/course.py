@@ -140,7 +140,7 @@ class PatientCourse:
                     "origin": self.patient.origin,
                     "covariates": dict(self.patient.covariates),
                     "changes": dict(self.patient.changes),
-                    **_own_mechanisms(self.patient),
+                    **_mechanisms_of_files(self.patient),
                 },
                 "outcome": dict(self.outcome),
                 "doses": self.doses.to_dict("records"),
@@ -204,7 +204,7 @@ class PatientCourse:
         return f"<p><b>{html.escape(self.label)}</b></p><ul>{items}</ul>" + self.patient._repr_html_()
 
 
-def _own_mechanisms(patient: VirtualPatient) -> dict[str, Any]:
+def _mechanisms_of_files(patient: VirtualPatient) -> dict[str, Any]:
     """The mechanisms beside the registered ones by name and file; nothing where there are none."""
-    own = [{"name": m.name, "file": str(getattr(m, "source", ""))} for m in patient.mechanisms]
-    return {"mechanisms": own} if own else {}
+    listed = [{"name": m.name, "file": str(getattr(m, "source", ""))} for m in patient.mechanisms]
+    return {"mechanisms": listed} if listed else {}

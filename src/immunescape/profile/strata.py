@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.knowledge.strategies import TrialEvidence, load_strata, load_strategies
 from immunescape.profile.calls.caller import CallTable
-from immunescape.profile.calls.logic import Columns, evaluate
+from immunescape.profile.calls.logic import MeasurementColumns, evaluate
 
 __all__ = ["Option", "StratumCall", "options_of", "strata_of"]
 
@@ -66,7 +66,7 @@ def strata_of(biomarkers: Mapping[str, Mapping[str, Measurement]], patients: Seq
     and where none was tested the title says so.
     """
     table = load_strata()
-    columns = Columns(biomarkers, patients)
+    columns = MeasurementColumns(biomarkers, patients)
     truth = [evaluate(s.when, columns) for s in table.strata]
     calls: dict[str, StratumCall] = {}
     for i, patient in enumerate(patients):

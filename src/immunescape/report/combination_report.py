@@ -137,7 +137,7 @@ def odds_lines(rows: Sequence[OddsRow]) -> list[str]:
                 f"{r.n_virtual}, {r.n_carriers}",
                 inside[r.inside],
                 number(r.model, 2),
-                number(r.one, 2),
+                number(r.no_association, 2),
             )
             for r in rows
         ],

@@ -13,13 +13,13 @@ from immunescape.report.tables import at_risk
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FEW", "curve_of", "drawn_part"]
+__all__ = ["FEW", "curve_of", "drawn_curve"]
 
 FEW = 0.05
 """Share of the patients at risk below which a Kaplan-Meier curve is not drawn: its last steps say little."""
 
 
-def drawn_part(table: pd.DataFrame) -> pd.DataFrame:
+def drawn_curve(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of a Kaplan-Meier table with at least `FEW` of the patients at risk; the first where none has."""
     months = table["time"].to_numpy(dtype=float)
     n = np.array([at_risk(table, float(t)) for t in months], dtype=float)
@@ -39,6 +39,6 @@ def curve_of(name: str, table: pd.DataFrame, ticks: Iterable[float] = ()) -> Cur
     ticks
         Months at which the numbers at risk are given, counted in the whole table.
     """
-    kept = drawn_part(table)
+    kept = drawn_curve(table)
     time, survival, low, high = (kept[c].to_numpy(dtype=float) for c in ("time", "survival", "low", "high"))
     return Curve(name, time, survival, low, high, {float(t): at_risk(table, float(t)) for t in ticks})

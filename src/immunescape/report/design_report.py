@@ -19,7 +19,7 @@ from immunescape.report.tables import Row, Table, number
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
-    from immunescape.design.simulation import Figure, OperatingCharacteristics
+    from immunescape.design.simulation import OperatingCharacteristics, SimulatedFigure
 
 __all__ = ["print_designs", "save", "write_report"]
 
@@ -29,7 +29,7 @@ FORMULA_ERRORS = 3
 """Monte Carlo errors of a simulated power beyond which a formula is said to be off."""
 
 
-def _percent(figure: Figure | None, digits: int = 2) -> str:
+def _percent(figure: SimulatedFigure | None, digits: int = 2) -> str:
     """A share with its 95 % interval, in percent."""
     if figure is None:
         return "–"
@@ -43,7 +43,7 @@ def _shown(value: Any, digits: int) -> str:
     return number(value, digits)
 
 
-def _mean(figure: Figure | None, digits: int = 1) -> str:
+def _mean(figure: SimulatedFigure | None, digits: int = 1) -> str:
     if figure is None:
         return "–"
     return f"{figure.value:.{digits}f} ± {number(figure.error, digits + 1)}"
@@ -215,10 +215,10 @@ def further_table(result: OperatingCharacteristics) -> Table:
 
 def comparison_table(results: Sequence[OperatingCharacteristics]) -> Table:
     """Designs side by side; differences over the same random numbers."""
-    from immunescape.design.simulation import Comparison
+    from immunescape.design.simulation import DesignComparison
 
     rows = []
-    for row in Comparison(tuple(results)).rows():
+    for row in DesignComparison(tuple(results)).rows():
         gap = row["difference"]
         rows.append(
             {

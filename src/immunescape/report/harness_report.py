@@ -15,7 +15,7 @@ from immunescape.report.tables import Table
 
 if TYPE_CHECKING:
     from immunescape.evaluation.harness.run import Harness
-    from immunescape.evaluation.harness.scoring import Comparison
+    from immunescape.evaluation.harness.scoring import FigureComparison
 
 __all__ = ["HISTORY_COLUMNS", "append_history", "harness_markdown", "history_row"]
 
@@ -170,7 +170,7 @@ def _effects(run: Harness) -> list[str]:
 
 
 def _compared(
-    compared: Sequence[Comparison],
+    compared: Sequence[FigureComparison],
     figures: Sequence[str],
     names: Mapping[str, Any],
     rows_of: Mapping[str, Any] | None = None,
@@ -219,7 +219,7 @@ def _compared(
     return _table((*header, "same courses") if rows_of is not None else header, rows)
 
 
-def _published(c: Comparison, digits: int) -> str:
+def _published(c: FigureComparison, digits: int) -> str:
     text = _number(c.published, digits)
     if c.published_low is None:
         return text

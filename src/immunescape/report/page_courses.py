@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from immunescape.model.assembly import Model
     from immunescape.model.declarations import Mechanism
 
-__all__ = ["Change", "changes", "strongest"]
+__all__ = ["ParameterChange", "changes", "strongest"]
 
 FloatArray = NDArray[np.float64]
 PERCENTILE = 0.95
@@ -28,7 +28,7 @@ _CAP = 2.0
 
 
 @dataclass(frozen=True)
-class Change:
+class ParameterChange:
     """One parameter of a mechanism moved: `value` in base units, `label` in words; `clone` where it is a share."""
 
     parameter: str
@@ -37,7 +37,7 @@ class Change:
     clone: str = ""
 
 
-def changes(model: Model, mechanism: Mechanism) -> list[Change]:
+def changes(model: Model, mechanism: Mechanism) -> list[ParameterChange]:
     """Return the changes of a mechanism that are tried, in the order of its table."""
     from immunescape.population.distributions import Distribution
     from immunescape.population.linking import INDICATORS
@@ -46,23 +46,25 @@ def changes(model: Model, mechanism: Mechanism) -> list[Change]:
     module_parameters = [
         p for n, p in model.parameters.items() if p.owner == mechanism.name and not n.startswith(("ref_", "switch_"))
     ]
-    varied: list[Change] = []
-    tripled: list[Change] = []
-    activities: list[Change] = []  # of a relief that is measured against the reference, and may show nothing there
+    varied: list[ParameterChange] = []
+    tripled: list[ParameterChange] = []
+    activities: list[
+        ParameterChange
+    ] = []  # of a relief that is measured against the reference, and may show nothing there
     for p in module_parameters:
         if p.name.startswith(("u_emergence_", "mu_")):
             continue
         if p.name in INDICATORS:
-            varied.append(Change(p.name, 1.0, f"{p.name} = 1"))
+            varied.append(ParameterChange(p.name, 1.0, f"{p.name} = 1"))
         elif p.distribution and Distribution.from_row(p).varies:
             high = float(Distribution.from_row(p).ppf(np.array([PERCENTILE]))[0])
             label = f"{p.name} at its 95th percentile ({high:.3g} {p.unit})".replace(" dimensionless", "")
-            change = Change(p.name, float(model.to_base(p.name, high)), label, shares.get(p.name, ""))
+            change = ParameterChange(p.name, float(model.to_base(p.name, high)), label, shares.get(p.name, ""))
             (activities if p.name.startswith("activity_") else varied).append(change)
         elif p.base == 0.0:
-            tripled.append(Change(p.name, 1.0, f"{p.name} = 1"))
+            tripled.append(ParameterChange(p.name, 1.0, f"{p.name} = 1"))
         else:
-            tripled.append(Change(p.name, 3.0 * p.base, f"three times {p.name}"))
+            tripled.append(ParameterChange(p.name, 3.0 * p.base, f"three times {p.name}"))
     return (varied or tripled) + activities
 
 

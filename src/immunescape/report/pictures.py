@@ -177,7 +177,7 @@ def _rows_of_heatmap(trace: Mapping[str, Any]) -> list[str]:
     if cells is None:
         cells = [[cell[-1] for cell in row] for row in trace.get("customdata") or ()]
     return [
-        f"{_text(name)}: " + ", ".join(f"{n} {word}" for word, n in Counter(map(str, row)).most_common()) + "."
+        f"{_text(name)}: " + ", ".join(f"{n} {label}" for label, n in Counter(map(str, row)).most_common()) + "."
         for name, row in zip(trace.get("y") or (), cells, strict=False)
     ]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from immunescape.evaluation.cohort_response import ResponseRow
-    from immunescape.evaluation.facts import Fact
+    from immunescape.evaluation.facts import ModelFact
     from immunescape.evaluation.lesion_comparison import KineticsRow, LesionArm
     from immunescape.evaluation.scoreboard import Score
     from immunescape.evaluation.validation import Validation
@@ -83,7 +83,7 @@ def scores_table(scores: list[Score]) -> Table:
     return Table(rows, ("n simulated", "n published"))
 
 
-def facts_table(facts: list[Fact]) -> Table:
+def facts_table(facts: list[ModelFact]) -> Table:
     """Facts of the review beside their virtual populations."""
     rows: list[Row] = []
     for f in facts:
@@ -96,7 +96,7 @@ def facts_table(facts: list[Fact]) -> Table:
             published = f"{number(f.published_low, digits)} to {number(f.published_high, digits)}"
         rows.append(
             {
-                "Fact": f.text,
+                "ModelFact": f.text,
                 "Virtual population": f.population,
                 "Unit": f.unit,
                 "Predicted (95 %)": value_with_interval(f.predicted, f.low, f.high, digits),

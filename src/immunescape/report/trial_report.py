@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunescape.report import tables
-from immunescape.report.curves import curve_of, drawn_part
+from immunescape.report.curves import curve_of, drawn_curve
 from immunescape.report.figures import (
     Curve,
     PublishedCurve,
@@ -39,7 +39,7 @@ TITLES = {"pfs": "Progression-free survival", "os": "Overall survival"}
 def _curves(result: TrialResult, endpoint: str) -> list[Curve]:
     """Curves of the arms, as far as enough patients are at risk."""
     whole = {arm["name"]: result.curves[endpoint, arm["name"]] for arm in result.arms}
-    last = max(float(drawn_part(table)["time"].max()) for table in whole.values())
+    last = max(float(drawn_curve(table)["time"].max()) for table in whole.values())
     ticks = np.arange(0, last + 1e-9, 12.0 if last > 30 else 6.0)
     return [curve_of(name, table, ticks) for name, table in whole.items()]
 

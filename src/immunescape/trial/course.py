@@ -27,7 +27,7 @@ from immunescape.units import DAYS_PER_MONTH
 if TYPE_CHECKING:
     from immunescape.population.fit import PopulationFit
 
-__all__ = ["Course", "Line", "Models", "Streams"]
+__all__ = ["Course", "Line", "Models", "PatientStreams"]
 
 FloatArray = NDArray[np.float64]
 AFTER_VISIT = 0.05
@@ -49,7 +49,7 @@ class Models:
         return cls(LesionModel.load(fit), HazardModel.load())
 
 
-class Streams:
+class PatientStreams:
     """Named random streams of one patient; the same name always gives the same numbers."""
 
     def __init__(self, seed: int, stream: int, patient: int) -> None:
@@ -123,7 +123,7 @@ class Course:
         self,
         patient: Mapping[str, Any],
         volume_ml: float | FloatArray,
-        streams: Streams,
+        streams: PatientStreams,
         models: Models,
         *,
         earlier_lines: int = 0,

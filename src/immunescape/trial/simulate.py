@@ -21,7 +21,7 @@ from immunescape.errors import InputError
 from immunescape.population.fit import PopulationFit
 from immunescape.trial.between_lines import NONE, aim, count, eligible_at_entry, later_lines
 from immunescape.trial.coefficients import coefficients
-from immunescape.trial.course import Course, Models, Streams
+from immunescape.trial.course import Course, Models, PatientStreams
 from immunescape.trial.eligibility import assign_choices
 from immunescape.trial.lane_jobs import VOLUME, LaneJobs, LanePiece
 from immunescape.trial.lanes import Lane, LaneMaker
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from immunescape.population.diagnosis import Grower
     from immunescape.trial.lesions import Lesions
 
-__all__ = ["FRAILTIES", "ArmBlock", "BlockSimulator", "SimulatedPatient", "frailty_spread"]
+__all__ = ["FRAILTIES", "BlockSimulator", "SimulatedArm", "SimulatedPatient", "frailty_spread"]
 
 FloatArray = NDArray[np.float64]
 PIECE_DAYS = 182.0
@@ -52,7 +52,7 @@ CLONE_SHARES = ("b2m_null_share_T", "hla_loh_share_T", "mhc1_silenced_share_T", 
 
 
 @dataclass(frozen=True)
-class ArmBlock:
+class SimulatedArm:
     """What a block gave for one arm: a row per patient, a row per scan of the trial's line, and the failed patients.
 
     `excluded` counts the candidates who did not come through the earlier lines, by reason.
@@ -140,13 +140,13 @@ class BlockSimulator:
 
     # --- patients ---------------------------------------------------------------------------------------------------
 
-    def run(self, table: pd.DataFrame, arms: Sequence[int], stream: int) -> list[ArmBlock]:
+    def run(self, table: pd.DataFrame, arms: Sequence[int], stream: int) -> list[SimulatedArm]:
         """Simulate the patients of a population block (rows of `Block.table`) in each of the arms."""
         if not len(table):
-            return [ArmBlock(arm, [], [], []) for arm in arms]
+            return [SimulatedArm(arm, [], [], []) for arm in arms]
         return [self._run_arm(table, arm, stream) for arm in arms]
 
-    def _run_arm(self, table: pd.DataFrame, arm_index: int, stream: int) -> ArmBlock:
+    def _run_arm(self, table: pd.DataFrame, arm_index: int, stream: int) -> SimulatedArm:
         arm = self.trial.arms[arm_index]
         excluded: dict[str, int] = {}
         patients, failures = self.follow(table, arm_index, stream, excluded)
@@ -159,7 +159,7 @@ class BlockSimulator:
             row, scans = self.collect(p, arm)
             rows.append(row)
             visits.extend(scans)
-        return ArmBlock(arm_index, rows, visits, failures, excluded)
+        return SimulatedArm(arm_index, rows, visits, failures, excluded)
 
     def entrants(
         self, table: pd.DataFrame, stream: int, arm: str = "", excluded: dict[str, int] | None = None
@@ -235,7 +235,7 @@ class BlockSimulator:
             zip(table.index.tolist(), zip(*columns, strict=True), owns, strict=True)
         ):
             row = dict(zip(keep, shown, strict=True))
-            streams = Streams(self.seed, stream, number)
+            streams = PatientStreams(self.seed, stream, number)
             lesions = self._lesions(row, float(volumes[i]), streams)
             several = 1 if lesions is None else lesions.lanes
             course = Course(row, np.full(several, volumes[i]), streams, self.models, lesions=lesions)
@@ -253,7 +253,7 @@ class BlockSimulator:
                 p.lanes = lanes
         return patients
 
-    def _lesions(self, row: dict[str, Any], volume: float, streams: Streams) -> Lesions | None:
+    def _lesions(self, row: dict[str, Any], volume: float, streams: PatientStreams) -> Lesions | None:
         """The patient's lesions; None where they share one simulated tumour."""
         if self._lanes is None:
             return None
@@ -263,7 +263,7 @@ class BlockSimulator:
 
     def _frailties(self, table: pd.DataFrame, stream: int) -> dict[str, FloatArray]:
         """Factors (mean 1 before the population fit) of each patient's hazards of death and of new lesions."""
-        draws = np.array([Streams(self.seed, stream, int(i))["frailty"].standard_normal(2) for i in table.index])
+        draws = np.array([PatientStreams(self.seed, stream, int(i))["frailty"].standard_normal(2) for i in table.index])
         frailties = {}
         for name, z in zip(FRAILTIES, draws.T, strict=True):
             spread = frailty_spread(name)
@@ -383,7 +383,7 @@ class BlockSimulator:
             p.course.start_line("trial", 0.0, regimen, self._visits(streams, "trial"), p.horizon)
             aim(self, p, regimen)
 
-    def _visits(self, streams: Streams, line: str) -> FloatArray:
+    def _visits(self, streams: PatientStreams, line: str) -> FloatArray:
         """Days of the scans of a line: the protocol's, each moved within its window."""
         planned = self.trial.visits.times(self.trial.follow_up_months * DAYS_PER_MONTH)
         limit = self.numbers["visit_window"]

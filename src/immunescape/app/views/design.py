@@ -16,7 +16,7 @@ from immunescape.app.views.protocol import code_of_file, protocol_page, protocol
 from immunescape.app.views.running import Running
 
 if TYPE_CHECKING:
-    from immunescape.app.serve import Limits
+    from immunescape.app.serve import UsageLimits
 
 __all__ = ["design_server", "design_ui"]
 
@@ -29,7 +29,7 @@ FILES = {
 }
 
 
-def design_ui(limits: Limits) -> Tag:
+def design_ui(limits: UsageLimits) -> Tag:
     """Assumptions on the left, operating characteristics on the right."""
     from immunescape.api.designs import designs_table
 
@@ -49,7 +49,7 @@ def design_ui(limits: Limits) -> Tag:
     return protocol_page("d", lead, "Design", controls, "Operating characteristics")
 
 
-def design_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, limits: Limits) -> None:
+def design_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, limits: UsageLimits) -> None:
     """Simulate what text and sliders say in a process of its own."""
     run = Running(session, jobs, "steps")
 

@@ -18,12 +18,12 @@ from immunescape.console import NOTICE
 from immunescape.errors import ImmunescapeError
 
 if TYPE_CHECKING:
-    from immunescape.app.serve import Limits
+    from immunescape.app.serve import UsageLimits
 
 __all__ = ["shiny_app"]
 
 
-def shiny_app(limits: Limits) -> App:
+def shiny_app(limits: UsageLimits) -> App:
     """Return the Shiny application; every browser window is a session of its own."""
     simulator, jobs = Simulator(), Jobs(limits.jobs, limits.job_seconds)
     page = ui.page_fluid(

@@ -19,7 +19,7 @@ from immunescape.app.views.running import Running, run_buttons
 from immunescape.app.views.twins import twins_server, twins_ui
 
 if TYPE_CHECKING:
-    from immunescape.app.serve import Limits
+    from immunescape.app.serve import UsageLimits
 
 __all__ = ["profile_server", "profile_ui"]
 
@@ -31,7 +31,7 @@ FILES = {
 }
 
 
-def profile_ui(limits: Limits) -> Tag:
+def profile_ui(limits: UsageLimits) -> Tag:
     """Files on the left, the card on the right."""
     from immunescape.profile.manifest import template
 
@@ -87,7 +87,7 @@ def profile_ui(limits: Limits) -> Tag:
     )
 
 
-def profile_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, limits: Limits) -> None:
+def profile_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, limits: UsageLimits) -> None:
     """Read the files in a process of its own; what was read serves the twins until others are chosen."""
     run = Running(session, jobs, "steps")
     bounds = Bounds(limits.files, limits.file_mb << 20, limits.total_mb << 20)

@@ -12,7 +12,7 @@ from typing import Any
 from htmltools import Tag, tags
 from shiny import Session, reactive, ui
 
-from immunescape.app.jobs import Job, Jobs, JobState
+from immunescape.app.jobs import AppJob, Jobs, JobState
 from immunescape.app.views.parts import error_box, joined, status_text
 from immunescape.errors import ImmunescapeError
 
@@ -49,7 +49,7 @@ class Running:
         self.request: reactive.Value[Mapping[str, Any]] = reactive.value({})
         self.refused = reactive.value("")
         self.place = Path(tempfile.mkdtemp(prefix="immunescape-"))
-        self._job: Job | None = None
+        self._job: AppJob | None = None
         self._finished: Path | None = None
         session.on_ended(self.close)
 

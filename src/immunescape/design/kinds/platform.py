@@ -11,7 +11,7 @@ from pydantic import Field
 from immunescape.design.blocks import Block, Positive
 from immunescape.design.cohort import Milestone
 from immunescape.design.kinds import DesignKind
-from immunescape.design.platform import Entry, Platform
+from immunescape.design.platform import Platform, PlatformArm
 from immunescape.design.truth import Endpoint
 
 __all__ = ["KIND"]
@@ -42,8 +42,8 @@ def _make(
     return Platform(entries, endpoint, test=test, spending=spending, **options), (Milestone(months=1.0),), file.patients
 
 
-def _entry(arm: Any) -> Entry:
-    return Entry(
+def _entry(arm: Any) -> PlatformArm:
+    return PlatformArm(
         arm.name,
         tuple(arm.looks),
         opens=arm.opens,

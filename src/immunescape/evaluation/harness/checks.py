@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from immunescape.evaluation.harness.tables import Columns, read_table
+from immunescape.evaluation.harness.tables import ColumnRules, read_table
 from immunescape.stats.estimate import NORMAL_975
 from immunescape.trial.spec import Trial
 
@@ -20,7 +20,7 @@ __all__ = ["UNVERIFIED", "Check", "checks", "only_checked"]
 
 UNVERIFIED = "not found"
 """Word for a figure that was looked for and not found."""
-_COLUMNS = Columns(
+_COLUMNS = ColumnRules(
     texts=("trial", "source"),
     filled=("trial", "figure", "found"),
     words={"figure": ("pfs_hr", "os_hr", "orr_experimental", "orr_control"), "found": ("yes", "no")},
@@ -33,7 +33,7 @@ _COLUMNS = Columns(
 class Check:
     """A figure that was looked up: whether it was found, its value, its 95 % interval, where."""
 
-    found: bool
+    verified: bool
     value: float | None
     low: float | None
     high: float | None
@@ -68,7 +68,7 @@ def only_checked(trial: Trial) -> tuple[Trial, Sequence[str]]:
 
     Trials of which nothing was entered from memory come back as they are.
     """
-    missing = [figure for (name, figure), check in checks().items() if name == trial.name and not check.found]
+    missing = [figure for (name, figure), check in checks().items() if name == trial.name and not check.verified]
     published = trial.published
     if not missing or published is None:
         return trial, ()

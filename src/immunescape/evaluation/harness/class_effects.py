@@ -29,13 +29,13 @@ from immunescape.evaluation.harness.checks import UNVERIFIED
 
 if TYPE_CHECKING:
     from immunescape.evaluation.harness.protocols import Protocol
-    from immunescape.evaluation.harness.scoring import Comparison
+    from immunescape.evaluation.harness.scoring import FigureComparison
     from immunescape.trial.spec import Trial
 
 __all__ = [
     "UNTESTED",
     "ClassEffect",
-    "Evidence",
+    "ClassEvidence",
     "added_class",
     "class_effects",
     "delivered_shares",
@@ -58,7 +58,7 @@ _80 = 1.2815515655446004
 
 
 @dataclass(frozen=True)
-class Evidence:
+class ClassEvidence:
     """One comparison: class of what is added, published and predicted ln hazard ratio with their standard errors."""
 
     trial: str
@@ -90,7 +90,7 @@ class ClassEffect:
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
-def class_effects(rows: Sequence[Evidence], figure: str = "") -> list[ClassEffect]:
+def class_effects(rows: Sequence[ClassEvidence], figure: str = "") -> list[ClassEffect]:
     """Posterior of each class, by name, and of a class that no trial has tested (last).
 
     Parameters
@@ -183,7 +183,7 @@ def added_class(trial: Trial, arm: str = "") -> str:
     return " + ".join(sorted({registered[d].drug_class if d in registered else d for d in experimental - two}))
 
 
-def evidence(chosen: Sequence[Protocol], compared: Sequence[Comparison], figure: str) -> list[Evidence]:
+def evidence(chosen: Sequence[Protocol], compared: Sequence[FigureComparison], figure: str) -> list[ClassEvidence]:
     """Comparisons of calibration trials in which drugs are added, with a virtual ratio and a published one at hand.
 
     Published ratios that were entered from memory and not found again teach nothing.
@@ -193,11 +193,13 @@ def evidence(chosen: Sequence[Protocol], compared: Sequence[Comparison], figure:
     for c in compared:
         name = classes.get(c.trial, "")
         if name and c.figure == figure and c.virtual and c.published_se and c.checked != UNVERIFIED:
-            out.append(Evidence(c.trial, name, math.log(c.published), c.published_se, math.log(c.virtual), c.se or 0.0))
+            out.append(
+                ClassEvidence(c.trial, name, math.log(c.published), c.published_se, math.log(c.virtual), c.se or 0.0)
+            )
     return out
 
 
-def effects_of(chosen: Sequence[Protocol], compared: Sequence[Comparison]) -> list[ClassEffect]:
+def effects_of(chosen: Sequence[Protocol], compared: Sequence[FigureComparison]) -> list[ClassEffect]:
     """`class_effects` of PFS and of OS."""
     effects: list[ClassEffect] = []
     for figure in ("pfs_hr", "os_hr"):
@@ -239,13 +241,13 @@ COLUMNS = (
 
 
 @cache
-def shipped_evidence(figure: str) -> tuple[Evidence, ...]:
+def shipped_evidence(figure: str) -> tuple[ClassEvidence, ...]:
     """Comparisons of ``knowledge/data/class_evidence.csv`` of one figure."""
     from immunescape.knowledge.tables import read_rows
 
     names = ("published", "published_se", "predicted", "predicted_se")
     return tuple(
-        Evidence(row["trial"], row["drug_class"], *(row.number(name) for name in names))
+        ClassEvidence(row["trial"], row["drug_class"], *(row.number(name) for name in names))
         for row in read_rows(TABLE)
         if row["figure"] == figure
     )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from immunescape.evaluation.aims import Aim
 from immunescape.evaluation.harness.protocols import Protocol
-from immunescape.evaluation.harness.scoring import Comparison
+from immunescape.evaluation.harness.scoring import FigureComparison
 
 __all__ = [
     "AfterInhibitor",
@@ -92,7 +92,7 @@ def contains_rule_drug(protocol: Protocol) -> bool:
     return any(target in classes for target in ("VEGF", "KRAS", "angiogenic"))
 
 
-def combined(chosen: Sequence[Protocol], compared: Sequence[Comparison], figure: str) -> list[Combined]:
+def combined(chosen: Sequence[Protocol], compared: Sequence[FigureComparison], figure: str) -> list[Combined]:
     """Add-ons and switches of the calibration trials whose success is known, with both ratios of a figure."""
     by = {p.trial.name: p for p in chosen if p.met is not None and p.kind in ("addon", "switch") and p.counted}
     return [
@@ -180,7 +180,7 @@ class AfterInhibitor:
         return float(np.median([abs(p - y) for _, _, p, y in self.rows])) if self.rows else None
 
 
-def after_inhibitor(chosen: Sequence[Protocol], compared: Sequence[Comparison]) -> AfterInhibitor:
+def after_inhibitor(chosen: Sequence[Protocol], compared: Sequence[FigureComparison]) -> AfterInhibitor:
     """Response in trials of patients who had an inhibitor before."""
     from immunescape.trial.toxicity import contains_class
 
@@ -231,7 +231,7 @@ ASSUMED_CORRELATION = 0.3
 
 
 def combination_scores(
-    chosen: Sequence[Protocol], compared: Sequence[Comparison], rows: Mapping[str, Mapping[str, Any]]
+    chosen: Sequence[Protocol], compared: Sequence[FigureComparison], rows: Mapping[str, Mapping[str, Any]]
 ) -> tuple[list[CombinationScore], list[Floor], str]:
     """Scores of PFS and OS with their noise floors, and words on the correlation that these were made with.
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from immunescape.evaluation.harness.protocols import Protocol
-from immunescape.evaluation.harness.scoring import Comparison
+from immunescape.evaluation.harness.scoring import FigureComparison
 from immunescape.evaluation.naive import (
     ARM_FIGURES,
     ROUND_RATIOS,
@@ -22,7 +22,7 @@ from immunescape.stats.estimate import NORMAL_975
 __all__ = ["judged_figures"]
 
 
-def judged_figures(chosen: Sequence[Protocol], compared: Sequence[Comparison]) -> list[Judged]:
+def judged_figures(chosen: Sequence[Protocol], compared: Sequence[FigureComparison]) -> list[Judged]:
     """Every counted figure of an arm, and every hazard ratio, beside its naive predictions.
 
     The naive predictors learn on the calibration trials of the run. The predictive interval holds the Monte Carlo
@@ -74,7 +74,7 @@ def judged_figures(chosen: Sequence[Protocol], compared: Sequence[Comparison]) -
     return out
 
 
-def _arm_figure(c: Comparison, trials: Mapping[str, object], kinds: Mapping[tuple[str, str], str]) -> ArmFigure:
+def _arm_figure(c: FigureComparison, trials: Mapping[str, object], kinds: Mapping[tuple[str, str], str]) -> ArmFigure:
     trial = trials[c.trial]
     control = getattr(trial, "control", None)
     return ArmFigure(
@@ -88,7 +88,7 @@ def _arm_figure(c: Comparison, trials: Mapping[str, object], kinds: Mapping[tupl
     )
 
 
-def _interval(c: Comparison, structure: Mapping[str, float]) -> tuple[float | None, float | None]:
+def _interval(c: FigureComparison, structure: Mapping[str, float]) -> tuple[float | None, float | None]:
     """95 % predictive interval of a figure, of its logarithm where that is the scale of errors."""
     if c.virtual is None or c.se is None or c.published_se is None:
         return None, None

@@ -52,8 +52,8 @@ class OddsRow:
     published, low, high : odds ratio of all real patients with its 95 % interval; held_out : of the held-out 30 %.
     virtual, virtual_low, virtual_high : the same of virtual patients; n_virtual of them, n_carriers with the factor.
     inside : whether the virtual ratio lies in the published interval.
-    model, one : log-likelihood of the published ratio at the virtual one (with its Monte Carlo error), and at odds
-        ratio 1; None where either ratio cannot be had.
+    model, no_association : log-likelihood of the published ratio at the virtual one (with its Monte Carlo error), and
+        at odds ratio 1; None where either ratio cannot be had.
     """
 
     factor: str
@@ -71,7 +71,7 @@ class OddsRow:
     n_carriers: int
     inside: bool | None
     model: float | None
-    one: float | None
+    no_association: float | None
 
     def row(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -96,12 +96,12 @@ def _row(factor: str, studies: Sequence[str], virtual: Sequence[list[int]], real
     strata = {g: [c for s in here for c in real[factor][s][g]] for g in ("all", "held out")}
     published, held = odds_ratio(strata["all"]), odds_ratio(strata["held out"])
     simulated = odds_ratio(virtual)
-    model = one = None
+    model = no_association = None
     if published and simulated:
         error, chance = _se(published), _se(simulated)
         truth = math.log(published[0])
         model = _normal(truth, math.log(simulated[0]), math.hypot(error, chance))
-        one = _normal(truth, 0.0, error)
+        no_association = _normal(truth, 0.0, error)
     used = [c for c in strata["all"] if c[1] and c[3]]
     value, low, high = published or (None, None, None)
     mine, mine_low, mine_high = simulated or (None, None, None)
@@ -122,7 +122,7 @@ def _row(factor: str, studies: Sequence[str], virtual: Sequence[list[int]], real
         n_carriers=sum(c[1] for c in virtual),
         inside=inside,
         model=model,
-        one=one,
+        no_association=no_association,
     )
 
 
@@ -142,9 +142,9 @@ def odds_aims(rows: Sequence[OddsRow]) -> list[Aim]:
         if r.factor in ASKED and r.virtual is not None and r.published is not None:
             shown = f"{r.virtual:.2f} (published {r.published:.2f}, {r.low:.2f} to {r.high:.2f})"
             out.append(Aim(f"odds ratio of response, {r.factor}: inside its published interval", r.n, shown, r.inside))
-    both = [(r.model, r.one) for r in rows if r.model is not None and r.one is not None]
+    both = [(r.model, r.no_association) for r in rows if r.model is not None and r.no_association is not None]
     if both:
-        model, one = sum(m for m, _ in both), sum(o for _, o in both)
+        model, no_association = sum(m for m, _ in both), sum(o for _, o in both)
         text = "odds ratios of response: pooled log-likelihood above that of odds ratio 1"
-        out.append(Aim(text, len(both), f"{model:.1f} (odds ratio 1: {one:.1f})", model > one))
+        out.append(Aim(text, len(both), f"{model:.1f} (odds ratio 1: {no_association:.1f})", model > no_association))
     return out

@@ -17,8 +17,8 @@ import numpy as np
 
 from immunescape.evaluation.calibration import comparison_kind
 from immunescape.evaluation.harness.checks import UNVERIFIED
-from immunescape.evaluation.harness.class_effects import COLUMNS, Evidence, class_effects, evidence, shrunk
-from immunescape.evaluation.harness.scoring import Comparison
+from immunescape.evaluation.harness.class_effects import COLUMNS, ClassEvidence, class_effects, evidence, shrunk
+from immunescape.evaluation.harness.scoring import FigureComparison
 from immunescape.evaluation.posterior import ENOUGH, fit_digest, shipped_record
 
 if TYPE_CHECKING:
@@ -105,12 +105,12 @@ def prediction_errors(run: Harness, fitted: Collection[str]) -> list[PredictionE
     return out
 
 
-def _used(c: Comparison) -> bool:
+def _used(c: FigureComparison) -> bool:
     fitted = c.counted and c.role == "calibration" and c.checked != UNVERIFIED
     return bool(fitted and c.virtual and c.published > 0 and c.published_se)
 
 
-def _ratio_error(c: Comparison, all_evidence: Sequence[Evidence], figure: str) -> tuple[float, float]:
+def _ratio_error(c: FigureComparison, all_evidence: Sequence[ClassEvidence], figure: str) -> tuple[float, float]:
     """Error of the ln hazard ratio, with the share of its class learnt on other trials, and the variance of chance."""
     predicted, extra = math.log(c.virtual or 1.0), 0.0
     of_trial = next((e for e in all_evidence if e.trial == c.trial), None)
@@ -120,7 +120,7 @@ def _ratio_error(c: Comparison, all_evidence: Sequence[Evidence], figure: str) -
     return predicted - math.log(c.published), (c.published_se or 0.0) ** 2 + (c.se or 0.0) ** 2 + extra**2
 
 
-def _arm_error(c: Comparison) -> tuple[float, float]:
+def _arm_error(c: FigureComparison) -> tuple[float, float]:
     """Error of log odds or ln, and the variance of chance on that scale."""
     if c.logarithmic:
         return math.log((c.virtual or 1.0) / c.published), (c.published_se or 0.0) ** 2 + (c.se or 0.0) ** 2

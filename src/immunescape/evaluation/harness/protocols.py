@@ -159,72 +159,116 @@ def deviations(chosen: Iterable[Protocol]) -> list[Deviation]:
     return [d for protocol in chosen for d in _deviations(protocol)]
 
 
-def _deviations(protocol: Protocol) -> list[Deviation]:
-    trial = protocol.trial
-    out: list[Deviation] = []
+class _Differences:
+    """Collects the fields in which a protocol and its table row differ."""
 
-    def compare(field: str, file: Any, table: Any) -> None:
+    def __init__(self, trial: Trial) -> None:
+        self.trial = trial
+        self.rows: list[Deviation] = []
+
+    def compare(self, field: str, file: Any, table: Any) -> None:
+        """Record a field whose texts differ."""
         if str(file) != str(table):
-            out.append(Deviation(trial.name, field, str(file), str(table)))
+            self.rows.append(Deviation(self.trial.name, field, str(file), str(table)))
 
+
+@dataclass(frozen=True, kw_only=True)
+class _TableFigures:
+    """What the tables say of a trial: a row with its setting; patients and response rates by role; hazard ratios."""
+
+    setting: Mapping[str, str]
+    sizes: Mapping[str, str]
+    ratios: Mapping[str, str]
+    rates: Mapping[str, str]
+
+
+def _deviations(protocol: Protocol) -> list[Deviation]:
+    if not protocol.rows:
+        return []
+    differences = _Differences(protocol.trial)
     combination = protocol.rows.get("combination")
-    experimental, control = trial.experimental[0], trial.control
     if combination is not None:
-        first = combination
-        compare("arms", len(trial.arms), 2 if combination["control regimen"] else 1)
-        sizes = {"experimental": combination["n_exp"], "control": combination["n_ctl"]}
-        east = "China" in first["setting"] or "east Asia" in first["setting"]
-        compare("region", trial.population.region, "east_asian" if east else "western")
-        prior = "after PD-(L)1" in first["setting"]
-        compare("inhibitor before", "yes" if _inhibitor_before(trial) else "no", "yes" if prior else "no")
-        ratios = {e: combination[f"{e}_hr"] for e in ("pfs", "os")}
-        rates = {"experimental": combination["orr_exp"], "control": combination["orr_ctl"]}
-        if combination["stand_in"]:
-            out.append(Deviation(trial.name, "drug", combination["stand_in"], combination["experimental regimen"]))
-    elif protocol.rows:
-        first = next(iter(protocol.rows.values()))
-        sizes = {arm: row["n"] for arm, row in protocol.rows.items()}
-        ratios = {e: protocol.rows.get("experimental", {}).get(f"{e}_hr", "") for e in ("pfs", "os")}
-        rates = {arm: row["orr_pct"] for arm, row in protocol.rows.items()}
-        asked = re.search(r"\d+(?:-\d+)?", protocol.rows.get("control", {}).get("crossover_pct", ""))
-        text = protocol.rows.get("control", {}).get("crossover_pct", "")
-        if asked and control is not None:
-            numbers = [float(x) for x in re.findall(r"\d+", text) if float(x) > 5]
-            given = 100 * _switching(control)
-            if not min(numbers) - 5 <= given <= max(numbers) + 5:
-                compare("later inhibitor or crossover (% of control)", f"{given:g}", text)
+        table = _of_combination(differences, combination)
     else:
-        return out
-    for arm, role in ((experimental, "experimental"), (control, "control")):
-        if arm is not None and sizes.get(role):
-            compare(f"n ({role})", arm.n, int(float(sizes[role])))
+        table = _of_monotherapy(differences, protocol)
+    _compare_patients(differences, table)
+    _compare_published(differences, table)
+    return differences.rows
+
+
+def _of_combination(differences: _Differences, row: Mapping[str, str]) -> _TableFigures:
+    """Compare what only combinations.csv has, and return the rest."""
+    trial = differences.trial
+    differences.compare("arms", len(trial.arms), 2 if row["control regimen"] else 1)
+    east = "China" in row["setting"] or "east Asia" in row["setting"]
+    differences.compare("region", trial.population.region, "east_asian" if east else "western")
+    prior = "after PD-(L)1" in row["setting"]
+    differences.compare("inhibitor before", "yes" if _inhibitor_before(trial) else "no", "yes" if prior else "no")
+    if row["stand_in"]:
+        differences.rows.append(Deviation(trial.name, "drug", row["stand_in"], row["experimental regimen"]))
+    return _TableFigures(
+        setting=row,
+        sizes={"experimental": row["n_exp"], "control": row["n_ctl"]},
+        ratios={e: row[f"{e}_hr"] for e in ("pfs", "os")},
+        rates={"experimental": row["orr_exp"], "control": row["orr_ctl"]},
+    )
+
+
+def _of_monotherapy(differences: _Differences, protocol: Protocol) -> _TableFigures:
+    """Compare what only trials.csv has, the share that crosses over, and return the rest."""
+    control = protocol.trial.control
+    text = protocol.rows.get("control", {}).get("crossover_pct", "")
+    if control is not None and re.search(r"\d+(?:-\d+)?", text):
+        numbers = [float(x) for x in re.findall(r"\d+", text) if float(x) > 5]
+        given = 100 * _switching(control)
+        if not min(numbers) - 5 <= given <= max(numbers) + 5:
+            differences.compare("later inhibitor or crossover (% of control)", f"{given:g}", text)
+    return _TableFigures(
+        setting=next(iter(protocol.rows.values())),
+        sizes={arm: row["n"] for arm, row in protocol.rows.items()},
+        ratios={e: protocol.rows.get("experimental", {}).get(f"{e}_hr", "") for e in ("pfs", "os")},
+        rates={arm: row["orr_pct"] for arm, row in protocol.rows.items()},
+    )
+
+
+def _compare_patients(differences: _Differences, table: _TableFigures) -> None:
+    """Numbers of patients, line, histology, PD-L1 and drivers."""
+    trial, compare, setting = differences.trial, differences.compare, table.setting
+    for arm, role in ((trial.experimental[0], "experimental"), (trial.control, "control")):
+        if arm is not None and table.sizes.get(role):
+            compare(f"n ({role})", arm.n, int(float(table.sizes[role])))
     last = "+" if trial.population.line[1] is None else ""
-    compare("line", f"{trial.population.line[0]}{last}", first["line"])
+    compare("line", f"{trial.population.line[0]}{last}", setting["line"])
     criteria = {c.covariate: c for c in trial.population.criteria}
     histology = criteria.get("histology")
     histology_name = "any" if histology is None else str(histology.allowed[0]).replace("nonsquamous", "non-squamous")
-    compare("histology", histology_name, first["histology"])
+    compare("histology", histology_name, setting["histology"])
     tps = criteria.get("pdl1_tps")
     low = 0 if tps is None else tps.low
-    needed = re.search(r"(\d+)", first["pdl1"]) if "any" not in first["pdl1"] else None
+    needed = re.search(r"(\d+)", setting["pdl1"]) if "any" not in setting["pdl1"] else None
     compare("PD-L1 at least (%)", f"{low:g}", needed.group(1) if needed else "0")
     allowed = criteria["driver"].allowed if "driver" in criteria else ()
-    if "no EGFR/ALK" in first["driver"] and (not allowed or {"EGFR", "ALK"} & set(allowed)):
-        compare("driver", "any", first["driver"])
-    if first["driver"].startswith("any") and allowed:
-        compare("driver", f"{', '.join(map(str, allowed))} only", first["driver"])
-    published = trial.published
-    for end, value in ratios.items():
-        written = None if published is None else getattr(published, f"{end}_hr")
+    if "no EGFR/ALK" in setting["driver"] and (not allowed or {"EGFR", "ALK"} & set(allowed)):
+        compare("driver", "any", setting["driver"])
+    if setting["driver"].startswith("any") and allowed:
+        compare("driver", f"{', '.join(map(str, allowed))} only", setting["driver"])
+
+
+def _compare_published(differences: _Differences, table: _TableFigures) -> None:
+    """Published hazard ratios and response rates, as far as the protocol has them."""
+    trial, published = differences.trial, differences.trial.published
+    if published is None:
+        return
+    for end, value in table.ratios.items():
+        written = getattr(published, f"{end}_hr")
         if value and written is not None and abs(written - float(value)) > 0.005:
-            compare(f"{end} hazard ratio", f"{written:g}", value)
-    for arm, role in ((experimental, "experimental"), (control, "control")):
-        if arm is None or published is None or not rates.get(role):
+            differences.compare(f"{end} hazard ratio", f"{written:g}", value)
+    for arm, role in ((trial.experimental[0], "experimental"), (trial.control, "control")):
+        if arm is None or not table.rates.get(role):
             continue
         of_arm = published.arm(arm.name)
-        if of_arm is not None and of_arm.orr_pct is not None and abs(of_arm.orr_pct - float(rates[role])) > 0.6:
-            compare(f"response ({role}, %)", f"{of_arm.orr_pct:g}", rates[role])
-    return out
+        if of_arm is not None and of_arm.orr_pct is not None and abs(of_arm.orr_pct - float(table.rates[role])) > 0.6:
+            differences.compare(f"response ({role}, %)", f"{of_arm.orr_pct:g}", table.rates[role])
 
 
 def _switching(arm: Arm) -> float:

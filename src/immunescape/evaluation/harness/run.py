@@ -23,7 +23,7 @@ from immunescape.evaluation.harness.figures import figures
 from immunescape.evaluation.harness.judging import judged_figures
 from immunescape.evaluation.harness.odds_table import OddsRow, odds_aims, odds_table
 from immunescape.evaluation.harness.protocols import PROBE, Deviation, Protocol, deviations, protocols
-from immunescape.evaluation.harness.scoring import Comparison, Summary, comparisons, summaries
+from immunescape.evaluation.harness.scoring import FigureComparison, Summary, comparisons, summaries
 from immunescape.evaluation.naive import Judged
 from immunescape.files import check_folder, whole_file
 from immunescape.release import installed_version
@@ -58,7 +58,7 @@ class Harness:
     rows: Mapping[str, Row]
     protocols: tuple[Protocol, ...]
     deviations: tuple[Deviation, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[FigureComparison, ...]
     summaries: tuple[Summary, ...]
     odds: tuple[dict[str, Any], ...] = field(default=())
     fifteen: tuple[OddsRow, ...] = field(default=())

@@ -24,7 +24,7 @@ from immunescape.knowledge.tables import Row, read_rows
 from immunescape.trial.spec import Arm, PublishedArm, Trial
 from immunescape.trial.toxicity import contains_class
 
-__all__ = ["Comparison", "Summary", "comparisons", "summaries"]
+__all__ = ["FigureComparison", "Summary", "comparisons", "summaries"]
 
 EVENT_SHARE = 0.7
 """Events per patient by which the error of a published hazard ratio without interval is guessed (assumed)."""
@@ -33,7 +33,7 @@ ArmClasses = Mapping[tuple[str, str], tuple[bool, bool, bool]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class FigureComparison:
     """One figure, virtual and published.
 
     `se` and `published_se` are errors of the logarithm for ratios and medians, else of the figure; `guessed` says that
@@ -112,9 +112,9 @@ def _recalled() -> tuple[Row, ...]:
 
 def comparisons(
     chosen: Sequence[Protocol], rows: Mapping[str, Mapping[str, Any]], data: Path | None
-) -> list[Comparison]:
+) -> list[FigureComparison]:
     """Every published figure of the trials beside the virtual one."""
-    out: list[Comparison] = []
+    out: list[FigureComparison] = []
     of_patients = [] if data is None else [*oak_references(data), *curve_references(data)]
     recalled = _recalled()
     for protocol in chosen:
@@ -242,19 +242,19 @@ def _of_table(trial: Trial, recalled: Iterable[Row]) -> Iterator[_Published]:
             )
 
 
-def _compared(protocol: Protocol, row: Any, published: _Published, value: float) -> Comparison | None:
+def _compared(protocol: Protocol, row: Any, published: _Published, value: float) -> FigureComparison | None:
     """A published figure beside the virtual one; None where the virtual trial has none."""
     figure, checked = published.figure, published.checked
     low, high = published.interval or (None, None)
     if (check := _check(protocol, published.arm, figure)) is not None:
-        checked = check.source if check.found else UNVERIFIED
+        checked = check.source if check.verified else UNVERIFIED
         low, high = (low, high) if check.low is None else (check.low, check.high)
     se, guessed = _standard_error(protocol, published, value, (low, high))
     arms = {arm["name"]: arm for arm in row["arms"]}
     virtual = arms[published.arm]["figures"].get(figure) if published.arm in arms else row["comparison"].get(figure)
     if virtual is None:
         return None
-    return Comparison(
+    return FigureComparison(
         trial=protocol.trial.name,
         role=protocol.role,
         kind=protocol.kind,
@@ -321,7 +321,7 @@ FIGURES = (
 )
 
 
-def summaries(chosen: Sequence[Protocol], compared: Sequence[Comparison]) -> list[Summary]:
+def summaries(chosen: Sequence[Protocol], compared: Sequence[FigureComparison]) -> list[Summary]:
     """Errors by figure, for each role and for add-ons and switches apart; with those of the rivals."""
     kinds = {(p.trial.name, arm.name): _arm_class(p, arm) for p in chosen for arm in p.trial.arms}
     groups = {
@@ -348,7 +348,7 @@ def _arm_class(protocol: Protocol, arm: Arm) -> tuple[bool, bool, bool]:
 
 
 def _summary(
-    role: str, figure: str, used: Sequence[Comparison], compared: Sequence[Comparison], kinds: ArmClasses
+    role: str, figure: str, used: Sequence[FigureComparison], compared: Sequence[FigureComparison], kinds: ArmClasses
 ) -> Summary:
     errors = np.array([c.error for c in used], dtype=float)
     scores = [abs(c.z) for c in used if c.z is not None]
@@ -366,7 +366,7 @@ def _summary(
     )
 
 
-def _rank(used: Sequence[Comparison]) -> float | None:
+def _rank(used: Sequence[FigureComparison]) -> float | None:
     if len(used) < 4 or any(len({getattr(c, side) for c in used}) < 2 for side in ("virtual", "published")):
         return None
     from scipy.stats import spearmanr
@@ -376,15 +376,15 @@ def _rank(used: Sequence[Comparison]) -> float | None:
 
 
 def _rivals(
-    figure: str, used: Sequence[Comparison], compared: Sequence[Comparison], kinds: ArmClasses
+    figure: str, used: Sequence[FigureComparison], compared: Sequence[FigureComparison], kinds: ArmClasses
 ) -> dict[str, float]:
     """Median absolute errors of the rivals, on the same figures."""
     calibrated = [c for c in compared if c.figure == figure and c.role == "calibration" and c.counted]
 
-    def scale(value: float, c: Comparison) -> float:
+    def scale(value: float, c: FigureComparison) -> float:
         return math.log(value) if c.logarithmic else value
 
-    def pool(c: Comparison, *, same: bool) -> list[float]:
+    def pool(c: FigureComparison, *, same: bool) -> list[float]:
         others = [o for o in calibrated if o.trial != c.trial]
         if not same:
             return [scale(o.published, o) for o in others]

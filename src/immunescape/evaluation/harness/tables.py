@@ -13,7 +13,7 @@ from pathlib import Path
 
 from immunescape.errors import InputError, unknown_word
 
-__all__ = ["COMBINATIONS", "CURVE_TRIALS", "HOW", "TRIALS", "Columns", "read_table"]
+__all__ = ["COMBINATIONS", "CURVE_TRIALS", "HOW", "TRIALS", "ColumnRules", "read_table"]
 
 HOW = (
     "The folder holds trials.csv, combinations.csv and trial_files/*.yaml, and for the comparison with patients "
@@ -23,7 +23,7 @@ _PERCENT, _RATIO, _COUNT = (0.0, 100.0), (0.01, 100.0), (1.0, 1e6)
 
 
 @dataclass(frozen=True)
-class Columns:
+class ColumnRules:
     """Columns of a table.
 
     Attributes
@@ -47,14 +47,14 @@ class Columns:
         return tuple(dict.fromkeys((*self.texts, *self.words, *self.numbers)))
 
 
-TRIALS = Columns(
+TRIALS = ColumnRules(
     texts=("trial", "line", "histology", "pdl1", "driver", "crossover_pct", "reference"),
     filled=("trial", "role", "arm"),
     words={"role": ("calibration", "validation"), "arm": ("experimental", "control")},
     numbers={"n": _COUNT, "orr_pct": _PERCENT, "pfs_hr": _RATIO, "os_hr": _RATIO},
     key=("trial", "arm"),
 )
-COMBINATIONS = Columns(
+COMBINATIONS = ColumnRules(
     texts=(
         "trial",
         "setting",
@@ -80,7 +80,7 @@ COMBINATIONS = Columns(
     key=("trial_file",),
 )
 
-CURVE_TRIALS = Columns(
+CURVE_TRIALS = ColumnRules(
     texts=("trial", "checked"),
     filled=("trial", "role", "kind"),
     words={
@@ -92,7 +92,7 @@ CURVE_TRIALS = Columns(
 )
 
 
-def read_table(path: Path, columns: Columns) -> list[dict[str, str]]:
+def read_table(path: Path, columns: ColumnRules) -> list[dict[str, str]]:
     """Read a table of published trials.
 
     Returns
@@ -149,7 +149,7 @@ def read_table(path: Path, columns: Columns) -> list[dict[str, str]]:
     return rows
 
 
-def _check(row: Mapping[str, str], columns: Columns, where: str) -> None:
+def _check(row: Mapping[str, str], columns: ColumnRules, where: str) -> None:
     """Refuse a cell that is not what its column holds."""
     for name in columns.filled:
         if not row[name]:

@@ -18,7 +18,7 @@ __all__ = ["Act", "Coupling", "coupling_file", "read_coupling"]
 
 _SECTIONS = ("name", "title", "summary", "references", "requires", "couple", "units", "parameters")
 _ACT = re.compile(r"(inhibits|promotes)\s+(\w+)(?:\s+by\s+(\w+))?|adds to\s+(\w+)")
-_OWN = re.compile(r"own\s+([A-Za-z][A-Za-z0-9_]*)")
+_NEW_NAME = re.compile(r"own\s+([A-Za-z][A-Za-z0-9_]*)")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*|[A-Za-z][A-Za-z0-9_]*" + re.escape(CLONE))
 _SLUG = re.compile(r"[a-z][a-z0-9_]*")
 _FORMS = "a name of the model, 'inhibits PROCESS', 'promotes PROCESS', 'adds to POOL' or 'own NEW_NAME'"
@@ -41,7 +41,7 @@ class Coupling:
     Attributes
     ----------
     where : the coupling file, or what stands for it in messages.
-    names : id -> name of the model here. own : id -> new name here. acts : id -> what its value does.
+    names : id -> name of the model here. renamed : id -> new name here. acts : id -> what its value does.
     units : id, or a unit of the whole file (``time``, ``substance``, ``volume``, …) -> unit where the file has none.
     parameters : id -> columns of its row in the parameter table (distribution, spread, source, grade, …).
     name, title, summary, references, requires : of the mechanism; empty: from the file.
@@ -49,7 +49,7 @@ class Coupling:
 
     where: str = "couple"
     names: Mapping[str, str] = field(default_factory=dict)
-    own: Mapping[str, str] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
     acts: Mapping[str, tuple[Act, ...]] = field(default_factory=dict)
     units: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -134,7 +134,7 @@ def _list(sections: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]
 
 def _coupling(sections: Mapping[str, Any], where: str) -> Coupling:
     names: dict[str, str] = {}
-    own: dict[str, str] = {}
+    renamed: dict[str, str] = {}
     acts: dict[str, tuple[Act, ...]] = {}
     for identifier, value in _table(sections, "couple", where).items():
         texts = value if isinstance(value, (list, tuple)) else (value,)
@@ -144,7 +144,7 @@ def _coupling(sections: Mapping[str, Any], where: str) -> Coupling:
         if len(plain) > 1 or not read:
             raise InputError("a name of the model is needed", where=place, hint=f"Write {_FORMS}.")
         for kind, text in plain:
-            (own if kind == "own" else names)[identifier] = text
+            (renamed if kind == "own" else names)[identifier] = text
         if effects := tuple(r for r in read if isinstance(r, Act)):
             acts[identifier] = effects
     name = _text(sections, "name", where)
@@ -168,7 +168,7 @@ def _coupling(sections: Mapping[str, Any], where: str) -> Coupling:
     return Coupling(
         where=where,
         names=names,
-        own=own,
+        renamed=renamed,
         acts=acts,
         units={k: str(v) for k, v in units.items()},
         parameters=parameters,
@@ -186,7 +186,7 @@ def _meaning(text: Any, place: str) -> Act | tuple[str, str]:
         if match := _ACT.fullmatch(stripped):
             effect, process, pathway, pool = match.groups()
             return Act("adds", pool) if pool else Act(effect, process, pathway or "")
-        if match := _OWN.fullmatch(stripped):
+        if match := _NEW_NAME.fullmatch(stripped):
             return "own", match.group(1)
         if _NAME.fullmatch(stripped):
             return "name", stripped

@@ -13,7 +13,7 @@ from immunescape.errors import ModelError
 from immunescape.model.expressions import Apply, Expression, Name, Number
 from immunescape.model.from_sbml.units import Equation, Form, declared_unit, unit_form
 
-__all__ = ["Formulas", "Symbol"]
+__all__ = ["FormulaTranslator", "Symbol"]
 
 _NUMBERS = (libsbml.AST_INTEGER, libsbml.AST_REAL, libsbml.AST_REAL_E, libsbml.AST_RATIONAL)
 _UNARY = {libsbml.AST_FUNCTION_EXP: "exp", libsbml.AST_FUNCTION_LN: "log", libsbml.AST_FUNCTION_TANH: "tanh"}
@@ -31,12 +31,12 @@ class Symbol:
     form: Form
 
 
-_Part = tuple[Expression, Form | None]
+_Typed = tuple[Expression, Form | None]
 """An expression with its unit; None: a bare zero, which has any."""
 
 
 @dataclass(kw_only=True)
-class Formulas:
+class FormulaTranslator:
     """Translates formulas; equations between units gather in `equations`.
 
     Attributes
@@ -60,10 +60,10 @@ class Formulas:
     equations: list[Equation] = field(default_factory=list)
     exponents: set[str] = field(default_factory=set)
     uses_time: bool = False
-    _parts: int = 0
+    _nodes: int = 0
     _where: str = ""
 
-    def convert(self, item: Any, what: str, names: Mapping[str, Symbol] | None = None) -> _Part:
+    def convert(self, item: Any, what: str, names: Mapping[str, Symbol] | None = None) -> _Typed:
         """Translate the formula of an element of the file.
 
         Parameters
@@ -81,7 +81,7 @@ class Formulas:
             For a construct that expressions here cannot hold; names it with the line.
         """
         self._where = f"{self.path}, line {item.getLine()}, {what}"
-        self._parts = 0
+        self._nodes = 0
         if item.getMath() is None:
             raise self._refuse("no formula", "Give it one, or remove the element.")
         try:
@@ -92,9 +92,9 @@ class Formulas:
     def _refuse(self, text: str, hint: str = _ALLOWED) -> ModelError:
         return ModelError(text, where=self._where, hint=hint)
 
-    def _convert(self, node: Any, names: Mapping[str, Symbol]) -> _Part:
-        self._parts += 1
-        if self._parts > _MOST_CALLS:
+    def _convert(self, node: Any, names: Mapping[str, Symbol]) -> _Typed:
+        self._nodes += 1
+        if self._nodes > _MOST_CALLS:
             raise self._refuse(
                 "the formula is too long once its functions are expanded", "Split it into assignment rules."
             )
@@ -113,13 +113,13 @@ class Formulas:
         if kind == libsbml.AST_TIMES:
             return self._product(parts)
         if kind == libsbml.AST_DIVIDE:
-            (above, one), (below, other) = parts
-            return Apply("/", (above, below)), (one or Form()).times(other or Form(), -1.0)
+            (above, above_form), (below, below_form) = parts
+            return Apply("/", (above, below)), (above_form or Form()).times(below_form or Form(), -1.0)
         if kind in (libsbml.AST_PLUS, libsbml.AST_MINUS):
             return self._sum(kind, parts)
         return self._function(node, kind, parts)
 
-    def _leaf(self, node: Any, kind: int, names: Mapping[str, Symbol]) -> _Part | None:
+    def _leaf(self, node: Any, kind: int, names: Mapping[str, Symbol]) -> _Typed | None:
         if kind in _NUMBERS:
             return self._number(node)
         if kind == libsbml.AST_CONSTANT_PI:
@@ -135,7 +135,7 @@ class Formulas:
             return Name("time"), self.time
         return None
 
-    def _number(self, node: Any) -> _Part:
+    def _number(self, node: Any) -> _Typed:
         value = float(node.getValue())
         if not math.isfinite(value):
             raise self._refuse(f"the number {value} in a formula", "Write a finite number.")
@@ -147,7 +147,7 @@ class Formulas:
             return Number(value), Form()
         return Name(self.constant(value, unit)), unit_form(unit)
 
-    def _product(self, parts: list[_Part]) -> _Part:
+    def _product(self, parts: list[_Typed]) -> _Typed:
         if not parts:
             return Number(1.0), Form()
         tree, form = parts[0][0], parts[0][1] or Form()
@@ -155,7 +155,7 @@ class Formulas:
             tree, form = _times(tree, factor), form.times(other or Form())
         return tree, form
 
-    def _sum(self, kind: int, parts: list[_Part]) -> _Part:
+    def _sum(self, kind: int, parts: list[_Typed]) -> _Typed:
         if not parts:
             return Number(0.0), None
         if kind == libsbml.AST_MINUS and len(parts) == 1:
@@ -167,23 +167,23 @@ class Formulas:
             tree = Apply("+" if kind == libsbml.AST_PLUS else "-", (tree, term))
         return tree, form
 
-    def _alike(self, parts: list[_Part]) -> Form | None:
+    def _alike(self, parts: list[_Typed]) -> Form | None:
         """The unit of terms that are added or compared, which must be one."""
         with_unit = [(tree, form) for tree, form in parts if form is not None]
         for tree, form in with_unit[1:]:
             self._equal(with_unit[0][1], form, _shown(with_unit[0][0]), _shown(tree))
         return with_unit[0][1] if with_unit else None
 
-    def _equal(self, one: Form, other: Form, left: str, right: str) -> None:
-        self.equations.append(Equation(one, other, left, right, self._where))
+    def _equal(self, first: Form, second: Form, left: str, right: str) -> None:
+        self.equations.append(Equation(first, second, left, right, self._where))
 
-    def _plain(self, part: _Part, of: str) -> Expression:
+    def _plain(self, argument: _Typed, of: str) -> Expression:
         """An argument that has to be a plain number."""
-        if part[1] is not None:
-            self._equal(part[1], Form(), _shown(part[0]), of)
-        return part[0]
+        if argument[1] is not None:
+            self._equal(argument[1], Form(), _shown(argument[0]), of)
+        return argument[0]
 
-    def _power(self, base_node: Any, exponent_node: Any, names: Mapping[str, Symbol]) -> _Part:
+    def _power(self, base_node: Any, exponent_node: Any, names: Mapping[str, Symbol]) -> _Typed:
         base, form = self._convert(base_node, names)
         form = form or Form()
         exponent, value = self._exponent(exponent_node, names)
@@ -210,7 +210,7 @@ class Formulas:
             return Number(value)
         return tree
 
-    def _function(self, node: Any, kind: int, parts: list[_Part]) -> _Part:
+    def _function(self, node: Any, kind: int, parts: list[_Typed]) -> _Typed:
         if kind in _UNARY:
             name = _UNARY[kind]
             return Apply(name, (self._plain(parts[0], f"the argument of {name}()"),)), Form()
@@ -235,7 +235,7 @@ class Formulas:
         called = node.getName() or node.getOperatorName() or libsbml.formulaToL3String(node)
         raise self._refuse(f"'{called}' has no counterpart here")
 
-    def _call(self, node: Any, names: Mapping[str, Symbol]) -> _Part:
+    def _call(self, node: Any, names: Mapping[str, Symbol]) -> _Typed:
         """Write out a function of the file."""
         definition = self.model.getFunctionDefinition(node.getName())
         arguments = [self._convert(node.getChild(i), names) for i in range(node.getNumChildren())]

@@ -174,7 +174,7 @@ def _slug(text: str) -> str:
 def _with_ids(coupling: Coupling, model: Any) -> Coupling:
     """The coupling with ids where it says names: programs such as SimBiology export ids that nobody reads."""
     parts = (model.getListOfSpecies(), model.getListOfParameters(), model.getListOfCompartments())
-    items = [item for part in parts for item in part] + list(model.getListOfReactions())
+    items = [item for elements in parts for item in elements] + list(model.getListOfReactions())
     ids = {item.getId() for item in items}
     named = Counter(item.getName() for item in items if item.getName())
     by_name = {item.getName(): item.getId() for item in items if named[item.getName()] == 1}
@@ -185,7 +185,7 @@ def _with_ids(coupling: Coupling, model: Any) -> Coupling:
     return replace(
         coupling,
         names=with_ids(coupling.names),
-        own=with_ids(coupling.own),
+        renamed=with_ids(coupling.renamed),
         acts=with_ids(coupling.acts),
         units=with_ids(coupling.units),
         parameters=with_ids(coupling.parameters),
@@ -203,7 +203,7 @@ def _check_coupling(model: Any, coupling: Coupling) -> None:
         for p in r.getKineticLaw().getListOfLocalParameters()
     ]
     check_ids(coupling.names, ids, "couple", coupling)
-    check_ids(coupling.own, [*ids, *reactions], "couple", coupling)
+    check_ids(coupling.renamed, [*ids, *reactions], "couple", coupling)
     check_ids(coupling.acts, [*ids, *reactions], "couple", coupling)
     check_ids(coupling.units, [*ids, *local, *MODEL_UNITS], "units", coupling)
     check_ids(coupling.parameters, [*ids, *local], "parameters", coupling)

@@ -68,7 +68,7 @@ class Symbols:
         for identifier in (*self.compartments, *self.species, *self.parameters):
             self._resolve(identifier)
         for identifier in self.reactions:
-            self._new_name(identifier, self.coupling.own.get(identifier, identifier), self.reactions[identifier])
+            self._new_name(identifier, self.coupling.renamed.get(identifier, identifier), self.reactions[identifier])
 
     # -- names ----------------------------------------------------------------------------------------------------
 
@@ -89,12 +89,12 @@ class Symbols:
             if explicit and explicit not in self.ours.model.compartments:
                 raise unknown_word("compartment", explicit, self.ours.model.compartments, where=where, error=ModelError)
         else:
-            matches = identifier not in self.coupling.own and self.ours.kind(identifier)
+            matches = identifier not in self.coupling.renamed and self.ours.kind(identifier)
             target = explicit or (identifier if matches else "")
             if explicit and not self.ours.kind(explicit):
                 raise unknown_word("name of the model", explicit, self.ours.couplable(), where=where, error=ModelError)
         if not target:
-            self._new_name(identifier, self.coupling.own.get(identifier, identifier), None)
+            self._new_name(identifier, self.coupling.renamed.get(identifier, identifier), None)
             return
         self._check_coupled(identifier, target, where, explicit=bool(explicit))
         self.coupled[identifier] = target
@@ -152,7 +152,7 @@ class Symbols:
 
     def name(self, identifier: str) -> str:
         """Return the name here of an id."""
-        return self.coupled.get(identifier) or self.coupling.own.get(identifier, identifier)
+        return self.coupled.get(identifier) or self.coupling.renamed.get(identifier, identifier)
 
     def unused(self) -> list[str]:
         """Return numbers of the file that do not count, as those of the model do: sizes and start values, in words."""

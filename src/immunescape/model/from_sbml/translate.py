@@ -11,7 +11,7 @@ from immunescape.errors import ModelError, nearest, unknown_word
 from immunescape.model.declarations import Contribution, Modulation, Quantity, Reaction, State
 from immunescape.model.expansion import CLONE
 from immunescape.model.expressions import Apply, Expression, Name, Number, names, write
-from immunescape.model.from_sbml.formulas import Formulas, Symbol
+from immunescape.model.from_sbml.formulas import FormulaTranslator, Symbol
 from immunescape.model.from_sbml.symbols import Symbols, sum_of_clones
 from immunescape.model.from_sbml.units import (
     Equation,
@@ -71,7 +71,7 @@ class Translation:
     def __init__(self, symbols: Symbols, mechanism: str) -> None:
         self.s, self.mechanism = symbols, mechanism
         self.time = symbols.model_unit("time")
-        self.formulas = Formulas(
+        self.formulas = FormulaTranslator(
             model=symbols.model,
             path=str(symbols.path),
             symbol=self._symbol,
@@ -125,9 +125,9 @@ class Translation:
             return None
         return float(item.getValue()) if item.isSetValue() else None
 
-    def _equal(self, one: Form | None, other: Form, left: str, right: str, where: str) -> None:
-        if one is not None:
-            self.formulas.equations.append(Equation(one, other, left, right, where))
+    def _equal(self, first: Form | None, second: Form, left: str, right: str, where: str) -> None:
+        if first is not None:
+            self.formulas.equations.append(Equation(first, second, left, right, where))
 
     def _at(self, item: Any, what: str) -> str:
         return f"{self.s.path}, line {item.getLine()}, {what}"
@@ -231,8 +231,8 @@ class Translation:
 
     def _read_starts(self) -> None:
         s = self.s
-        own = [n for n in (*s.species, *(p for p in s.parameters if p in s.rated)) if n not in s.coupled]
-        for identifier in own:
+        integrated = [n for n in (*s.species, *(p for p in s.parameters if p in s.rated)) if n not in s.coupled]
+        for identifier in integrated:
             if identifier in s.assigned:
                 continue
             name = s.name(identifier)
@@ -326,7 +326,7 @@ class Translation:
         for number, (factor, (reactants, products)) in enumerate(groups.items()):
             tree = Apply("*", (flux, self.s.meaning(factor).tree)) if factor else flux
             name = (
-                self.s.coupling.own.get(identifier, identifier)
+                self.s.coupling.renamed.get(identifier, identifier)
                 + (f"_{number + 1}" if number else "")
                 + (f"_{CLONE}" if cloned else "")
             )
@@ -450,7 +450,7 @@ class Translation:
         s, parts = self.s, self.parts
         for item in self._states:
             text, factor = self._unit(item.form, item.identifier, solved)
-            dimension = tuple(round(float(e), 9) + 0.0 for e in item.form.known(solved).vector[:-1])
+            dimension = tuple(round(float(e), 9) + 0.0 for e in item.form.substituted(solved).vector[:-1])
             if dimension not in _AMOUNTS:
                 raise ModelError(
                     f"'{item.identifier}' is integrated, but its unit is not that of an amount: "
@@ -497,7 +497,7 @@ class Translation:
     def _unit(self, form: Form, identifier: str, solved: Mapping[str, Vector]) -> tuple[str, float]:
         """The unit as tables write it, and the factor into it: the file's own words where it has them."""
         stated = self._stated_words(identifier, form)
-        return (stated, 1.0) if stated else table_unit(form.known(solved).vector)
+        return (stated, 1.0) if stated else table_unit(form.substituted(solved).vector)
 
     def _stated_words(self, identifier: str, form: Form) -> str:
         """Unit of an id in the words of the file or the coupling, if that is the whole of its unit."""

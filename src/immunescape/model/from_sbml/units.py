@@ -46,7 +46,7 @@ class Form:
             unknown[name] = unknown.get(name, 0.0) + power * exponent
         return Form(self.vector + power * other.vector, {n: e for n, e in unknown.items() if abs(e) > _TOLERANCE})
 
-    def known(self, solved: Mapping[str, Vector]) -> Form:
+    def substituted(self, solved: Mapping[str, Vector]) -> Form:
         """Return it with the units put in that have become known."""
         result = Form(self.vector, {n: e for n, e in self.unknown.items() if n not in solved})
         for name, exponent in self.unknown.items():
@@ -64,8 +64,8 @@ class Form:
 class Equation:
     """Two units that a formula makes equal; `left` and `right` say what has them."""
 
-    one: Form
-    other: Form
+    first: Form
+    second: Form
     left: str
     right: str
     where: str
@@ -106,7 +106,7 @@ def table_unit(vector: Vector) -> tuple[str, float]:
     return unit, float(f"{math.exp(float(vector[-1])):.14g}")
 
 
-def _word(kind: str, scale: int, multiplier: float) -> str | None:
+def _named_unit(kind: str, scale: int, multiplier: float) -> str | None:
     """A unit of SBML in one word, where there is one."""
     if kind in _PLAIN and multiplier == 1.0 and scale == 0:
         return DIMENSIONLESS
@@ -147,14 +147,14 @@ def declared_unit(model: Any, identifier: str, where: str) -> Unit:
     in_words = True
     for kind_number, exponent, scale, multiplier in items:
         kind = libsbml.UnitKind_toString(kind_number)
-        word = _word(kind, scale, multiplier)
-        in_words = in_words and word is not None
-        pint_word = {"item": "cell", "avogadro": DIMENSIONLESS}.get(kind, _STEMS.get(kind, kind))
-        unit = parse_unit(DIMENSIONLESS if kind in _PLAIN else pint_word, f"{where}, unit '{identifier}'")
+        name = _named_unit(kind, scale, multiplier)
+        in_words = in_words and name is not None
+        pint_name = {"item": "cell", "avogadro": DIMENSIONLESS}.get(kind, _STEMS.get(kind, kind))
+        unit = parse_unit(DIMENSIONLESS if kind in _PLAIN else pint_name, f"{where}, unit '{identifier}'")
         size = multiplier * 10.0**scale * (6.02214179e23 if kind == "avogadro" else 1.0)
         vector = vector + exponent * np.array([*unit.dimension, math.log(unit.factor * size)])
-        if word and word != DIMENSIONLESS and exponent:
-            text = word if abs(exponent) == 1 else f"{word}**{abs(exponent):g}"
+        if name and name != DIMENSIONLESS and exponent:
+            text = name if abs(exponent) == 1 else f"{name}**{abs(exponent):g}"
             (above if exponent > 0 else below).append(text)
     dimension = tuple(round(float(e), 9) + 0.0 for e in vector[:-1])
     if in_words:
@@ -195,7 +195,7 @@ def solve(equations: list[Equation], unknown: set[str], hint: str) -> dict[str, 
         progress = False
         left_over = []
         for equation in rest:
-            difference = equation.one.known(solved).times(equation.other.known(solved), -1.0)
+            difference = equation.first.substituted(solved).times(equation.second.substituted(solved), -1.0)
             if not difference.unknown:
                 _agree(equation, solved, difference, hint)
                 progress = True
@@ -210,7 +210,7 @@ def solve(equations: list[Equation], unknown: set[str], hint: str) -> dict[str, 
     if rest:
         solved |= _together(rest, solved, sorted(unknown - set(solved)))
         for equation in rest:
-            difference = equation.one.known(solved).times(equation.other.known(solved), -1.0)
+            difference = equation.first.substituted(solved).times(equation.second.substituted(solved), -1.0)
             if not difference.unknown:
                 _agree(equation, solved, difference, hint)
     return solved
@@ -219,8 +219,8 @@ def solve(equations: list[Equation], unknown: set[str], hint: str) -> dict[str, 
 def _agree(equation: Equation, solved: Mapping[str, Vector], difference: Form, hint: str) -> None:
     if np.all(np.abs(difference.vector) < _TOLERANCE):
         return
-    one, other = equation.one.known(solved), equation.other.known(solved)
-    shown = [words(f.vector) if not f.unknown else f"{words(f.vector)} times what cancels" for f in (one, other)]
+    first, second = equation.first.substituted(solved), equation.second.substituted(solved)
+    shown = [words(f.vector) if not f.unknown else f"{words(f.vector)} times what cancels" for f in (first, second)]
     raise ModelError(
         f"units do not match: {equation.left} is in {shown[0]}, {equation.right} in {shown[1]}",
         where=equation.where,
@@ -233,7 +233,7 @@ def _together(equations: list[Equation], solved: Mapping[str, Vector], unknown: 
     matrix = np.zeros((len(equations), len(unknown)))
     right = np.zeros((len(equations), len(BASE) + 1))
     for row, equation in enumerate(equations):
-        difference = equation.one.known(solved).times(equation.other.known(solved), -1.0)
+        difference = equation.first.substituted(solved).times(equation.second.substituted(solved), -1.0)
         right[row] = -difference.vector
         for name, power in difference.unknown.items():
             matrix[row, unknown.index(name)] = power

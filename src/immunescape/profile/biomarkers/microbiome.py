@@ -39,7 +39,7 @@ _NAMED = re.compile(r"^([A-Z][a-z]+_[a-z]{3,}.*?)_SGB\d+(_group)?$")
 
 
 @dataclass(frozen=True)
-class Sample:
+class MicrobiomeSample:
     """Species and their shares in one sample; `unnamed`: Akkermansia whose species the table does not tell.
 
     `elsewhere` says why the sample is not of the gut; '' where it is.
@@ -78,7 +78,7 @@ def species_name(taxon: str) -> str:
     return named.group(1) if named else last
 
 
-def _samples(study: Study) -> dict[str, Sample]:
+def _samples(study: Study) -> dict[str, MicrobiomeSample]:
     frame = study.microbiome
     species = frame[frame["rank"].isna() | (frame["rank"] == "species")]
     rows: dict[str, dict[tuple[str, float], dict[str, float]]] = {}
@@ -97,7 +97,7 @@ def _samples(study: Study) -> dict[str, Sample]:
         name = species_name(taxon)
         shares[name] = shares.get(name, 0.0) + float(abundance)
     genus = _genus(study)
-    sample_of: dict[str, Sample] = {}
+    sample_of: dict[str, MicrobiomeSample] = {}
     for patient, samples in rows.items():
         elsewhere = {k: _elsewhere(sites[patient, *k], shares) for k, shares in samples.items()}
         samples = {k: v for k, v in samples.items() if not elsewhere[k]} or samples
@@ -111,7 +111,9 @@ def _samples(study: Study) -> dict[str, Sample]:
             named = sum(v for n, v in shares.items() if n.startswith("Akkermansia"))
             unnamed = max(genus.get((patient, *best), 0.0) - named, 0.0)
             unnamed = unnamed if unnamed > 1e-6 * total + 1e-9 else 0.0
-            sample_of[patient] = Sample(best[0], None if best[1] == 1e9 else best[1], normal, total, unnamed, why)
+            sample_of[patient] = MicrobiomeSample(
+                best[0], None if best[1] == 1e9 else best[1], normal, total, unnamed, why
+            )
     return sample_of
 
 
@@ -138,7 +140,7 @@ def _genus(study: Study) -> dict[tuple[str, str, float], float]:
     return abundance_of
 
 
-def _unclear(s: Sample) -> str:
+def _unclear(s: MicrobiomeSample) -> str:
     """Say why the level of A. muciniphila is not known; '' where it is."""
     if s.elsewhere:
         return s.elsewhere
@@ -149,7 +151,7 @@ def _unclear(s: Sample) -> str:
     return ""
 
 
-def _few(s: Sample) -> str:
+def _few(s: MicrobiomeSample) -> str:
     """Say that it is not stool, or that too few of the scored species were found; '' where there are enough."""
     if s.elsewhere:
         return s.elsewhere
@@ -161,11 +163,11 @@ def _few(s: Sample) -> str:
     )
 
 
-def _all(study: Study) -> dict[str, Sample]:
+def _all(study: Study) -> dict[str, MicrobiomeSample]:
     return shared(study, "stool_samples", _samples)
 
 
-def _fields(study: Study, sample: Sample, method: str, citation: tuple[str, ...]) -> dict[str, object]:
+def _fields(study: Study, sample: MicrobiomeSample, method: str, citation: tuple[str, ...]) -> dict[str, object]:
     source = study.sources.get("microbiome", ())
     return {
         "method": method,
@@ -203,7 +205,7 @@ def _diversity(name: str, what: str) -> Callable[[Study], Mapping[str, Measureme
     return function
 
 
-def _akkermansia_share(s: Sample) -> float:
+def _akkermansia_share(s: MicrobiomeSample) -> float:
     return s.shares.get("Akkermansia_muciniphila", 0.0)
 
 
@@ -269,7 +271,7 @@ def toposcore_class(score: float, akkermansia: str) -> str:
     return "SIG2+" if akkermansia == "low" else "SIG1+"
 
 
-def _scored(s: Sample) -> tuple[float, str]:
+def _scored(s: MicrobiomeSample) -> tuple[float, str]:
     """Return the score and how many species of each group were found."""
     groups = topo_groups()
     present = {g: [n for n in names if s.shares.get(n, 0.0) > 0] for g, names in groups.items()}

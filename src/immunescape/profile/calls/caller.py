@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from immunescape.errors import unknown_word
 from immunescape.knowledge.mechanism_rules import Condition, Rule, RuleSet, load_rules, measurements
 from immunescape.knowledge.profile_records import Call, CallState, Evidence, Measurement, Support
-from immunescape.profile.calls.logic import Columns, condition_truth, evaluate
+from immunescape.profile.calls.logic import MeasurementColumns, condition_truth, evaluate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,7 +97,7 @@ class CallTable:
 
     patients: tuple[str, ...]
     rules: RuleSet
-    columns: Columns
+    columns: MeasurementColumns
     codes: NDArray[np.int8]
     coverage: NDArray[np.float64]
     _plans: dict[str, tuple[_Step, ...]] = field(default_factory=dict, repr=False, compare=False)
@@ -199,7 +199,7 @@ class _Step:
     divisors: Mapping[str, Measurement]
 
 
-def _steps(rule: Rule, columns: Columns) -> Iterator[_Step]:
+def _steps(rule: Rule, columns: MeasurementColumns) -> Iterator[_Step]:
     for name, tree in rule.trees.items():
         state: Support = "present" if name in ("present", "absent_contradicted_by") else "absent"
         for condition, sign in _signed(tree):
@@ -273,7 +273,7 @@ def call_mechanisms(
         States as a table, and a :class:`~immunescape.knowledge.profile_records.Call` for each on demand.
     """
     rules = load_rules() if rules is None else rules
-    columns = Columns(biomarkers, patients)
+    columns = MeasurementColumns(biomarkers, patients)
     n = len(patients)
     codes = np.full((n, len(rules.mechanisms)), _UNKNOWN, dtype=np.int8)
     coverage = np.full((n, len(rules.mechanisms)), np.nan)
@@ -291,5 +291,5 @@ def call_mechanisms(
     return CallTable(patients=tuple(patients), rules=rules, columns=columns, codes=codes, coverage=coverage)
 
 
-def _assessable(columns: Columns, name: str) -> NDArray[np.bool_]:
+def _assessable(columns: MeasurementColumns, name: str) -> NDArray[np.bool_]:
     return np.fromiter((u is not None for u in columns[name].unit), dtype=bool, count=len(columns.patients))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from immunescape.knowledge.mechanism_rules import Condition
 from immunescape.knowledge.profile_records import Measurement
 
-__all__ = ["Columns", "condition_truth", "evaluate"]
+__all__ = ["MeasurementColumns", "condition_truth", "evaluate"]
 
 Truth = NDArray[np.int8]
 _NUMERIC = ("at_least", "above", "at_most", "below")
@@ -36,7 +36,7 @@ class Column:
     unit: NDArray[np.object_]
 
 
-class Columns:
+class MeasurementColumns:
     """Measurements of many patients as arrays, made when a rule first asks for them."""
 
     def __init__(self, measurements: Mapping[str, Mapping[str, Measurement]], patients: Sequence[str]) -> None:
@@ -87,7 +87,7 @@ def _compare(test: str, x: NDArray[np.float64], threshold: float) -> NDArray[np.
         return x <= threshold if test == "at_most" else x < threshold
 
 
-def _number(condition: Condition, test: str, columns: Columns) -> Truth:
+def _number(condition: Condition, test: str, columns: MeasurementColumns) -> Truth:
     column = columns[condition.measurement]
     low, value, high = column.low, column.value, column.high
     comparable = ~np.isnan(low)
@@ -109,7 +109,7 @@ def _number(condition: Condition, test: str, columns: Columns) -> Truth:
     return np.where(comparable, result, 0).astype(np.int8)
 
 
-def condition_truth(condition: Condition, columns: Columns, minimum_coverage: float = 0.0) -> Truth:
+def condition_truth(condition: Condition, columns: MeasurementColumns, minimum_coverage: float = 0.0) -> Truth:
     """Truth of one condition in every patient.
 
     Parameters
@@ -146,7 +146,7 @@ def condition_truth(condition: Condition, columns: Columns, minimum_coverage: fl
     return np.where(thin, 0, result).astype(np.int8)
 
 
-def evaluate(node: Any, columns: Columns, minimum_coverage: float = 0.0) -> Truth:
+def evaluate(node: Any, columns: MeasurementColumns, minimum_coverage: float = 0.0) -> Truth:
     """Truth of a tree of conditions in every patient; a tree that is None is unknown everywhere."""
     if node is None:
         return np.zeros(len(columns.patients), dtype=np.int8)

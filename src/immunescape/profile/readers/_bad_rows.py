@@ -18,7 +18,7 @@ from immunescape.errors import InputError
 from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._base import Partial
 from immunescape.profile.readers._finish import LENGTHS, chromosome_name, longest
-from immunescape.profile.readers._text import Table, read_table, read_text
+from immunescape.profile.readers._text import TextTable, read_table, read_text
 
 __all__ = ["CHROMOSOMES", "read_but_bad_rows"]
 
@@ -38,7 +38,7 @@ def _blanked(path: Path, text: list[str], lines: set[int], folder: str) -> Path:
     return target
 
 
-def _outside(table: Table, build: str) -> list[int]:
+def _outside(table: TextTable, build: str) -> list[int]:
     """Return the lines whose position lies outside their chromosome."""
     chrom = table.text("Chromosome", "chrom", "chr").map(chromosome_name)
     limits = chrom.map(longest(build))
@@ -50,7 +50,7 @@ def _outside(table: Table, build: str) -> list[int]:
     return [int(i) for i in table.frame.index[bad]]
 
 
-def _genes_of(table: Table, lines: set[int]) -> frozenset[tuple[str, str]]:
+def _genes_of(table: TextTable, lines: set[int]) -> frozenset[tuple[str, str]]:
     """Return (sample, symbol of the gene) of lines that were left out."""
     rows = table.frame.loc[[i for i in table.frame.index if i in lines]]
     sample, gene = table.find("Tumor_Sample_Barcode", "Sample_Id", "sample"), table.find("Hugo_Symbol", "gene")
@@ -60,7 +60,7 @@ def _genes_of(table: Table, lines: set[int]) -> frozenset[tuple[str, str]]:
     return frozenset((str(s), str(g)) for s, g in pairs if isinstance(s, str) and g is not None)
 
 
-def _open_copies(table: Table, lines: set[int], out: Partial) -> None:
+def _open_copies(table: TextTable, lines: set[int], out: Partial) -> None:
     """Mark the genes of rows of copy number that were left out: in the row's sample, or in all of a wide table."""
     column, sample = table.find("Hugo_Symbol", "gene"), table.find("Sample_Id", "sample")
     rows = table.frame.loc[[i for i in table.frame.index if i in lines]]

@@ -12,7 +12,7 @@ from immunescape.errors import InputError, unknown_word
 from immunescape.profile.readers._base import Partial
 from immunescape.profile.readers._column_names import find_column
 from immunescape.profile.readers._finish import event_value, finish, recist_category
-from immunescape.profile.readers._text import Table
+from immunescape.profile.readers._text import TextTable
 from immunescape.profile.readers._units import canonical_analyte, canonical_unit, lab_units
 from immunescape.profile.readers.hla import allele_name
 from immunescape.profile.study import COLUMNS
@@ -68,7 +68,7 @@ def _plain(name: str) -> str:
     return "".join(c for c in str(name).casefold() if c.isalnum())
 
 
-def strip_unknown(table: Table) -> Table:
+def strip_unknown(table: TextTable) -> TextTable:
     """Make words for "not known" missing."""
     for column in table.frame.columns:
         cells = table.frame[column]
@@ -101,7 +101,7 @@ def _numbers(values: pd.Series, column: str, out: Partial, file: str) -> pd.Seri
 
 
 def clinical_tables(
-    table: Table, patient: str, sample: str | None, units: DeclaredUnits, out: Partial
+    table: TextTable, patient: str, sample: str | None, units: DeclaredUnits, out: Partial
 ) -> tuple[dict[str, pd.Series], dict[str, pd.Series], set[str]]:
     """Read what a clinical table holds, whether it lists patients or samples.
 
@@ -166,7 +166,7 @@ def _events(values: pd.Series, column: str, out: Partial, file: str) -> pd.Serie
     return read
 
 
-def prior_lines(table: Table, used: set[str], out: Partial) -> pd.Series | None:
+def prior_lines(table: TextTable, used: set[str], out: Partial) -> pd.Series | None:
     """Return the number of earlier lines of therapy, where a column gives them or the present line."""
     prior = table.find("PRIOR_LINES", "NUMBER_OF_PRIOR_LINES", "PRIOR_LINES_OF_THERAPY")
     if prior is not None:
@@ -218,7 +218,7 @@ def _months(
     return numbers
 
 
-def _pdl1(table: Table, patient: str, sample: str | None, units: DeclaredUnits, out: Partial) -> set[str]:
+def _pdl1(table: TextTable, patient: str, sample: str | None, units: DeclaredUnits, out: Partial) -> set[str]:
     """Read PD-L1 columns: one for each score; a name that holds no score is read as tumour proportion score."""
     assay = find_column(table, "pdl1", "assay")
     used: set[str] = set()
@@ -270,7 +270,7 @@ def _pdl1(table: Table, patient: str, sample: str | None, units: DeclaredUnits, 
 _SPLIT = re.compile(r"[,;/|\s]+")
 
 
-def _hla(table: Table, patient: str, out: Partial) -> set[str]:
+def _hla(table: TextTable, patient: str, out: Partial) -> set[str]:
     """Read HLA types: a column for each allele or locus, or several alleles in one cell."""
     alleles: list[tuple[object, str, int]] = []
     used: set[str] = set()
@@ -278,7 +278,7 @@ def _hla(table: Table, patient: str, out: Partial) -> set[str]:
     for column in table.frame.columns:
         plain = re.sub(r"[^A-Z0-9]+", "_", str(column).upper()).strip("_")
         locus = re.fullmatch(r"HLA_?(?:CLASS_I_)?([ABC])(?:_(?:ALLELES?|TYPE))?_?([12])?", plain)
-        every = find_column(Table(table.frame[[column]], table.file), "hla", "all") if locus is None else None
+        every = find_column(TextTable(table.frame[[column]], table.file), "hla", "all") if locus is None else None
         if locus is None and every is None:
             continue
         before = len(alleles)
@@ -325,7 +325,7 @@ def _blood_column(column: str) -> tuple[str, str] | None:
     return None
 
 
-def _blood(table: Table, patient: str, taken: set[str], units: DeclaredUnits, out: Partial) -> set[str]:
+def _blood(table: TextTable, patient: str, taken: set[str], units: DeclaredUnits, out: Partial) -> set[str]:
     """Read blood values that stand in columns of their own; their day is not known."""
     used: set[str] = set()
     frames = []

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from immunescape.knowledge.tables import read_rows
-from immunescape.profile.readers._text import Table
+from immunescape.profile.readers._text import TextTable
 
 __all__ = ["Named", "UsualName", "aliases_of", "find_column", "usual_names"]
 
@@ -74,7 +74,7 @@ def aliases_of(kinds: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return names
 
 
-def find_column(table: Table, kind: str, column: str) -> Named | None:
+def find_column(table: TextTable, kind: str, column: str) -> Named | None:
     """Return the column of a file that usually means a column of the study, or None.
 
     Names come before patterns, and names that state a unit before those that leave it open, whatever their order in

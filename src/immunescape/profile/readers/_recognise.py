@@ -9,14 +9,14 @@ from pathlib import Path
 
 from immunescape.knowledge.tables import read_rows
 
-__all__ = ["Signature", "recognise", "signatures"]
+__all__ = ["FileSignature", "recognise", "signatures"]
 
 _ENOUGH = 200_000
 """Bytes from the start of a file in which its header stands."""
 
 
 @dataclass(frozen=True)
-class Signature:
+class FileSignature:
     """Columns that tell the files of a tool.
 
     Attributes
@@ -39,10 +39,10 @@ class Signature:
 
 
 @lru_cache(maxsize=1)
-def signatures() -> tuple[Signature, ...]:
+def signatures() -> tuple[FileSignature, ...]:
     """Return every signature, those with more columns first."""
     rows = [
-        Signature(
+        FileSignature(
             row["tool"],
             frozenset(row.split("columns", "|")),
             frozenset(row.split("without", "|")),
@@ -64,7 +64,7 @@ def _start(path: Path) -> str:
         return ""
 
 
-def recognise(path: Path) -> Signature | None:
+def recognise(path: Path) -> FileSignature | None:
     """Return what a file looks like, by its first line that is not a comment; None where nothing matches."""
     for line in _start(path).splitlines():
         if not line.strip() or (line.startswith("#") and not line.startswith("#CHROM")):

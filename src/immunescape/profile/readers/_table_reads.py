@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from immunescape.profile.readers._text import Table
+from immunescape.profile.readers._text import TextTable
 from immunescape.profile.readers.maf import mark_germline, vaf_of_reads
 
 __all__ = ["READS", "with_reads"]
@@ -25,7 +25,7 @@ READS: Mapping[str, tuple[str, ...]] = {
 
 
 def with_reads(
-    table: Table, rows: pd.DataFrame, columns: Mapping[str, Any], problems: list[str]
+    table: TextTable, rows: pd.DataFrame, columns: Mapping[str, Any], problems: list[str]
 ) -> tuple[pd.DataFrame, pd.Series, bool, set[str]]:
     """Use the columns of reads that stand beside mutations, by the rules that hold for a MAF.
 

@@ -20,7 +20,7 @@ from immunescape.errors import InputError, nearest
 from immunescape.profile.file_limits import limit, refuse_large
 from immunescape.profile.readers._column_map import current_map
 
-__all__ = ["MISSING", "Table", "number_block", "number_column", "read_table", "read_text", "table_from_text"]
+__all__ = ["MISSING", "TextTable", "number_block", "number_column", "read_table", "read_text", "table_from_text"]
 
 MISSING = frozenset(
     {"", "na", "n/a", "nan", ".", "null", "none", "#n/a", "[not available]", "[not applicable]", "[unknown]", "<na>"}
@@ -97,7 +97,7 @@ def _unpacked(raw: bytes, path: Path) -> bytes:
 
 
 @dataclass
-class Table:
+class TextTable:
     """A text table: all cells are text or None; the index is the line number in the file.
 
     Attributes
@@ -215,7 +215,7 @@ def _separator(header: str, name: str) -> str:
 
 def table_from_text(
     text: str, file: str, *, comment: str = "#", separator: str | None = None, header: Sequence[str] | None = None
-) -> Table:
+) -> TextTable:
     """Read a table from text.
 
     Parameters
@@ -298,7 +298,7 @@ def table_from_text(
     if len(frame.columns):
         frame = frame.loc[frame.notna().any(axis=1)]
     named = current_map()
-    return Table(frame if named is None else named.opened(frame), file, tuple(comments))
+    return TextTable(frame if named is None else named.opened(frame), file, tuple(comments))
 
 
 def _cut_off(body: str, sep: str, quoting: Any, columns: int, file: str, skipped: int) -> None:
@@ -343,7 +343,7 @@ def number_block(frame: pd.DataFrame, columns: Sequence[str], file: str) -> np.n
     return flat.reshape(cells.shape)
 
 
-def read_table(path: Path, *, comment: str = "#", separator: str | None = None) -> Table:
+def read_table(path: Path, *, comment: str = "#", separator: str | None = None) -> TextTable:
     """Read a delimited text file as a table of text; see :func:`table_from_text`."""
     return table_from_text(read_text(path), path.name, comment=comment, separator=separator)
 

@@ -20,7 +20,7 @@ from immunescape.profile.readers._clinical import (
     strip_unknown,
 )
 from immunescape.profile.readers._finish import finish
-from immunescape.profile.readers._text import Table, read_table
+from immunescape.profile.readers._text import TextTable, read_table
 
 __all__ = ["read_clinical_patient", "read_clinical_sample", "read_discrete_long", "read_structural", "read_timeline"]
 
@@ -33,7 +33,7 @@ def _units(options: Mapping[str, Any]) -> tuple[DeclaredUnits, bool]:
     return (given, False) if isinstance(given, DeclaredUnits) else (DeclaredUnits(given), True)
 
 
-def _kept_columns(table: Table, used: set[str]) -> tuple[dict[str, pd.Series], str]:
+def _kept_columns(table: TextTable, used: set[str]) -> tuple[dict[str, pd.Series], str]:
     """Return the columns that no value was taken from, and the sentence that lists them."""
     rest = [str(c) for c in table.frame.columns if c not in used]
     listed = f"columns not used (kept as they are): {', '.join(rest)}" if rest else ""

@@ -13,7 +13,7 @@ from immunescape.errors import InputError, unknown_word
 from immunescape.profile.genes import to_symbols
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import LENGTHS, canonical_build, finish
-from immunescape.profile.readers._text import Table, number_block, number_column, read_table
+from immunescape.profile.readers._text import TextTable, number_block, number_column, read_table
 from immunescape.profile.study import COLUMNS
 
 __all__ = ["read_allele_specific", "read_discrete", "read_purity", "read_seg"]
@@ -112,7 +112,7 @@ _NAMES = {
 class _Columns:
     """The columns of a copy-number file under the names of the study: named in the manifest, else by their tool."""
 
-    def __init__(self, table: Table, options: Mapping[str, Any]) -> None:
+    def __init__(self, table: TextTable, options: Mapping[str, Any]) -> None:
         self.table, self.options = table, options
         self.named = {str(k): str(v) for k, v in dict(options.get("columns") or {}).items()}
         for name in self.named:

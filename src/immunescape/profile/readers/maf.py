@@ -21,7 +21,7 @@ from immunescape.profile.readers._somatic import (
     is_population_column,
     population_verdict,
 )
-from immunescape.profile.readers._text import Table, read_table, rows_of
+from immunescape.profile.readers._text import TextTable, read_table, rows_of
 
 __all__ = ["CLASSES", "builds_of", "mark_germline", "read_maf", "vaf_of_reads"]
 
@@ -31,7 +31,7 @@ _COMMON_FILTER = re.compile(r"common_variant|common_in_exac|(^|[;,])germline", r
 """FILTER words of vcf2maf, GDC and Mutect2 for variants of the germline."""
 
 
-def builds_of(table: Table, declared: str) -> str:
+def builds_of(table: TextTable, declared: str) -> str:
     """Return the one genome build of a MAF; two builds, or another than declared, are an error."""
     column = table.find("NCBI_Build")
     builds = [w for w in table.frame[column].dropna().unique()] if column else []
@@ -54,7 +54,7 @@ def builds_of(table: Table, declared: str) -> str:
     return build or declared
 
 
-def vaf_of_reads(table: Table) -> tuple[pd.Series, str | None]:
+def vaf_of_reads(table: TextTable) -> tuple[pd.Series, str | None]:
     """Return the allele frequency of each row, from reads where they are given, and its unit where that is sure.
 
     Raises
@@ -89,7 +89,7 @@ def vaf_of_reads(table: Table) -> tuple[pd.Series, str | None]:
     return table.number(given), None
 
 
-def _filtered(table: Table) -> pd.Series:
+def _filtered(table: TextTable) -> pd.Series:
     """Return the rows that FILTER marks, other than by a frequency in a population."""
     marks = table.text("FILTER").map(lambda f: f.casefold() if isinstance(f, str) else "pass")
     return ~marks.isin(("pass", ".", "common_variant", "common_in_exac"))
@@ -121,7 +121,7 @@ def _name_samples(rows: pd.DataFrame, patient: str, file: str, problems: list[st
         )
 
 
-def _require_single_normal(table: Table, rows: pd.DataFrame) -> None:
+def _require_single_normal(table: TextTable, rows: pd.DataFrame) -> None:
     """Refuse a default barcode that stands for the tumours of several normals, unless the manifest names the patient.
 
     Raises
@@ -140,7 +140,7 @@ def _require_single_normal(table: Table, rows: pd.DataFrame) -> None:
         )
 
 
-def _population_frequencies(table: Table) -> pd.Series:
+def _population_frequencies(table: TextTable) -> pd.Series:
     """Return the largest frequency in any population that the columns of each row give, NaN without one."""
     names = [str(c) for c in table.frame.columns if is_population_column(str(c))]
     if (everybody := table.find("AF")) is not None and table.find("AFR_AF", "EUR_AF"):
@@ -155,7 +155,9 @@ def _population_frequencies(table: Table) -> pd.Series:
     return best
 
 
-def mark_germline(table: Table, rows: pd.DataFrame, drop: pd.Series, problems: list[str]) -> tuple[Tally, pd.Series]:
+def mark_germline(
+    table: TextTable, rows: pd.DataFrame, drop: pd.Series, problems: list[str]
+) -> tuple[Tally, pd.Series]:
     """Mark germline variants in `rows`; return what was decided and which rows are left out."""
     alt = table.number("t_alt_count")
     reads = alt + table.number("t_ref_count")
@@ -252,7 +254,7 @@ _SAME_VARIANT = ["sample", "gene", "chrom", "start", "ref", "alt", "protein_chan
 """Columns in which two rows of one variant agree."""
 
 
-def _study_rows(table: Table, columns: Mapping[str, str], vaf: pd.Series, status: pd.Series) -> pd.DataFrame:
+def _study_rows(table: TextTable, columns: Mapping[str, str], vaf: pd.Series, status: pd.Series) -> pd.DataFrame:
     """Return the rows with the study's columns, and with those of the file that later steps read."""
     frame = table.frame
     ref = table.text("Reference_Allele")
@@ -287,7 +289,7 @@ def _study_rows(table: Table, columns: Mapping[str, str], vaf: pd.Series, status
 
 
 def _refused_by_caller(
-    table: Table, rows: pd.DataFrame, drop: pd.Series, *, pass_only: bool, problems: list[str]
+    table: TextTable, rows: pd.DataFrame, drop: pd.Series, *, pass_only: bool, problems: list[str]
 ) -> pd.Series:
     """Return the rows that their FILTER leaves out, none unless asked for; and say how many there are."""
     filtered = _filtered(table)

@@ -11,14 +11,14 @@ import pandas as pd
 from immunescape.errors import InputError
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import finish
-from immunescape.profile.readers._text import Table, read_table
+from immunescape.profile.readers._text import TextTable, read_table
 from immunescape.profile.readers.hla import allele_name
 from immunescape.profile.receptor_loci import is_class_two
 
 __all__ = ["read_pvacseq"]
 
 
-def _variants(table: Table) -> pd.Series:
+def _variants(table: TextTable) -> pd.Series:
     """Return what tells variants apart: place and alleles as the aggregated table writes them, else None."""
     named = table.text("ID")
     columns = [table.text(c) for c in ("Chromosome", "Start", "Stop", "Reference", "Variant")]

@@ -20,7 +20,7 @@ from immunescape.profile.file_limits import limit
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._expression import finish_expression
 from immunescape.profile.readers._finish import finish
-from immunescape.profile.readers._text import Table, number_column, read_table, read_text, table_from_text
+from immunescape.profile.readers._text import TextTable, number_column, read_table, read_text, table_from_text
 
 __all__ = ["OPTIONS", "read_quantification", "tool_of"]
 
@@ -237,7 +237,7 @@ def _owner(out: Partial, sample: str, options: Mapping[str, Any], file: str) -> 
         out.tables["samples"] = finish("samples", rows, file, out.problems)
 
 
-def _feature_counts(table: Table, options: Mapping[str, Any], path: Path, out: Partial) -> Partial:
+def _feature_counts(table: TextTable, options: Mapping[str, Any], path: Path, out: Partial) -> Partial:
     if str(options.get("unit") or "counts") != "counts":
         raise InputError("featureCounts gives counts", where=path.name, hint="Set unit: counts.")
     skip = {"Geneid", *_ANNOTATION, "gene_name", "gene_biotype", "gene_type"}

@@ -14,7 +14,7 @@ from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._column_names import find_column, usual_names
 from immunescape.profile.readers._finish import canonical_build, finish
 from immunescape.profile.readers._table_reads import READS, with_reads
-from immunescape.profile.readers._text import Table, read_table
+from immunescape.profile.readers._text import TextTable, read_table
 from immunescape.profile.readers._units import lab_units
 from immunescape.profile.study import COLUMNS
 
@@ -57,7 +57,7 @@ _BY_NAME = frozenset(REQUIRED)
 `status` mean too many things there, so that a mapping is suggested instead."""
 
 
-def _need_meaning(kind: str, table: Table, out: pd.DataFrame) -> None:
+def _need_meaning(kind: str, table: TextTable, out: pd.DataFrame) -> None:
     """Refuse a table that lacks what its rows are about: read without it, everybody would look unaltered."""
     if not len(out):
         return
@@ -104,7 +104,7 @@ def _suggestions(kind: str, out: pd.DataFrame, unused: list[str]) -> list[str]:
     return list(dict.fromkeys(labs))
 
 
-def _mapped(kind: str, table: Table, options: Mapping[str, Any]) -> tuple[pd.DataFrame, list[str]]:
+def _mapped(kind: str, table: TextTable, options: Mapping[str, Any]) -> tuple[pd.DataFrame, list[str]]:
     frame = table.frame
     mapping = dict(options.get("columns") or {})
     for name in mapping:
@@ -134,7 +134,7 @@ def _mapped(kind: str, table: Table, options: Mapping[str, Any]) -> tuple[pd.Dat
     return out, [str(c) for c in frame.columns if c not in used]
 
 
-def _melted(table: Table, options: Mapping[str, Any]) -> pd.DataFrame:
+def _melted(table: TextTable, options: Mapping[str, Any]) -> pd.DataFrame:
     """Turn a wide table of laboratory values (one column for each analyte) into rows."""
     rest = {k: v for k, v in options.items() if k != "keep"}
     base, _ = _mapped("labs", table, rest)
@@ -149,7 +149,7 @@ def _melted(table: Table, options: Mapping[str, Any]) -> pd.DataFrame:
     return pd.concat(frames) if frames else base.assign(analyte=None, value=None, unit=None)
 
 
-def _chosen(table: Table, options: Mapping[str, Any]) -> Table:
+def _chosen(table: TextTable, options: Mapping[str, Any]) -> TextTable:
     for column, value in dict(options.get("where") or {}).items():
         name = table.need(str(column))
         chosen = {str(v) for v in value} if isinstance(value, list) else {str(value)}
@@ -220,7 +220,7 @@ def read_rows(kind: str, path: Path, options: Mapping[str, Any], name: str | Non
     return study
 
 
-def _rows_with_study_columns(kind: str, table: Table, options: Mapping[str, Any]) -> tuple[pd.DataFrame, list[str]]:
+def _rows_with_study_columns(kind: str, table: TextTable, options: Mapping[str, Any]) -> tuple[pd.DataFrame, list[str]]:
     """Return rows with the names of the study's columns, and the columns of the file that nothing uses."""
     if not options.get("analytes"):
         return _mapped(kind, table, options)
@@ -245,7 +245,7 @@ def _with_constants_and_translations(
     return rows
 
 
-def _need_owner(kind: str, table: Table, rows: pd.DataFrame) -> None:
+def _need_owner(kind: str, table: TextTable, rows: pd.DataFrame) -> None:
     """Refuse a table whose rows belong to nobody."""
     key = "sample" if kind == "samples" else "patient"
     if key in rows.columns or "sample" in rows.columns:

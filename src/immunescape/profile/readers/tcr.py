@@ -11,13 +11,13 @@ import pandas as pd
 from immunescape.errors import InputError, unknown_word
 from immunescape.profile.readers._base import Partial, reader
 from immunescape.profile.readers._finish import finish
-from immunescape.profile.readers._text import Table, read_table, rows_of
+from immunescape.profile.readers._text import TextTable, read_table, rows_of
 from immunescape.profile.receptor_loci import T_CELL_LOCI, receptor_locus
 
 __all__ = ["read_airr"]
 
 
-def _loci(table: Table, declared: str) -> pd.Series:
+def _loci(table: TextTable, declared: str) -> pd.Series:
     if declared:
         if declared.upper() not in T_CELL_LOCI:
             raise unknown_word("locus", declared, T_CELL_LOCI, where=table.file)

@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 
 from immunescape.errors import InputError
 
-__all__ = ["Fitted", "Gaps", "benefit_labels", "fit_inputs", "fit_logistic"]
+__all__ = ["FittedEndpoint", "Gaps", "benefit_labels", "fit_inputs", "fit_logistic"]
 
 Array = NDArray[np.float64]
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(11)
@@ -101,7 +101,7 @@ def fit_inputs(
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
+class FittedEndpoint:
     """A fitted endpoint: (k + 1,) coefficients, variance between cohorts, intercepts of the cohorts, log posterior."""
 
     coefficients: Array
@@ -121,8 +121,8 @@ def fit_logistic(
     prior_mean: Array,
     prior_sd: Array,
     between: float | None = None,
-    start: Fitted | None = None,
-) -> Fitted:
+    start: FittedEndpoint | None = None,
+) -> FittedEndpoint:
     """Logistic model of an outcome, integrated over inputs that were not measured; intercepts of cohorts are random.
 
     Parameters
@@ -184,7 +184,7 @@ def fit_logistic(
             if abs(fresh - tau2) < 1e-4:
                 break
             tau2 = fresh
-    return Fitted(
+    return FittedEndpoint(
         np.r_[theta[c], theta[c + 1 :]],
         tau2,
         dict(zip(names.tolist(), theta[:c].tolist(), strict=True)),

@@ -1,9 +1,14 @@
 """Expression: signatures, cell scores and single genes, scored within one sample; percentiles by a frozen reference."""
 
 from immunescape.profile.biomarkers.expression import measuring  # registers the biomarkers
-from immunescape.profile.biomarkers.expression.comparison import Comparison, compare, reference_for, unlike_samples
+from immunescape.profile.biomarkers.expression.comparison import (
+    ReferenceComparison,
+    compare,
+    reference_for,
+    unlike_samples,
+)
 from immunescape.profile.biomarkers.expression.frozen_reference import (
-    Reference,
+    FrozenReference,
     available_references,
     load_reference,
     reference_build,
@@ -16,8 +21,8 @@ from immunescape.profile.biomarkers.expression.signatures import Signature, sign
 
 __all__ = [
     "MINIMUM_GENES",
-    "Comparison",
-    "Reference",
+    "FrozenReference",
+    "ReferenceComparison",
     "Signature",
     "available_references",
     "chosen_samples",

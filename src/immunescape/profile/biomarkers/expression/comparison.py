@@ -14,7 +14,7 @@ import pandas as pd
 
 from immunescape.profile.biomarkers.expression.frozen_reference import (
     SHIPPED,
-    Reference,
+    FrozenReference,
     histology_class,
     load_reference,
     shipped_reference,
@@ -24,7 +24,7 @@ from immunescape.profile.biomarkers.expression.scoring import log2_values
 from immunescape.profile.biomarkers.expression.signatures import signatures
 from immunescape.profile.study import Study
 
-__all__ = ["MINIMUM_SHARED", "Comparison", "Place", "compare", "reference_for", "unlike_samples"]
+__all__ = ["MINIMUM_SHARED", "Place", "ReferenceComparison", "compare", "reference_for", "unlike_samples"]
 
 MINIMUM_SHARED = 0.95
 """Share of a reference's genes that a table must hold (assumed): the rest would shift ranks and totals."""
@@ -51,7 +51,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ReferenceComparison:
     """A study beside a reference.
 
     Attributes
@@ -62,12 +62,12 @@ class Comparison:
     further : the comparison that answers for scores which the reference lacks, or None.
     """
 
-    reference: Reference
+    reference: FrozenReference
     by_default: bool
     scores: pd.DataFrame | None
     places: Mapping[str, Place]
     missing: Mapping[str, tuple[str, ...]]
-    further: Comparison | None = None
+    further: ReferenceComparison | None = None
 
     def percentile(self, feature: str, sample: str, value: float) -> tuple[float | None, str, str]:
         """Return percentile (or None), label of the reference, and a note."""
@@ -101,9 +101,9 @@ def _interval(percentile: float, samples: int) -> tuple[float, float]:
     return 100.0 * low, 100.0 * high
 
 
-def reference_for(study: Study) -> tuple[Reference | None, bool]:
+def reference_for(study: Study) -> tuple[FrozenReference | None, bool]:
     """Return the reference of a study and whether it is the shipped one, taken by default for the study's unit."""
-    if isinstance(study.expression_reference, Reference):
+    if isinstance(study.expression_reference, FrozenReference):
         return study.expression_reference, False
     if not study.expression_unit:
         return None, True
@@ -132,7 +132,9 @@ def _preservation(stated: str) -> str:
     return "frozen" if any(w in text for w in _FROZEN) else ""
 
 
-def _doubts(study: Study, reference: Reference, similarities: pd.Series | None, unit: str) -> dict[str, list[str]]:
+def _doubts(
+    study: Study, reference: FrozenReference, similarities: pd.Series | None, unit: str
+) -> dict[str, list[str]]:
     doubts: dict[str, list[str]] = {str(s): [] for s in study.expression.columns}
     kept = _column_texts(study, "preservation")
     for sample, reasons in doubts.items():
@@ -151,7 +153,7 @@ def _doubts(study: Study, reference: Reference, similarities: pd.Series | None, 
     return doubts
 
 
-def compare(study: Study, scored: bool = True) -> Comparison | None:
+def compare(study: Study, scored: bool = True) -> ReferenceComparison | None:
     """Put a study beside its reference; None where there is none in its unit.
 
     Parameters
@@ -176,7 +178,7 @@ def compare(study: Study, scored: bool = True) -> Comparison | None:
     return replace(first, further=_beside(study, load_reference(SHIPPED / reference.further), by_default, scored))
 
 
-def _beside(study: Study, reference: Reference, by_default: bool, scored: bool) -> Comparison:
+def _beside(study: Study, reference: FrozenReference, by_default: bool, scored: bool) -> ReferenceComparison:
     _, unit = log2_values(study.expression.iloc[:0], study.expression_unit)
     samples = [str(s) for s in study.expression.columns]
     histologies = _column_texts(study, "histology")
@@ -207,10 +209,10 @@ def _beside(study: Study, reference: Reference, by_default: bool, scored: bool) 
         stratum = strata[sample]
         size = reference.strata.get(stratum, reference.samples)
         places[sample] = Place(stratum, size, refused, f"doubtful: {doubt}" if doubt and not refused else "")
-    return Comparison(reference, by_default, scores, places, missing)
+    return ReferenceComparison(reference, by_default, scores, places, missing)
 
 
-def _missing(reference: Reference, have: set[str]) -> dict[str, tuple[str, ...]]:
+def _missing(reference: FrozenReference, have: set[str]) -> dict[str, tuple[str, ...]]:
     """Return feature -> genes over which the reference made the score and which the study lacks."""
     used = {name: s.genes for name, s in signatures().items()}
     preservation_of = {}
@@ -221,6 +223,6 @@ def _missing(reference: Reference, have: set[str]) -> dict[str, tuple[str, ...]]
     return preservation_of
 
 
-def unlike_samples(comparison: Comparison) -> list[str]:
+def unlike_samples(comparison: ReferenceComparison) -> list[str]:
     """Return the samples that get no percentile, or one with a doubt."""
     return [s for s, place in comparison.places.items() if place.why_not or place.doubt]

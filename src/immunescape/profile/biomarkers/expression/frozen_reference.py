@@ -29,7 +29,7 @@ from immunescape.profile.study import Study
 
 __all__ = [
     "SHIPPED",
-    "Reference",
+    "FrozenReference",
     "available_references",
     "histology_class",
     "levels_of",
@@ -68,7 +68,7 @@ def histology_class(stated: object) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reference:
+class FrozenReference:
     """A frozen reference.
 
     Attributes
@@ -181,7 +181,7 @@ def available_references() -> dict[str, Path]:
 
 
 @lru_cache(maxsize=4)
-def shipped_reference(unit: str) -> Reference | None:
+def shipped_reference(unit: str) -> FrozenReference | None:
     """Return the largest reference that ships for a unit (``log2(CPM + 1)``, ``log2(TPM + 1)``), or None."""
     fields = [(json.loads(p.read_text(encoding="utf-8")), p.parent) for p in sorted(SHIPPED.glob("*/reference.json"))]
     fit = [(int(f["samples"]), place) for f, place in fields if f["unit"] == unit]
@@ -321,7 +321,7 @@ def write_reference(
     (folder / "reference.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
-def load_reference(name: str | Path) -> Reference:
+def load_reference(name: str | Path) -> FrozenReference:
     """Load a reference by name or folder, and check that nothing in it was changed.
 
     Raises
@@ -348,7 +348,7 @@ def load_reference(name: str | Path) -> Reference:
         quantiles = quantiles.set_index(["stratum", "feature"])
         places = [folder / "statistics.csv.gz", folder / "statistics.csv"]
         statistics = pd.read_csv(next(p for p in places if p.is_file()), index_col="gene", keep_default_na=False)
-        return Reference(
+        return FrozenReference(
             name=str(fields["name"]),
             version=version,
             study=str(fields["study"]),

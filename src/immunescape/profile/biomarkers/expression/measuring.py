@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from immunescape.knowledge.profile_records import Measurement
-from immunescape.profile.biomarkers.expression.comparison import Comparison, compare
+from immunescape.profile.biomarkers.expression.comparison import ReferenceComparison, compare
 from immunescape.profile.biomarkers.expression.sample_scores import (
     MINIMUM_GENES,
     chosen_samples,
@@ -81,7 +81,9 @@ def _measure(study: Study, name: str) -> Mapping[str, Measurement]:
     return measurements
 
 
-def _percentile(comparison: Comparison | None, name: str, sample: str, value: float) -> tuple[float | None, str, str]:
+def _percentile(
+    comparison: ReferenceComparison | None, name: str, sample: str, value: float
+) -> tuple[float | None, str, str]:
     if comparison is None:
         return None, "", "no reference is loaded, so there is no percentile (immunescape reference build)"
     return comparison.percentile(name, sample, value)
