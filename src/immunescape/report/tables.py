@@ -177,9 +177,9 @@ def safety_table(result: TrialResult) -> Table:
             {
                 "Arm": arm["name"],
                 "Grade 3 or higher (%)": number(arm["grade3_pct"]),
-                "Published": number(pub.grade3_pct if pub else None),
+                "Published grade 3 or higher (%)": number(pub.grade3_pct if pub else None),
                 "Stopped for toxicity (%)": number(arm["discontinued_pct"]),
-                "Published ": number(pub.discontinued_pct if pub else None),
+                "Published stopped (%)": number(pub.discontinued_pct if pub else None),
                 "Deaths from toxicity": arm["toxic_deaths"],
             }
         )

@@ -64,7 +64,10 @@ def trial_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, m
         hint=tags.p("Choose a trial and run it.", class_="isc-hint"),
         head=_head,
         code=_code,
-        tables=lambda result: tables_of({"tables": [t for t in result["tables"] if t["rows"]]}),
+        tables=lambda result: [
+            *tables_of({"tables": [t for t in result["tables"] if t["rows"]]}),
+            tags.p("A dash: not reached or not published.", class_="isc-hint"),
+        ],
     )
 
 
