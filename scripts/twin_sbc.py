@@ -1,4 +1,4 @@
-"""Simulation-based calibration of twins given a course: does the truth lie where its twins say, as often as they say?
+"""Simulation-based calibration of twins given a course: the truth has to lie where its twins say, as often as they say.
 
     python scripts/twin_sbc.py                          # 600 virtual patients, up to 200 of them as the truth
     python scripts/twin_sbc.py --pool 1200 --patients 400 --seed 2 --json sbc.json
@@ -104,7 +104,9 @@ def made_pool(patients: int, seed: int, workers: int = 1) -> Pool:
     table = table.loc[[i for i in table.index if i in set(ongoing.patients["id"])]]
     shared = {name: table[f"p:{name}"].to_numpy(dtype=float) for name in ("k_kill", "k_growth")}
     history = earlier.history[0]
-    last = [min(history[i].changes.items(), default=(0.0, math.nan))[1] if i in history else math.nan for i in table.index]
+    last = [
+        min(history[i].changes.items(), default=(0.0, math.nan))[1] if i in history else math.nan for i in table.index
+    ]
     after = {**shared, "change on the first scan": np.array(last), **next_line(earlier, table, 42.0)}
     now = {**shared, **next_line(ongoing, table, 126.0)}
     return Pool(

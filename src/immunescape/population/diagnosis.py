@@ -24,6 +24,7 @@ MAX_DAYS = 8000.0
 """Days from the seed within which a tumour has to be diagnosed (wang2023)."""
 DIAMETER_QUANTITY = "diameter_T"
 _PIECE = 400.0
+_MAX_STEPS = 20_000  # of a piece; tumours that grow to diagnosis take some hundred
 
 
 def clones_off(model: Model) -> dict[str, float]:
@@ -117,6 +118,7 @@ class Grower:
                 rtol=self.rtol,
                 atol=self._bare.atol(),
                 # A candidate whose tumour cannot be integrated is counted and replaced: minutes of rescue gain nothing.
+                max_steps=_MAX_STEPS,
                 rescue=False,
             )
             result = self._compiled.run(job)

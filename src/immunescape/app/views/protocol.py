@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from htmltools import Tag, tags
 from shiny import Inputs, reactive, ui
@@ -17,7 +17,9 @@ __all__ = ["code_of_file", "count_and_seed", "protocol_page", "protocol_server",
 NO_SEED = "The seed is not a whole number from 0 on."
 
 
-def yaml_input(name: str, noun: str, summary: str, text: str, *, update_on: str = "change") -> Tag:
+def yaml_input(
+    name: str, noun: str, summary: str, text: str, *, update_on: Literal["change", "blur"] = "change"
+) -> Tag:
     """A folded box with the YAML of a trial or design; `update_on` is when the server hears of an edit."""
     area = ui.input_text_area(
         name, f"{noun} as YAML", text, rows=18, spellcheck="false", width="100%", update_on=update_on
