@@ -30,7 +30,7 @@ exclude_patterns = ["_build", "extensions", "scoreboard-notes.md"]
 
 # Notebooks are run by the build; what has not changed is taken from the cache of the last one.
 nb_execution_mode = os.environ.get("IMMUNESCAPE_DOCS_NOTEBOOKS", "cache")
-nb_execution_timeout = 600
+nb_execution_timeout = 3600  # seconds of a cell; a busy machine needs a quarter of an hour for a ranking
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 # widgets would be fetched from the internet
