@@ -1,4 +1,4 @@
-"""Simulation-based calibration of twins given a course: the truth has to lie where its twins say, as often as they say.
+"""Simulation-based calibration of twins given a course: ranks of the truth among its twins must be uniform.
 
     python scripts/twin_sbc.py                          # 600 virtual patients, up to 200 of them as the truth
     python scripts/twin_sbc.py --pool 1200 --patients 400 --seed 2 --json sbc.json
@@ -37,7 +37,6 @@ from immunescape.twins.conditioning import Candidates
 from immunescape.twins.courses import Courses, CourseTask, follow, usual_regimen
 from immunescape.twins.covariates import effective
 from immunescape.twins.earlier_lines import EarlierLines
-from immunescape.twins.early import EarlyCourse, early_course
 from immunescape.twins.likelihood import scan_error, size_fact
 from immunescape.twins.records import LineRecord, PatientRecord, Scan
 from immunescape.twins.twin import event_days, ongoing_log_likelihood
@@ -71,22 +70,13 @@ class Pool:
     table : n patients at diagnosis, all of whom could be followed while their first line goes on.
     earlier : the first line as one that is over, and the next one after it.
     ongoing : the first line as one that goes on.
-    levels : (n, 2) changes on the scans up to day `AT` in the model on all planned doses.
     later : condition -> what is ranked -> (n,) of each patient.
     """
 
     table: pd.DataFrame
     earlier: Courses
     ongoing: Courses
-    levels: FloatArray
     later: Mapping[str, Mapping[str, FloatArray]]
-
-
-def course_facts(sizes: tuple[float, ...]) -> EarlyCourse:
-    """Sizes (mm) on the scans up to day `AT`, after a baseline of 100 mm, as facts."""
-    made = early_course(usual_regimen((FIRST,)), 100.0, tuple(zip(DAYS, sizes, strict=False)), ())
-    assert made is not None
-    return made
 
 
 def made_pool(patients: int, seed: int, workers: int = 1) -> Pool:
@@ -113,7 +103,6 @@ def made_pool(patients: int, seed: int, workers: int = 1) -> Pool:
         table,
         earlier,
         ongoing,
-        course_facts((100.0, 100.0)).levels(table, seed),
         dict(zip(CONDITIONS, (after, after, now), strict=True)),
     )
 
@@ -171,27 +160,22 @@ def earlier_logs(pool: Pool, record: PatientRecord) -> FloatArray:
     return np.asarray(np.sum(list(lines.terms(pool.table).values()), axis=0))
 
 
-def ongoing_record(
-    seen: Mapping[float, float], progression: float, rng: np.random.Generator
-) -> tuple[PatientRecord, tuple[float, ...]] | None:
-    """Files of a patient whose first line goes on at day `AT`, and the sizes; None where it does not."""
+def ongoing_record(seen: Mapping[float, float], progression: float, rng: np.random.Generator) -> PatientRecord | None:
+    """Files of a patient whose first line goes on at day `AT`; None where it does not."""
     error = coefficients("twin_errors")["progression_discrepancy"].value
     days = [d for d in DAYS if d <= AT]
     if progression * math.exp(error * rng.standard_normal()) <= AT or any(d not in seen for d in days):
         return None
-    sizes = tuple(seen_size(seen[d], rng) for d in days)
-    scans = tuple(Scan(d, mm, "") for d, mm in zip(days, sizes, strict=True))
+    scans = tuple(Scan(d, seen_size(seen[d], rng), "") for d in days)
     line = LineRecord((FIRST,), 0.0, math.inf, 100.0, scans, math.inf)
-    return PatientRecord("simulated", AT, (), lines=(line,)), sizes
+    return PatientRecord("simulated", AT, (), lines=(line,))
 
 
-def ongoing_logs(pool: Pool, record: PatientRecord, sizes: tuple[float, ...]) -> FloatArray:
+def ongoing_logs(pool: Pool, record: PatientRecord) -> FloatArray:
     """Ln likelihood (n,) of the course of a patient whose first line goes on, in all virtual patients."""
     line = record.ongoing
     assert line is not None
-    logs = ongoing_log_likelihood(record, line, pool.table.index.to_numpy(), pool.ongoing, False)
-    facts = course_facts(sizes).facts
-    return np.asarray(logs + np.sum([f.log_likelihood(pool.levels[:, k]) for k, f in enumerate(facts)], axis=0))
+    return ongoing_log_likelihood(record, line, pool.table.index.to_numpy(), pool.ongoing)
 
 
 def ranks(pool: Pool, condition: str, patients: int, seed: int) -> tuple[dict[str, list[int]], int, list[float]]:
@@ -216,7 +200,7 @@ def ranks(pool: Pool, condition: str, patients: int, seed: int) -> tuple[dict[st
             break
         if place == 2:
             own = ongoing_record(scans.get(i, {}), progression[i], rng) if death[i] > AT else None
-            logs = None if own is None else ongoing_logs(pool, *own)
+            logs = None if own is None else ongoing_logs(pool, own)
         else:
             there = i in entry.index
             record = earlier_record(pool.earlier.history[0][i], float(entry[i]), rng, place == 0) if there else None

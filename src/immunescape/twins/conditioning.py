@@ -51,6 +51,8 @@ class TwinPopulation:
     surprise : target of a fact -> probability, in the population, of a measurement as far out.
     seed, region : those of the candidates.
     notes : what a reader must know.
+    ahead : (n,) ln of the likelihood of sizes on scans of the present line by which the twins were drawn before their
+        courses were known; to be taken out once the courses count. None where there were none.
     """
 
     patient: str
@@ -64,6 +66,7 @@ class TwinPopulation:
     region: Region = "western"
     notes: tuple[str, ...] = ()
     engine: str = field(default="auto", repr=False)
+    ahead: FloatArray | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -200,7 +203,7 @@ class Candidates:
             # errors of measurements are independent given the truth: ln likelihoods add up
             logs = [f.log_likelihood(known.scaled(grown.table, f)) for f in self._kinds["observable"]] if known else []
             if course is not None:
-                logs += [f.log_likelihood(grown.levels[:, k]) for k, f in enumerate(course.facts)]
+                logs += [f.log_likelihood(grown.levels[:, k]) for k, f in enumerate(course.ahead)]
         log_weight = grown.log_weight + np.sum(logs, axis=0) if logs else grown.log_weight
         self._rounds.append(_Round(grown, proposal, log_weight))
 
@@ -267,7 +270,18 @@ class Candidates:
             seed=self.seed,
             region=self.region,
             engine=self.engine,
+            ahead=self._ahead(chosen),
         )
+
+    def _ahead(self, chosen: NDArray[np.int64]) -> FloatArray | None:
+        """Ln likelihood (n,) of the sizes on scans in some candidates, as they were weighted by it."""
+        course = self._course
+        if course is None:
+            return None
+        levels = np.concatenate([r.grown.levels for r in self._rounds if len(r.grown.table)])[chosen]
+        sizes = [k for k, size in enumerate(course.sizes) if size]
+        logs = [course.ahead[k].log_likelihood(levels[:, k]) for k in sizes]
+        return np.asarray(np.sum(logs, axis=0)) if logs else None
 
 
 def condition(
@@ -408,7 +422,7 @@ def _proposal(
         scaled.append(np.log(np.maximum(x, 1e-300)) if logs else x)
         values.append(np.log(fact.value) if logs else fact.value)
         errors.append(fact.spread)
-    for k, fact in enumerate(course.facts if course is not None else ()):
+    for k, fact in enumerate(course.ahead if course is not None else ()):
         # twins that could not be simulated, or whose tumour vanished, do not bend the fit
         scaled.append(np.clip(np.concatenate([level[:, k] for level in levels]), -4.0, 2.0))
         values.append(fact.value or 0.0)

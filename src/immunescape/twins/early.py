@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["EarlyCourse", "early_course", "early_levels"]
 
 FloatArray = NDArray[np.float64]
+_SIZE = "V_scan_T"
 _FLOOR = 0.05
 """Sum of diameters over its baseline below which no scan tells how small it is."""
+_AHEAD = 2.0
+"""Factor of the error of a size where the model on all planned doses stands for the course of a twin: lesions that
+respond differently, new ones and doses not given part the two, by 0.5 in ln at week 12."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,17 @@ class EarlyCourse:
     facts: tuple[Fact, ...]
     places: tuple[tuple[float, str], ...]
 
+    @property
+    def sizes(self) -> tuple[bool, ...]:
+        """Whether each fact is of the size on a scan."""
+        return tuple(name == _SIZE for _, name in self.places)
+
+    @property
+    def ahead(self) -> tuple[Fact, ...]:
+        """The facts as twins are drawn by them before their courses are known: sizes with a wider error."""
+        pairs = zip(self.facts, self.sizes, strict=True)
+        return tuple(replace(f, spread=_AHEAD * f.spread) if size else f for f, size in pairs)
+
     def levels(self, table: pd.DataFrame, seed: int, *, engine: str = "auto") -> FloatArray:
         """Changes (n, k) of twins, on the scale of the facts; far out where a twin could not be simulated."""
         days = sorted({day for day, _ in self.places} | {0.0})
@@ -47,7 +62,7 @@ class EarlyCourse:
         for k, (day, name) in enumerate(self.places):
             j = names.index(name)
             ratio = values[:, days.index(day), j] / values[:, 0, j]
-            if name == "V_scan_T":  # all lesions as the whole: diameters go with the cube root
+            if name == _SIZE:  # all lesions as the whole: diameters go with the cube root
                 ratio = np.maximum(np.cbrt(ratio), _FLOOR)
             out[:, k] = np.log(np.maximum(ratio, 1e-12))
         return np.nan_to_num(out, nan=50.0)
@@ -88,7 +103,7 @@ def early_course(
             facts.append(
                 Fact(name, "course", value=change, spread=spread, scale="sd", biomarker=name, measured=measured)
             )
-            places.append((day, "V_scan_T"))
+            places.append((day, _SIZE))
     start = next((c for c in ctdna if not c.below), None)
     for sample in ctdna:
         if start is None or sample.day <= start.day:

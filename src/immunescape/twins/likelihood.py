@@ -36,9 +36,7 @@ def scan_error() -> float:
     return math.hypot(_error("scan_discrepancy"), math.sqrt(2.0) * coefficients("lesions")["scan_cv"].value)
 
 
-def line_log_likelihood(
-    record: LineRecord, outcome: LineOutcome, until: float = math.inf, *, sizes: bool = True
-) -> float:
+def line_log_likelihood(record: LineRecord, outcome: LineOutcome, until: float = math.inf) -> float:
     """Log likelihood of a recorded line where the truth is a twin's course on it.
 
     Parameters
@@ -49,10 +47,8 @@ def line_log_likelihood(
         What the twin did.
     until
         Day (of the record) up to which the patient's course is known, where the line goes on.
-    sizes
-        Whether the sizes on scans count; they do not where the twins were drawn given them.
     """
-    total = _scans(record, outcome) if sizes else 0.0
+    total = _scans(record, outcome)
     # progression, or death before a scan showed it
     day = min(outcome.progression_day, outcome.death_day)
     after, by = record.progression_after - record.start, record.progression_day - record.start

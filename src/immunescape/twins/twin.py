@@ -222,7 +222,9 @@ def twins_on(
             ids = population.table.index.to_numpy()
             logs = np.where(np.isin(ids, list(_ids(courses))), 0.0, -math.inf)
             if ongoing is not None:
-                logs = logs + ongoing_log_likelihood(record, ongoing, ids, courses, _earlier(record))
+                logs = logs + ongoing_log_likelihood(record, ongoing, ids, courses)
+                if population.ahead is not None:  # the sizes count once, by the courses
+                    logs = logs - population.ahead
             weights = population.weights * np.exp(logs)
             ess = effective(weights)
             if ongoing is None or ess >= enough:
@@ -365,9 +367,7 @@ def _of_twins(courses: Courses, population: TwinPopulation) -> Courses:
     return replace(courses, patients=patients, scans=scans, history=history, lost=lost)
 
 
-def ongoing_log_likelihood(
-    record: PatientRecord, line: LineRecord, ids: NDArray[Any], courses: Courses, sizes: bool
-) -> FloatArray:
+def ongoing_log_likelihood(record: PatientRecord, line: LineRecord, ids: NDArray[Any], courses: Courses) -> FloatArray:
     """What the present line says of each twin (n,), up to the day of the decision: sizes on scans, no progression."""
     patients, scans = courses.patients, courses.scans
     seen: dict[int, dict[float, float]] = {}
@@ -380,7 +380,7 @@ def ongoing_log_likelihood(
     for k, i in enumerate(ids):
         outcome = outcomes.get(int(i))
         if outcome is not None and outcome.death_day > until:
-            total[k] = line_log_likelihood(line, outcome, record.at, sizes=sizes)
+            total[k] = line_log_likelihood(line, outcome, record.at)
     return total
 
 
