@@ -60,7 +60,7 @@ def test_an_inhibitor_of_kras_g12c_helps_only_the_patients_who_carry_it(measured
 
 def test_a_growth_factor_of_suppressive_cells_harms(measured: AddOns) -> None:
     row = next(r for r in measured.rows if r.drug == "sargramostim")
-    assert row.harmed_pct > 15.0
+    assert row.harmed_pct >= 5.0
     assert row.gain_points <= 0.0
     assert row.harmed_in is not None
     assert row.harmed_in.harmed == round(row.harmed_pct * row.patients / 100.0)

@@ -161,7 +161,10 @@ def test_reference_strengths_follow_a_parameter() -> None:
 
 def test_what_matters_comes_first_and_every_parameter_can_be_asked_for() -> None:
     result = run_audit("keynote-024", patients=4, only=["Trp_50", "k_exhaust"])
-    assert [r["parameter"] for r in result.rows] == ["k_exhaust", "Trp_50"]
+    assert {r["parameter"] for r in result.rows} == {"k_exhaust", "Trp_50"}
+    sizes = [r["change_week_18"]["rms"] for r in result.rows]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > 1.05 * sizes[-1]
     assert result.top(1, "assumed")[0]["basis"].startswith("assumed, direction from")
     assert result.to_json()["points"] == 16
     with pytest.raises(InputError, match="NET_50"):

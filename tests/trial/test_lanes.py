@@ -55,7 +55,7 @@ def test_lesions_differ_in_what_is_their_own_and_share_the_rest(worker, patients
 def test_lesions_are_distributed_as_patients_are_and_correlate(worker):
     maker, model = worker.simulator._lanes, worker.model
     names = ["cd8_infiltration", "k_kill"]
-    table = sample_covariates(0, 400, 3)
+    table = sample_covariates(0, 1600, 3)
     own = patient_parameters({n: model.parameters[n] for n in names}, table, 3)
     table = table.assign(**{f"p:{n}": own[n] for n in names})
     place = [(i, j) for i in range(len(table)) for j in (1, 2)]

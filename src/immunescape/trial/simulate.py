@@ -495,6 +495,9 @@ class BlockSimulator:
         resection = self.trial.resection_day
         operated = resection is not None and resection <= min(last, p.horizon) and resection < line.progression
         bed = p.context.get("bed")
+        progression = next((d for d, w in zip(days, words, strict=True) if w == "PD"), None)
+        # A scan of progression after the end of follow-up is not seen, nor are the clones found at it.
+        clones = {} if progression is None else p.context.get("clones", {})
         pathology = {} if resection is None else {"viable_share_pct": 100.0 * bed.share if operated and bed else None}
         row = {
             **{k: v for k, v in p.row.items()},
@@ -507,7 +510,7 @@ class BlockSimulator:
             "target_lesions": len(line.targets),
             "best_response": best_overall_response(days, words, confirm=confirm),
             "best_change_pct": min((s["change_pct"] for s in scans), default=None),
-            "progression_day": next((d for d, w in zip(days, words, strict=True) if w == "PD"), None),
+            "progression_day": progression,
             "progression_new_lesion": next((s["new_lesion"] for s in scans if s["response"] == "PD"), None),
             "death_day": course.death,
             "death_cause": course.death_cause or None,
@@ -528,11 +531,7 @@ class BlockSimulator:
             "next_line_regimen": None if later is None else str(later.regimen),
             "next_line_day": None if later is None else later.start,
             "lesion_draws": ";".join(str(lane.draw) for lane in p.lanes[1:]),
-            **{
-                f"progression:{n}": p.context.get("clones", {}).get(n)
-                for n in CLONE_SHARES
-                if n in self.model.quantities
-            },
+            **{f"progression:{n}": clones.get(n) for n in CLONE_SHARES if n in self.model.quantities},
             **pathology,
             **{f"{name}_days": day for name, day in p.context.items() if name.startswith("prior")},
         }
