@@ -94,7 +94,7 @@ def forest_picture(result: RankedPatient) -> Picture:
             "height": height,
             "margin": {"l": 40, "r": 16, "t": 44, "b": 70},
             "shapes": [zero],
-            "xaxis": {"title": {"text": "score (share of 24 months), 95 % interval"}},
+            "xaxis": {"title": {"text": "score (share of 24 months),<br>95 % interval"}},
             "yaxis": {
                 "automargin": True,
                 "categoryorder": "array",
