@@ -132,5 +132,5 @@ def test_the_claims_of_the_app_name_their_mechanisms_with_labels() -> None:
 
 def test_a_drug_is_shown_with_all_that_it_acts_through_by_what_tested_it() -> None:
     assert through_text(get_drug("pembrolizumab")) == "by trials: checkpoints_pd1"
-    assert through_text(get_drug("epacadostat")) == "by claims only: tryptophan"
+    assert through_text(get_drug("epacadostat")) == "by patients' data: tryptophan"
     assert "cannot be switched off: tumour_growth" in through_text(get_drug("pemetrexed"))
