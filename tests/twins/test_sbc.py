@@ -46,7 +46,8 @@ def made_up(sbc, n: int = 700, seed: int = 8):
         over = np.flatnonzero(sizes[i] > 1.2)
         end = int(over[0]) if len(over) else len(days) - 1
         day = float(days[end]) if len(over) else np.inf
-        changes = {float(d): float(s) for d, s in zip(days[: end + 1], sizes[i], strict=False)}
+        # scans go on after progression: whether a size is missing then says nothing, as the likelihood takes it
+        changes = {float(d): float(s) for d, s in zip(days, sizes[i], strict=True)}
         best = "PR" if sizes[i][: end + 1].min() < 0.7 else "SD" if end > 0 else "PD"
         history[i] = LineOutcome(day, np.inf, best, changes)
         rows.append({"id": i, "sld_mm_baseline": 80.0 * sizes[i, end], "progression_day": day, "death_day": np.nan})
@@ -54,8 +55,7 @@ def made_up(sbc, n: int = 700, seed: int = 8):
         scans += [{"id": i, "day": d, "change_pct": 100.0 * (s - 1.0)} for d, s in changes.items()]
     courses = Courses(pd.DataFrame(rows).replace(np.inf, np.nan), pd.DataFrame(scans), (history,))
     table = pd.DataFrame({"p:k_kill": rate}, index=ids)
-    last = np.array([sizes[i, 0] for i in range(n)])
-    later = {"rate": rate, "first scan": last, "next scan": sizes[:, 2]}
+    later = {"rate": rate, "next scan": sizes[:, 2]}
     return sbc.Pool(table, courses, courses, dict.fromkeys(sbc.CONDITIONS, later))
 
 
