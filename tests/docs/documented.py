@@ -34,6 +34,7 @@ NOT_RUN: tuple[tuple[str, str], ...] = (
     (r"^immunescape sensitivity .*--method each", "minutes; tests/evaluation/test_uncertainty.py moves two parameters"),
     (r"^immunescape (twin|rank)", "takes minutes; tests/twins"),
     (r"^python scripts/matched_platform", "a virtual trial of 2000 patients; tests/twins/test_matched.py"),
+    (r"^python scripts/twin_sbc", "hundreds of virtual patients; tests/twins/test_sbc.py"),
     (r"^python scripts/twin_survey", "twins of 36 patients; tests/twins/test_twin_survey.py"),
     (r"^immunescape judge", "needs public data and minutes; tests/twins/test_judging.py"),
     (r"^immunescape credibility", "many trials; tests/evaluation runs it small"),
