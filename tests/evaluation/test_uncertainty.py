@@ -165,7 +165,9 @@ def test_what_matters_comes_first_and_every_parameter_can_be_asked_for() -> None
     sizes = [r["change_week_18"]["rms"] for r in result.rows]
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[0] > 1.05 * sizes[-1]
-    assert result.top(1, "assumed")[0]["basis"].startswith("assumed, direction from")
+    basis = {r["parameter"]: r["basis"] for r in result.top(2, "assumed")}
+    assert basis["k_exhaust"].startswith("assumed, direction from")
+    assert basis["Trp_50"] == "assumed"
     assert result.to_json()["points"] == 16
     with pytest.raises(InputError, match="NET_50"):
         run_audit("keynote-024", patients=4, only=["NET50"])

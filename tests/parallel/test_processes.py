@@ -222,6 +222,7 @@ def test_no_worker_outlives_its_parent(number: signal.Signals) -> None:
 SUBMITTER = """
     import os, signal, threading, time
     from immunescape.parallel import ProcessTeam
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started the tests with it ignored
     team = ProcessTeam(1)
     start = team._start
     def interrupted_start():
