@@ -86,10 +86,10 @@ def test_a_process_that_dies_is_said_to_have(tmp_path: Path) -> None:
 def test_jobs_end_with_the_app_however_it_ends(tmp_path: Path) -> None:
     script = tmp_path / "app.py"
     script.write_text(
-        "import sys, time\nfrom pathlib import Path\nfrom immunescape.app.jobs import Job\n"
+        "import sys, time\nfrom pathlib import Path\nfrom immunescape.app.jobs import AppJob\n"
         "from immunescape.app.trial_text import library_text\n"
         "if __name__ == '__main__':\n"
-        "    job = Job('trial', {'text': library_text('oak'), 'patients': 50, 'seed': 1}, Path(sys.argv[1]), 100)\n"
+        "    job = AppJob('trial', {'text': library_text('oak'), 'patients': 50, 'seed': 1}, Path(sys.argv[1]), 100)\n"
         "    print(job._process.pid, flush=True)\n    time.sleep(100)\n"
     )
     parent = subprocess.Popen([sys.executable, str(script), str(tmp_path)], stdout=subprocess.PIPE, text=True)
