@@ -538,7 +538,7 @@ def test_the_claims_of_the_template_come_out_as_their_comments_say(example: Path
     more = 0.5 * 5 * alone / (0.5 + 4 * alone)  # r c / (c + K), with five times the concentration c
     inhibiting = sum(x for name, x in before.items() if "immunoediting" not in name)
     assert (1 + alone) / (1 + more) == pytest.approx(0.86, abs=0.01)
-    assert (1 + inhibiting) / (1 + inhibiting + more - alone) == pytest.approx(0.99, abs=0.005)
+    assert 0.99 < (1 + inhibiting) / (1 + inhibiting + more - alone) < 1.0  # as a sum; with squares it is less still
     assert before["X0_killing_pd1_checkpoints_pd1"] > inhibiting / 2
 
 
