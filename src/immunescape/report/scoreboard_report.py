@@ -96,7 +96,7 @@ def facts_table(facts: list[ModelFact]) -> Table:
             published = f"{number(f.published_low, digits)} to {number(f.published_high, digits)}"
         rows.append(
             {
-                "ModelFact": f.text,
+                "Fact": f.text,
                 "Virtual population": f.population,
                 "Unit": f.unit,
                 "Predicted (95 %)": value_with_interval(f.predicted, f.low, f.high, digits),
