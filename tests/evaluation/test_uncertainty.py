@@ -33,7 +33,7 @@ from immunescape.model.parameters import Parameter, load_parameters
 from immunescape.model.reference_strengths import load_strengths, reference_id
 from immunescape.population.fit import PopulationFit
 from immunescape.population.reference_baseline import prepared_model, reference_baseline, reference_strengths
-from immunescape.report.uncertainty_report import ensemble_table
+from immunescape.report.uncertainty_report import ensemble_table, print_ensemble
 from immunescape.trial.loading import load_trial
 
 
@@ -203,6 +203,10 @@ def test_candidates_are_added_until_enough_are_diagnosed() -> None:
         audit._diagnosed(RarelyDiagnosed(100_000), 12, 1)  # type: ignore[arg-type]
 
 
+FAILED: dict[float, int] = {}
+"""Value of the drawn parameter -> patients that fail beside the eight that do not."""
+
+
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Trials whose response is the value of one drawn parameter; the second draw has no reference patient."""
@@ -214,7 +218,8 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def simulate(trial, *, patients, seed, workers, engine, fit, paired):
         runs.append("as it ships" if fit is None else "draw")
-        return SimpleNamespace(value=10.0 if fit is None else fit.values["NET_50"][1])
+        value = 10.0 if fit is None else fit.values["NET_50"][1]
+        return SimpleNamespace(value=value, failures=[{}] * FAILED.get(value, 0), patients=range(8))
 
     def drawn(model, seed, number, *, width, engine):
         if number == 1:
@@ -247,20 +252,43 @@ def test_an_ensemble_says_what_assumptions_leave_open_and_resumes(figures: list[
     assert len(figures) == 6
 
 
+def test_a_draw_in_which_many_patients_fail_gives_no_figures_and_is_counted(
+    figures: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trial = load_trial("keynote-024")
+    sound = run_ensemble(trial, draws=4, patients=8)
+    assert sound.failed == {}
+    monkeypatch.setitem(FAILED, 3.0, 5)  # the value of draw 2
+    result = run_ensemble(trial, draws=4, patients=8)
+    assert result.failed == {}
+    assert result.lost[2] == "5 of 13 virtual patients could not be integrated"
+    response = next(r for r in result.rows if r["figure"] == "orr_pct")
+    assert (response["draws"], response["median"]) == (2, 2.5)
+    monkeypatch.setattr("immunescape.evaluation.uncertainty.MOST_FAILED", 0.5)  # few enough: shown, and said
+    kept = run_ensemble(trial, draws=4, patients=8)
+    assert 2 not in kept.lost
+    assert kept.rows == sound.rows
+    print_ensemble(kept)
+    assert "Draw 2: 5 of 13 virtual patients could not be integrated" in capsys.readouterr().out
+    assert kept.to_json()["failed"] == {"2": {"failed": 5, "tried": 13}}
+
+
 @pytest.mark.parametrize(
     ("content", "number", "whole"),
     [
-        ({"key": "k", "figures": {"a|orr_pct": [3.0, None]}}, 2, True),
+        ({"key": "k", "failed": [0, 8], "figures": {"a|orr_pct": [3.0, None]}}, 2, True),
+        ({"key": "k", "figures": {"a|orr_pct": [3.0, None]}}, 2, False),
+        ({"key": "k", "failed": [9, 8], "figures": {"a|orr_pct": [3.0, None]}}, 2, False),
         ({"key": "k", "lost": "no reference patient"}, 2, True),
         ({"key": "k", "lost": "no reference patient"}, -1, False),  # the model as it ships cannot be lost
         ({"key": "other", "figures": {"a|orr_pct": [3.0, 1.0]}}, 2, False),
         ({"key": "k"}, 2, False),
         ({"key": "k", "lost": None}, 2, False),
-        ({"key": "k", "figures": None}, 2, False),
-        ({"key": "k", "figures": {}}, 2, False),
-        ({"key": "k", "figures": {"a|orr_pct": 3.0}}, 2, False),
-        ({"key": "k", "figures": {"a|orr_pct": [3.0]}}, 2, False),
-        ({"key": "k", "figures": {"a|orr_pct": ["3", 1.0]}}, 2, False),
+        ({"key": "k", "failed": [0, 8], "figures": None}, 2, False),
+        ({"key": "k", "failed": [0, 8], "figures": {}}, 2, False),
+        ({"key": "k", "failed": [0, 8], "figures": {"a|orr_pct": 3.0}}, 2, False),
+        ({"key": "k", "failed": [0, 8], "figures": {"a|orr_pct": [3.0]}}, 2, False),
+        ({"key": "k", "failed": [0, 8], "figures": {"a|orr_pct": ["3", 1.0]}}, 2, False),
         ([], 2, False),
         (None, 2, False),
     ],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import replace
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -221,8 +222,11 @@ def test_times_are_stretched_to_the_restricted_mean():
     assert time_stretch(times, np.full(5, np.inf)) == pytest.approx(3.0)
 
 
-def fake_trial(moves: dict[str, float]):
-    """A simulation in which what a draw changes lengthens the survival of each class by its own exponent."""
+def fake_trial(moves: dict[str, float], failed: Mapping[float, int] = MappingProxyType({})):
+    """A simulation in which what a draw changes lengthens the survival of each class by its own exponent.
+
+    `failed`: factor of the draw -> patients that fail.
+    """
 
     def simulate(trial, *, patients, seed, workers, engine, fit, paired):
         assert paired
@@ -240,7 +244,7 @@ def fake_trial(moves: dict[str, float]):
             for arm in trial.arms
             for i in range(patients)
         ]
-        return SimpleNamespace(patients=pd.DataFrame(rows))
+        return SimpleNamespace(patients=pd.DataFrame(rows), failures=[{}] * failed.get(changed, 0))
 
     return simulate
 
@@ -266,6 +270,20 @@ def test_draws_of_assumed_strengths_resume_and_move_classes_together(tmp_path, m
     assert json.dumps(again) == json.dumps(found)
     with pytest.raises(InputError, match="too few for a spread"):
         assumed_strengths(draws=2)
+
+    partly_failed = fake_trial({"ici": 1.0, "chemotherapy": -0.5}, {0.9: 15, 1.5: 60})
+    fewer = assumed_strengths(draws=4, patients=200, kinds=kinds, simulate=partly_failed)
+    assert fewer["lost"] == {
+        "2": "60 of 76 virtual patients could not be integrated",  # given up after the first eight per arm
+    }
+    assert fewer["kinds"]["ici"]["os"]["moves"] == [found["kinds"]["ici"]["os"]["moves"][k] for k in (0, 1, 3)]
+    with pytest.raises(InputError, match="only 1 of 3 draws"):
+        assumed_strengths(
+            draws=3,
+            patients=200,
+            kinds=kinds,
+            simulate=fake_trial({"ici": 1.0, "chemotherapy": 1.0}, {0.9: 60, 1.5: 60}),
+        )
 
 
 @pytest.mark.parametrize(

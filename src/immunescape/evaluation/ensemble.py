@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from immunescape.errors import InputError, ModelError
 from immunescape.evaluation.harness.figures import figures
 from immunescape.evaluation.posterior import Posterior
-from immunescape.evaluation.uncertainty import WIDTHS, draw, fit_of
+from immunescape.evaluation.uncertainty import WIDTHS, draw, failed_patients, fit_of, simulated_draw
 from immunescape.files import check_folder, stored_json, whole_file
 from immunescape.population.fit import PopulationFit
 
@@ -44,13 +44,17 @@ class Ensemble:
     rows : arm (empty for comparisons), figure, ``central`` (tables and fit as they ship) with its Monte Carlo error
         ``se``, and ``median``, ``low``, ``high`` (5th and 95th percentile) over the `draws` in which it is known. A
         median survival that is not reached is longer than every other; None where the percentile is not reached.
-    lost : draws whose reference patient could not be brought back, with the reason.
+    lost : draws that gave no figures, with the reason: the reference patient could not be brought back, or more than
+        a tenth of the virtual patients could not be integrated.
+    failed : draw -> (virtual patients that could not be integrated, virtual patients tried), where any failed; counted
+        per arm.
     """
 
     trial: str
     rows: tuple[dict[str, Any], ...]
     draws: int
     lost: Mapping[int, str]
+    failed: Mapping[int, tuple[int, int]]
     patients: int
     seed: int
     width: float
@@ -62,6 +66,7 @@ class Ensemble:
             "trial": self.trial,
             "draws": self.draws,
             "lost": {str(k): v for k, v in self.lost.items()},
+            "failed": {str(k): {"failed": n, "tried": of} for k, (n, of) in self.failed.items()},
             "patients": self.patients,
             "seed": self.seed,
             "width": self.width,
@@ -132,19 +137,29 @@ def run_ensemble(
                 fit = fit_of(draw(model, seed, number, width=width, engine=engine), model, fits[number])
             except ModelError as error:
                 return _keep(path, key, {"lost": error.message})
-        result = (simulate or run_trial)(
-            trial, patients=patients, seed=seed, workers=workers, engine=engine, fit=fit, paired=trial.can_pair
-        )
-        return _keep(path, key, {"figures": _gathered(figures(result))})
+
+        def simulated(n: int) -> TrialResult:
+            return (simulate or run_trial)(
+                trial, patients=n, seed=seed, workers=workers, engine=engine, fit=fit, paired=trial.can_pair
+            )
+
+        result = simulated_draw(simulated, patients) if number >= 0 else simulated(patients)
+        if isinstance(result, str):
+            return _keep(path, key, {"lost": result})
+        return _keep(path, key, {"figures": _gathered(figures(result)), "failed": list(failed_patients(result))})
 
     central = made(-1)["figures"]
     figure_rows: list[dict[str, Any]] = []
     lost: dict[int, str] = {}
+    failed: dict[int, tuple[int, int]] = {}
     for number in range(draws):
         simulated = made(number)
         if "lost" in simulated:
             lost[number] = simulated["lost"]
         else:
+            not_integrated, tried = simulated["failed"]
+            if not_integrated:
+                failed[number] = not_integrated, tried
             figure_rows.append(simulated["figures"])
         if progress is not None:
             progress(number + 1, draws)
@@ -153,6 +168,7 @@ def run_ensemble(
         rows=tuple(_over_draws(central, figure_rows)),
         draws=draws,
         lost=lost,
+        failed=failed,
         patients=patients,
         seed=seed,
         width=width,
@@ -228,6 +244,9 @@ def _whole(content: Any, key: str, number: int) -> bool:
         return False
     if number >= 0 and isinstance(content.get("lost"), str):
         return True
+    failed, tried = content["failed"]
+    if not (isinstance(failed, int) and isinstance(tried, int) and 0 <= failed <= tried):
+        return False
     pairs = content["figures"].values()
     numbers = [value for pair in pairs for value in pair if value is not None]
     return bool(pairs) and all(len(pair) == 2 for pair in pairs) and all(isinstance(v, (int, float)) for v in numbers)

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from immunescape.model.parameters import Parameter
     from immunescape.model.reference_strengths import Key
     from immunescape.population.fit import PopulationFit
+    from immunescape.trial.result import TrialResult
 
-__all__ = ["WIDTHS", "Draw", "anchored", "draw", "fit_of", "moved", "uncertain"]
+__all__ = ["WIDTHS", "Draw", "anchored", "draw", "failed_patients", "fit_of", "moved", "simulated_draw", "uncertain"]
 
 WIDTHS = {"assumed": 0.5, "fitted": 0.2, "measured": 0.15}
 """Grade -> standard deviation of the logarithm (assumed)."""
@@ -41,6 +42,10 @@ GROWTH, ANCHOR = "k_growth", "k_kill"
 _NO_KILLING = 1e-6
 FARTHEST = math.log(1000.0)
 _SHARE = re.compile(r"share|fraction of|bioavailability|volume that", re.IGNORECASE)
+MOST_FAILED = 0.1
+"""Share of a draw's virtual patients that may fail to integrate; the figures of the rest would describe a selection."""
+PROBE, PROBE_FAILED = 8, 0.5
+"""Patients per arm with which a draw is tried first, and the share of failures at which it is given up."""
 CLOSE = 0.01
 """Error of the logarithm of the time to diagnosis that counts as none."""
 
@@ -221,6 +226,34 @@ def fit_of(draw: Draw, model: Model, fit: PopulationFit) -> PopulationFit:
     changes |= {ANCHOR: ("times", draw.kill), GROWTH: ("times", draw.growth)}
     changes |= {reference_id(key): ("set", x) for key, x in draw.strengths.items() if reference_id(key) in parameters}
     return fit.with_values(changes)
+
+
+def simulated_draw(simulate: Callable[[int], TrialResult], patients: int) -> TrialResult | str:
+    """Trial of a draw, or why the draw gives no figures.
+
+    A patient that cannot be integrated costs the permitted number of steps, a hundred times those of another; where
+    most fail, a trial would take an hour. A few patients are therefore tried first.
+
+    Parameters
+    ----------
+    simulate
+        The trial with a number of patients per arm.
+    patients
+        That number.
+    """
+    probe = ((PROBE, PROBE_FAILED),) if patients > PROBE else ()
+    for n, permitted in (*probe, (patients, MOST_FAILED)):
+        result = simulate(n)
+        failed, tried = failed_patients(result)
+        if failed > permitted * tried:
+            return f"{failed} of {tried} virtual patients could not be integrated"
+    return result
+
+
+def failed_patients(result: TrialResult) -> tuple[int, int]:
+    """Virtual patients of all arms that could not be integrated, and those tried (failed or with a course)."""
+    failed = len(result.failures)
+    return failed, failed + len(result.patients)
 
 
 def _bare(model: Model) -> Model:

@@ -80,6 +80,9 @@ def print_ensemble(result: Ensemble) -> None:
     print_table(f"{result.trial}: uncertainty from the parameter values", ensemble_table(result).rows)
     for number, why in result.lost.items():
         print(f"Draw {number} failed: {why}")
+    for number, (not_integrated, tried) in result.failed.items():
+        if number not in result.lost:
+            print(f"Draw {number}: {not_integrated} of {tried} virtual patients could not be integrated")
     print(
         f"{result.draws} draws, {result.patients} virtual patients per arm and draw, prior widths multiplied by "
         f"{result.width:g}; seed {result.seed}, {result.seconds:.0f} s"

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError, ModelError
-from immunescape.evaluation.uncertainty import WIDTHS, draw, fit_of
+from immunescape.evaluation.uncertainty import WIDTHS, draw, fit_of, simulated_draw
 from immunescape.files import check_folder, stored_json, whole_file
 from immunescape.population.fit import PopulationFit
 
@@ -136,7 +136,7 @@ def assumed_strengths(
     Returns
     -------
     What ``assumed_strengths.json`` holds: ``kinds``, class -> ``response``, ``pfs``, ``os`` -> ``moves`` and ``se``;
-    ``model``, ``draws``, ``lost`` (draws whose reference patient could not be brought back), ``patients``, ``seed``,
+    ``model``, ``draws``, ``lost`` (draw -> why it gave no figures), ``patients``, ``seed``,
     ``width``, ``prior_widths``.
 
     Raises
@@ -168,9 +168,15 @@ def assumed_strengths(
             moved = fit if number < 0 else fit_of(draw(model, seed, number, width=width, engine=engine), model, fit)
         except ModelError as error:
             return _keep(path, {"key": key, "lost": error.message})
-        result = (simulate or run_trial)(
-            trial, patients=patients, seed=seed, workers=workers, engine=engine, fit=moved, paired=True
-        )
+
+        def simulated(n: int) -> TrialResult:
+            return (simulate or run_trial)(
+                trial, patients=n, seed=seed, workers=workers, engine=engine, fit=moved, paired=True
+            )
+
+        result = simulated_draw(simulated, patients) if number >= 0 else simulated(patients)
+        if isinstance(result, str):
+            return _keep(path, {"key": key, "lost": result})
         return _keep(path, {"key": key, "kinds": {kind: _outcomes(result.patients, kind) for kind in used}})
 
     central = made(-1)["kinds"]
