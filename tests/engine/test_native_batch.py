@@ -12,6 +12,7 @@ from tests.engine.small import sbml
 from immunescape.engine import FAILED, OK, Doses, Job, Stop
 from immunescape.engine.native import NativeEngine
 from immunescape.engine.processor import machine_lanes
+from immunescape.errors import EngineError
 
 N = 21
 TIMES = np.linspace(0, 30, 16)
@@ -68,9 +69,11 @@ def scalar():
     return result
 
 
+FIELDS = ("values", "final", "status", "end_time", "steps")
+
+
 def same(a, b, rows=slice(None)) -> bool:
-    names = ("values", "final", "status", "end_time", "steps")
-    return all(np.array_equal(getattr(a, m)[rows], getattr(b, m), equal_nan=True) for m in names)
+    return all(np.array_equal(getattr(a, m)[rows], getattr(b, m), equal_nan=True) for m in FIELDS)
 
 
 @pytest.mark.parametrize("lanes", WIDTHS)
@@ -96,6 +99,31 @@ def test_a_patient_alone_equals_the_patient_in_a_batch(scalar, lanes):
             until=whole.until[[i]],
         )
         assert same(scalar, model.run(one), slice(i, i + 1))
+
+
+@pytest.mark.parametrize("lanes", WIDTHS)
+def test_a_patient_in_whom_nothing_is_left_ends_there_and_the_others_stay_the_same(scalar, lanes):
+    ended = NativeEngine(lanes=lanes).compile(model_text()).run(replace(job(), gone=("c",)))
+    extinct = (scalar["c"] == 0).any(axis=1)
+    assert 0 < extinct.sum() < N
+    for i in range(N):
+        if not extinct[i]:
+            assert all(np.array_equal(getattr(ended, m)[i], getattr(scalar, m)[i], equal_nan=True) for m in FIELDS)
+            continue
+        assert (ended.status[i], ended.final[i, ended.states.index("c")]) == (OK, 0.0)
+        assert ended.steps[i] < scalar.steps[i]
+        past = TIMES > ended.end_time[i]
+        assert past.any()
+        assert np.isnan(ended.values[i, past]).all()
+        assert np.array_equal(ended.values[i, ~past], scalar.values[i, ~past])
+        assert (scalar["c"][i, ~past] > 0).all()  # it ended at the event, not later
+
+
+def test_all_states_named_must_be_zero_and_known(scalar):
+    model = NativeEngine().compile(model_text())
+    assert same(scalar, model.run(replace(job(), gone=("c", "t"))))  # T cells never are
+    with pytest.raises(EngineError, match="unknown state 'cc'"):
+        model.run(replace(job(), gone=("cc",)))
 
 
 @pytest.fixture(scope="module")

@@ -85,6 +85,33 @@ def test_never_diagnosed_are_those_that_cannot_grow(small_model, engine):
     np.testing.assert_array_equal((block.fates == "never diagnosed").to_numpy(), ~in_time)
 
 
+def test_a_tumour_that_dies_out_is_not_followed_and_the_others_grow_the_same(small_model, monkeypatch):
+    engine = get_engine("native")
+    rates = {"k_growth": np.array([0.02, 0.01, 0.03, 0.02]), "k_kill_small": np.array([0.004, 0.03, 0.0, 0.021])}
+    goal = np.full(4, 3.0)
+    grower = Grower(small_model, engine)
+    ended: list[np.ndarray] = []
+    run = grower._compiled.run
+
+    def recorded(job):
+        result = run(job)
+        ended.append(result.end_time)
+        return result
+
+    monkeypatch.setattr(grower._compiled, "run", recorded)
+    growth = grower.grow(rates, goal)
+    monkeypatch.setattr(grower, "_clones", ())
+    followed = grower.grow(rates, goal)
+    np.testing.assert_array_equal(growth.reached, [True, False, True, False])
+    assert not growth.failed.any()
+    # one cell at the start, none below half a cell
+    np.testing.assert_allclose(ended[0][[1, 3]], np.log(2.0) / np.array([0.02, 0.001]), rtol=1e-3)
+    np.testing.assert_array_equal(ended[1][[1, 3]], 8000.0)
+    np.testing.assert_array_equal(growth.days, followed.days)
+    for name, values in growth.states.items():
+        np.testing.assert_array_equal(values, followed.states[name])
+
+
 def test_diagnosis_conditions_parameters_but_not_covariates(small_model, engine):
     population = Population.generate(small_model, seed=9, candidates=200, engine=engine, draws=20)
     from immunescape.population.covariates import sample_covariates

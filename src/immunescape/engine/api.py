@@ -78,6 +78,8 @@ class Job:
     stop : optional stop condition.
     until : optional (n,) time at which each patient's integration ends; later outputs are NaN. A time before the start
         counts as the start.
+    gone : states without which nothing that matters comes back. Compiled code ends a patient, with status OK and NaN
+        from there on, at the event, dose or start after which all of them are exactly zero; other engines go on.
     rtol : relative tolerance.
     atol : absolute tolerance: a number for all states, or a mapping state -> value. None, and states that the mapping
         leaves out: a thousandth of `rtol` times the largest size that the state has had, so that results do not depend
@@ -95,6 +97,7 @@ class Job:
     doses: Doses | Sequence[Doses] | None = None
     stop: Stop | None = None
     until: FloatArray | None = None
+    gone: tuple[str, ...] = ()
     rtol: float = 1e-6
     atol: float | Mapping[str, float] | None = None
     max_steps: int = 500_000
@@ -108,7 +111,7 @@ class Result:
     Attributes
     ----------
     times : (t,) output times. outputs : k names.
-    values : (n, t, k); NaN after a stop, after `until` and after a failure.
+    values : (n, t, k); NaN after a stop, after `until`, after a failure, and where a patient was `gone`.
     states : s names of the model's states; final : (n, s) their values where each patient ended (at the end, the stop
         or `until`; at the last good point for a failure).
     status : (n,) OK, STOPPED or FAILED. end_time : (n,) time where each patient ended.

@@ -188,10 +188,19 @@ def _read_out_arrays(job: Job, places: Places) -> dict[str, Any]:
         "out_index": np.array([i for _, i in outputs]),
         "final_kind": np.array([w for w, _ in finals]),
         "final_index": np.array([i for _, i in finals]),
+        "gone_index": _gone(job, places),
         # only the quantities that are output are computed, with those that they are computed from
         "need": _flags(len(layout.quantities), [k for q in shown for k in layout.closure[q]]),
         "stop_need": _flags(len(layout.quantities), layout.closure[index] if where == IN_Q else ()),
     }
+
+
+def _gone(job: Job, places: Places) -> NDArray[np.int32] | None:
+    """Places of the states that are all zero once a patient need not be followed; None: never."""
+    found = [places.state(name, "state") for name in job.gone]
+    if not found or any(where != IN_X for where, _ in found):
+        return None  # a state that nothing integrates does not become zero
+    return np.array([index for _, index in found], dtype=np.int32)
 
 
 def _limit_arrays(job: Job, layout: Layout, tolerances: Mapping[str, float]) -> dict[str, Any]:
@@ -238,6 +247,7 @@ def _filled_struct(
     struct.n, struct.nt, struct.nout = int(job.n), len(job.times), len(job.outputs)
     struct.npz, struct.npx = len(inputs["pz_index"]), len(inputs["px_index"])
     struct.nslot, struct.nstate = len(inputs["slot_state"]), len(layout.states)
+    struct.ngone = 0 if inputs["gone_index"] is None else len(inputs["gone_index"])
     struct.max_steps = int(job.max_steps)
     alive: dict[str, NDArray[Any]] = {}  # the struct holds bare addresses: these references keep the arrays alive
     for name, dtype in INPUTS.items():

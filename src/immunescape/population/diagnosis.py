@@ -76,6 +76,7 @@ class Grower:
             if name in self._bare.parameters and p.base != self._bare.parameters[name].base
         }
         self._shares = clones_off(self._bare)
+        self._clones = tuple(f"C_{clone.name}" for clone in self._bare.clones)
 
     def grow(self, parameters: Mapping[str, FloatArray], diameter: FloatArray) -> Growth:
         """Integrate from the model's initial state until `diameter_T` reaches `diameter` (cm), by root finding.
@@ -115,6 +116,8 @@ class Grower:
                 # the first piece starts from initial assignments, which depend on the patient's parameters
                 initial={s: final[going, k] for k, s in enumerate(self._compiled.states)} if start > 0.0 else {},
                 stop=Stop(DIAMETER_QUANTITY, goal[going]),
+                # No clone emerges while a tumour grows: one without a living cell is never diagnosed.
+                gone=self._clones,
                 rtol=self.rtol,
                 atol=self._bare.atol(),
                 # A candidate whose tumour cannot be integrated is counted and replaced: minutes of rescue gain nothing.

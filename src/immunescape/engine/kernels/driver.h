@@ -17,12 +17,12 @@ enum { ADD_X = 0, ADD_Z = 1, SET_RATE = 2, INPUT_TURNS = 3, INPUT_JUMPS = 4 };
 struct job {
     int64_t n, nt, nout, npz, npx, nslot, nstate, max_steps;
     const double *times, *z_default, *pz, *px, *action_time, *action_value, *stop_value, *until, *atol;
-    const int32_t *pz_index, *px_index, *action_index, *slot_state, *out_index, *final_index;
+    const int32_t *pz_index, *px_index, *action_index, *slot_state, *out_index, *final_index, *gone_index;
     const int32_t *action_kind, *out_kind, *final_kind;
     const int64_t *action_row, *action_start;
     const unsigned char *z_fixed, *x_fixed, *need, *stop_need, *initial_trigger;
     double rtol, foresight;
-    int64_t stop_kind, stop_index, stop_rising, has_stop;
+    int64_t stop_kind, stop_index, stop_rising, has_stop, ngone;
     double *values, *final, *end_time;
     int64_t *steps, *rejected;
     int8_t *status, *coarse, *unseen;
@@ -113,6 +113,14 @@ static int beyond(struct lanes *s, const V *x, int l) {
     const struct job *j = s->job;
     double v = value_of(s, (int32_t)j->stop_kind, (int32_t)j->stop_index, x, l), limit = j->stop_value[s->id[l]];
     return j->stop_rising ? v >= limit : v <= limit;
+}
+
+/* Are all states zero without which nothing comes back? The rest of the patient's time is then not integrated. */
+static int gone(const struct lanes *s, int l) {
+    const struct job *j = s->job;
+    for (int64_t i = 0; i < j->ngone; i++)
+        if (LANE(s->x[j->gone_index[i]], l) != 0.0) return 0;
+    return j->ngone > 0;
 }
 
 #define LEAST 1e-140 /* smallest weight: the product of two is still a normal number */
@@ -317,7 +325,7 @@ static void settle(struct lanes *s, const int *arrived) {
             finish(s, l, STOPPED, FINE);
             continue;
         }
-        if (now >= s->end[l]) {
+        if (now >= s->end[l] || gone(s, l)) {
             finish(s, l, OK, FINE);
             continue;
         }
