@@ -33,6 +33,7 @@ NOT_RUN: tuple[tuple[str, str], ...] = (
     (r"^immunescape ensemble", "each draw is anchored for half a minute; tests/evaluation/test_uncertainty.py"),
     (r"^immunescape sensitivity .*--method each", "minutes; tests/evaluation/test_uncertainty.py moves two parameters"),
     (r"^immunescape (twin|rank)", "takes minutes; tests/twins"),
+    (r"^python scripts/front_table", "52,000 virtual patients; tests/evaluation/test_front_table.py"),
     (r"^python scripts/matched_platform", "a virtual trial of 2000 patients; tests/twins/test_matched.py"),
     (r"^python scripts/twin_sbc", "hundreds of virtual patients; tests/twins/test_sbc.py"),
     (r"^python scripts/twin_survey", "twins of 36 patients; tests/twins/test_twin_survey.py"),

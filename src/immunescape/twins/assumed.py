@@ -180,6 +180,24 @@ def assumed_strengths(
         return _keep(path, {"key": key, "kinds": {kind: _outcomes(result.patients, kind) for kind in used}})
 
     central = made(-1)["kinds"]
+    simulated_kinds, lost = _gathered(made, draws, progress)
+    return {
+        "model": numbers_digest(),
+        "draws": draws,
+        "lost": lost,
+        "patients": patients,
+        "seed": seed,
+        "width": width,
+        "prior_widths": WIDTHS,
+        "regimens": used,
+        "kinds": {kind: _moves(central[kind], [of_draw[kind] for of_draw in simulated_kinds]) for kind in used},
+    }
+
+
+def _gathered(
+    made: Callable[[int], dict[str, Any]], draws: int, progress: Callable[[int, int], None] | None
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Outcomes of the draws that gave any, and why the others did not."""
     simulated_kinds: list[dict[str, Any]] = []
     lost: dict[str, str] = {}
     for number in range(draws):
@@ -195,17 +213,7 @@ def assumed_strengths(
             f"only {len(simulated_kinds)} of {draws} draws could be simulated",
             hint="Try more draws or a smaller width.",
         )
-    return {
-        "model": numbers_digest(),
-        "draws": draws,
-        "lost": lost,
-        "patients": patients,
-        "seed": seed,
-        "width": width,
-        "prior_widths": WIDTHS,
-        "regimens": used,
-        "kinds": {kind: _moves(central[kind], [of_draw[kind] for of_draw in simulated_kinds]) for kind in used},
-    }
+    return simulated_kinds, lost
 
 
 def _moves(central: Mapping[str, Any], of_draws: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
