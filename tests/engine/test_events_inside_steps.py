@@ -8,6 +8,7 @@ from tests.engine.small import sbml
 
 from immunescape.engine import STOPPED, Job, Stop
 from immunescape.engine.native import NativeEngine
+from immunescape.engine.processor import machine_lanes
 
 ENDS = np.array([0.0, 100.0])
 
@@ -62,3 +63,30 @@ def test_a_threshold_is_counted_on_the_course_that_was_computed(rtol, all_of_the
     peaks = np.flatnonzero((x[1:-1] > x[:-2]) & (x[1:-1] >= x[2:])) + 1
     assert result["n"][0, -1] == np.count_nonzero(x[peaks] > 0.999)
     assert (result["n"][0, -1] == 16.0) == all_of_them
+
+
+@pytest.mark.parametrize("lanes", [1, machine_lanes()])
+def test_events_closer_than_the_precision_of_time_both_fire(lanes):
+    """Two clones of nearly one size die out at nearly one time: rounding may put a crossing on either side of it."""
+    n, rng = 400, np.random.default_rng(1)
+    a, k = rng.uniform(1.5, 4.0, n), rng.uniform(0.03, 0.1, n)
+    b = a + np.spacing(a) * rng.integers(-8, 9, n)
+    text = sbml(
+        {name: (1.0, f"-k * {name} * (1 + 0.1 * sin(time))") for name in ("a", "b")},
+        {"k": 1.0},
+        events=[{"trigger": f"{name} < 1", "assignments": {name: "0"}} for name in ("a", "b")],
+    )
+    job = Job(n, np.linspace(0.0, 60.0, 5), ("a", "b"), parameters={"k": k}, initial={"a": a, "b": b}, max_steps=3000)
+    result = NativeEngine(lanes=lanes).compile(text).run(job)
+    assert not result.failed, dict(result.messages)
+    assert result.steps.max() < 200
+    assert (result.values[:, -1] == 0.0).all()
+
+
+def test_steps_that_crossings_cut_short_count_towards_the_limit():
+    event = {"trigger": "x > 1", "assignments": {"x": "1 - 1e-6"}}  # a million times a day
+    job = Job(1, np.array([0.0, 100.0]), ("x",), max_steps=500)
+    result = NativeEngine(lanes=1, rescue=False).compile(sbml({"x": (0.0, "1")}, events=[event])).run(job)
+    assert result.failed == 1
+    assert result.steps[0] <= 500
+    assert "more than the permitted number of steps" in result.messages[0]

@@ -540,6 +540,22 @@ static int step_all(struct lanes *s) {
                 else LANE(low, l) = LANE(middle, l);
             }
         }
+        /* The state at the crossing is interpolated in full. Where rounding leaves it on the near side, nothing would fire
+         * there, and every further step would come back to the same place: go on until it lies on the far side. */
+        V gap = high - low;
+        for (int n = 0; n < 60; n++) {
+            dense_at(s, high);
+            unsigned near_side = hit & ~crossed(s, s->xd, s->t + high * h, accepted);
+            int any_near = 0;
+            for (int l = 0; l < W; l++) {
+                if (!(near_side >> l & 1) || LANE(high, l) >= 1.0) continue;
+                double further = LANE(high, l) + LANE(gap, l);
+                LANE(high, l) = further < 1.0 ? further : 1.0;
+                LANE(gap, l) *= 2.0;
+                any_near = 1;
+            }
+            if (!any_near) break;
+        }
         for (int l = 0; l < W; l++)
             if (hit >> l & 1) {
                 arrived[l] = 1;
@@ -548,6 +564,13 @@ static int step_all(struct lanes *s) {
                 LANE(after, l) = LANE(s->t, l) + LANE(high, l) * LANE(h, l);
             }
     }
+
+    /* A step that a crossing has cut short counts towards the limit as well: crossings may follow each other closely. */
+    for (int l = 0; l < W; l++)
+        if (hit >> l & 1 && s->id[l] >= 0 && s->taken[l] >= j->max_steps && LANE(after, l) < s->end[l]) {
+            finish(s, l, FAILED, TOO_MANY_STEPS);
+            accepted[l] = arrived[l] = 0;
+        }
 
     /* Output inside the step. */
     for (;;) {
