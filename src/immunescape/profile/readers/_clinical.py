@@ -39,7 +39,7 @@ class DeclaredUnits:
         self.asked: dict[str, None] = {}
 
     def __bool__(self) -> bool:
-        """Tell whether any unit was declared."""
+        """Return whether any unit was declared."""
         return bool(self._units)
 
     def of(self, column: str) -> str | None:

@@ -57,12 +57,12 @@ def _target(reference: Any) -> str | None:
 
 
 def is_variant(codes: list[str], resource: Mapping[str, Any]) -> bool:
-    """Tell whether an Observation is a genomic variant."""
+    """Return whether an Observation is a genomic variant."""
     return VARIANT in codes or ("48018-6" in codes and REGION not in codes) or _profile(resource, "variant")
 
 
 def is_region(codes: list[str], resource: Mapping[str, Any]) -> bool:
-    """Tell whether an Observation says which genes were studied."""
+    """Return whether an Observation says which genes were studied."""
     return REGION in codes or _profile(resource, "region-studied")
 
 

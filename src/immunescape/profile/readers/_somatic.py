@@ -32,7 +32,7 @@ _HARMLESS = re.compile(r"conflicting|non[-_ ]?pathogenic", re.IGNORECASE)
 
 @lru_cache(maxsize=10_000)
 def is_population_column(name: str) -> bool:
-    """Tell whether a column or INFO key holds the frequency of an allele in a population (gnomAD, ExAC, 1000G, …)."""
+    """Return whether a column or INFO key holds the frequency of an allele in a population (gnomAD, ExAC, 1000G, …)."""
     plain = re.sub(r"[^a-z0-9]", "", name.casefold())
     if plain in _VEP:
         return True
@@ -74,7 +74,7 @@ def population_verdict(value: float, clinical: object = None) -> str:
 
 
 def germline_by_normal(alt: float, depth: float) -> bool:
-    """Tell whether the reads of the normal show the variant as germline."""
+    """Return whether the reads of the normal show the variant as germline."""
     if not depth >= limit("normal_depth"):
         return False
     return bool(alt / depth >= limit("normal_fraction"))

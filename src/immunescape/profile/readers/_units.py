@@ -64,7 +64,7 @@ class LabUnit:
     possible_high: float
 
     def possible(self, values: pd.Series, zero: bool) -> pd.Series:
-        """Tell for each value whether a patient can have it in this unit."""
+        """Return for each value whether a patient can have it in this unit."""
         within = values.between(self.possible_low, self.possible_high)
         return within | (values == 0) if zero else within
 

@@ -194,7 +194,7 @@ def reads_of(values: dict[str, str], which: int, ref: str, alt: str, where: str)
 
 
 def in_tumour(gt: str, reads: float, depth: float, share: float) -> str:
-    """Tell whether the tumour has the allele: ``''`` (yes), ``absent``, ``no call``, ``overruled`` (yes, against 0/0).
+    """Return whether the tumour has the allele: ``''`` (yes), ``absent``, ``no call``, ``overruled`` (yes despite 0/0).
 
     Parameters
     ----------

@@ -231,7 +231,7 @@ def read_seg(path: Path, options: Mapping[str, Any]) -> Partial:
 
 
 def _lists_genes(cells: pd.Series, columns: _Columns) -> bool:
-    """Tell whether rows are segments that name all their genes (CNVkit), not genes."""
+    """Return whether rows are segments that name all their genes (CNVkit), not genes."""
     placed = all(columns.find(name) is not None for name in ("chrom", "start", "end"))
     return placed and bool(cells.map(lambda c: isinstance(c, str) and ("," in c or ";" in c)).any())
 

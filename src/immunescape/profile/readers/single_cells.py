@@ -33,7 +33,7 @@ _KINDS = ("counts", "log1p")
 
 
 def value_kind(sample: Any, declared: object, file: str, problems: list[str]) -> str:
-    """Tell whether values are raw counts or log1p of counts scaled to one total.
+    """Return whether values are raw counts or log1p of counts scaled to one total.
 
     Parameters
     ----------

@@ -115,7 +115,7 @@ _SILENT = re.compile(r"meta_.*|licen[sc]e.*|readme.*|case_lists|manifest\.ya?ml|
 
 
 def is_study_folder(folder: Path) -> bool:
-    """Tell whether a folder looks like a cBioPortal study."""
+    """Return whether a folder looks like a cBioPortal study."""
     if (folder / "meta_study.txt").is_file() or any(folder.glob("data_clinical*.txt")):
         return True
     marks = {"cancer_study_identifier", "genetic_alteration_type"}
