@@ -101,7 +101,7 @@ def test_peptides_that_name_no_variant_are_joined_where_they_overlap(profiled: P
     made = profiled({"n.csv": ("patient,gene,peptide,allele,ic50_nm\n" + rows, {"format": "neoantigens"})})
     load = made.measured["neoantigen_load"]["P1"]
     assert load.value == 3
-    assert "joined where they overlap (assumed)" in load.note
+    assert "merged where they overlap (assumed)" in load.note
 
 
 @pytest.mark.parametrize("allele", ["DRB1*04:05", "HLA-DQB1*06:02", "DPA1*01:03-DPB1*02:01"])
