@@ -1,4 +1,4 @@
-"""Treatment switching: what a benefit on survival looks like when control patients receive the drug after progression.
+"""Treatment switching: the apparent survival benefit when control patients receive the drug after progression.
 
 Three analyses of one data set: as randomised (ITT), censored at the switch with inverse-probability-of-censoring
 weights (IPCW), and the rank-preserving structural failure time model (RPSFT), whose counterfactual times
@@ -196,7 +196,7 @@ def _cox(data: OrderedData) -> AdjustedEffect:
 
 @dataclass(frozen=True)
 class SwitchingStudy:
-    """What each method gives over many trials.
+    """Results of each method over many trials.
 
     Attributes
     ----------
