@@ -103,7 +103,7 @@ def hazard_profile(
                 if not isinstance(distribution, PiecewiseExponential):
                     raise InputError(f"'{endpoint}' is not a survival endpoint")
                 alive = alive + share / sum(shares.values()) * distribution.survival(cuts)
-            with np.errstate(divide="ignore", invalid="ignore"):  # nobody is left in late periods
+            with np.errstate(divide="ignore", invalid="ignore"):  # no patients are left in late periods
                 hazard[arm] = -np.diff(np.log(alive))
         with np.errstate(divide="ignore", invalid="ignore"):
             return Profile(cuts, hazard[experimental] / hazard[control], np.zeros(len(cuts) - 1))

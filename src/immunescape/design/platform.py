@@ -205,7 +205,7 @@ class Platform(Rule):
                 fits[j] = False
                 fits[j, [index[s] for s in e.strata]] = True
         alive = np.ones((replicates, count), dtype=bool)  # still under study
-        closed_at = np.full((replicates, count), np.inf)  # month from which on the arm enrols nobody
+        closed_at = np.full((replicates, count), np.inf)  # month from which the arm enrols no patients
         next_look = np.zeros((replicates, count), dtype=np.int64)
         rejected = np.zeros((replicates, count), dtype=bool)
         failed = np.zeros((replicates, count), dtype=bool)

@@ -252,7 +252,7 @@ def size_means(
 
 @dataclass(frozen=True)
 class _Comparison:
-    """A test of two arms without follow-up: its effect in words, its kind, its size, and its power of some patients."""
+    """A test of two arms without follow-up: its effect as text, its kind, its size, and its power for some patients."""
 
     effect: str
     measure: str

@@ -250,7 +250,7 @@ def switching_study(model: Switching, replicates: int = 200, seed: int = 1, *, a
 
 
 def _counterfactual(data: SwitchingData, psi: float) -> tuple[Floats, Flags]:
-    """Times without any drug, re-censored so that the censoring tells nothing of the arm or the switch."""
+    """Times without any drug, re-censored so that censoring is independent of the arm and the switch."""
     on = np.where(data.treated, data.time, np.maximum(data.time - data.switched, 0.0))
     off = data.time - on
     u = off + np.exp(psi) * on

@@ -59,7 +59,7 @@ class DesignKind:
 
     Attributes
     ----------
-    rule : how it decides; its `kind` is the word for ``kind:``.
+    rule : how it decides; its `kind` is the value of ``kind:``.
     options : of a plug-in: pydantic model of the fields under ``options:``, which should forbid fields that it does not
         have; None for a kind that ships.
     make : (options or own block, design file, endpoints) -> (rule, looks, patients). The file's `building` makes
@@ -92,7 +92,7 @@ class DesignKind:
 
     @property
     def name(self) -> str:
-        """The word for ``kind:``."""
+        """The value of ``kind:``."""
         return self.rule.kind
 
     @property
@@ -120,7 +120,7 @@ KINDS = Registry(
     tags=lambda k: {"one_arm": k.one_arm, "reads": k.reads, "fields": tuple(k.fields)},
     error=InputError,
 )
-"""Every kind of design, by the word for ``kind:``."""
+"""Every kind of design, by its value of ``kind:``."""
 
 
 def plugin_kinds() -> Mapping[str, DesignKind]:

@@ -58,7 +58,7 @@ def levels_of(samples: int) -> tuple[float, ...]:
 
 
 def histology_class(stated: object) -> str:
-    """Return ``adenocarcinoma``, ``squamous`` or '' for a histology as files write it (words, OncoTree, TCGA)."""
+    """Return ``adenocarcinoma``, ``squamous`` or '' for a histology as written in files (text, OncoTree, TCGA)."""
     text = re.sub(r"non[- ]?(squamous|adenocarcinoma)", "", str(stated or "").casefold())
     squamous = "squamous" in text or text in ("lusc", "sqcc", "scc")
     glandular = "adenocarcinoma" in text or text in ("luad", "adc")
