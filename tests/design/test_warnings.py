@@ -37,7 +37,7 @@ def decided(rejected: int, trials: int = 10_000) -> Decided:
 
 @pytest.mark.parametrize(
     ("rejected", "words"),
-    [(250, ""), (275, ""), (295, "a little liberal"), (420, "does not hold it"), (986, "does not hold it")],
+    [(250, ""), (275, ""), (295, "slightly liberal"), (420, "does not hold it"), (986, "does not hold it")],
 )
 def test_a_level_above_alpha_is_warned_of(rejected: int, words: str) -> None:
     design = survival_design()
