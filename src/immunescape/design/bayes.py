@@ -171,8 +171,7 @@ class Bayesian(Rule):
             return []
         return [
             f"the posterior threshold of {self.threshold:g} is given, not calibrated, so the type I error is not "
-            "controlled "
-            f"at {100 * design.alpha:g} % (leave 'threshold' out to calibrate it)"
+            f"controlled at {100 * design.alpha:g} % (leave 'threshold' out to calibrate it)"
         ]
 
     def plan(self, design: Design) -> dict[str, Any]:

@@ -77,8 +77,7 @@ class Enrichment(Rule):
         if self.combination != "inverse-normal":
             raise InputError(
                 f"enrichment under '{self.combination}' would not control the type I error: the population is chosen "
-                "by "
-                "the data that a plain group-sequential test uses again",
+                "by the data that a plain group-sequential test uses again",
                 hint="Use combination: inverse-normal, which closed testing needs.",
             )
         if len(design.arms) != 2 or len(design.looks) != 2:

@@ -163,8 +163,7 @@ class Platform(Rule):
         if self.controls == "all":
             cautions.append(
                 "controls that entered before an arm opened are compared with it: its type I error is controlled only "
-                "if "
-                "outcomes do not drift in calendar time"
+                "if outcomes do not drift in calendar time"
             )
         if self.multiplicity == "per-arm" and len(self.entries) > 1:
             cautions.append(

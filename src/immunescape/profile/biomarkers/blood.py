@@ -135,8 +135,7 @@ ANALYTES = (
         thresholds="",
         references=("kamphorst2017",),
         limits="Share of Ki-67-positive cells; in the source, an increase on treatment was associated with benefit; "
-        "the "
-        "baseline is less informative.",
+        "the baseline is less informative.",
     ),
     Analyte(
         name="cd8_tim3_blood",

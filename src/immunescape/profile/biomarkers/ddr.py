@@ -80,8 +80,7 @@ register(
         family="ddr",
         unit="",
         definition="Whether any of 34 genes of DNA damage response and repair has a deleterious alteration: a "
-        "truncating, "
-        "splice-site or structural variant, or a homozygous deletion.",
+        "truncating, splice-site or structural variant, or a homozygous deletion.",
         function=_defect,
         needs=("mutations", "copy_number", "segments", "structural_variants"),
         thresholds="one deleterious alteration",

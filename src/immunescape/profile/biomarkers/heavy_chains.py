@@ -117,8 +117,7 @@ register(
         family="hla",
         unit="",
         definition="Whether every copy of HLA-A, -B and -C is lost, in all or a subset of the tumour cells, or at "
-        "least "
-        "one is retained.",
+        "least one is retained.",
         function=_chains,
         needs=("copy_number", "segments", "hla_loh"),
         words=STATES,

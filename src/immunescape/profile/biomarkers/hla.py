@@ -271,10 +271,9 @@ register(
         family="hla",
         unit="",
         definition="Whether the tumour has lost at least one HLA class I allele of a heterozygous locus, by copy "
-        "number "
-        "or by a truncating somatic mutation of that allele, or the minor copy number of the gene is 0 and the locus "
-        "is not homozygous by typing. To exclude a loss, both alleles of HLA-A, -B and -C must have been assessed, "
-        "unless the locus is homozygous by typing.",
+        "number or by a truncating somatic mutation of that allele, or the minor copy number of the gene is 0 and the "
+        "locus is not homozygous by typing. To exclude a loss, both alleles of HLA-A, -B and -C must have been "
+        "assessed, unless the locus is homozygous by typing.",
         function=_loh,
         needs=("hla_loh", "copy_number", "segments"),
         thresholds="allele below 0.5 copies with p < 0.01; 0.5 to 0.7 copies is inconclusive",

@@ -265,9 +265,8 @@ register(
         family="neoantigen",
         unit="1",
         definition="Number of variants with a neoantigen remaining after exclusion of peptides presented only by lost "
-        "HLA "
-        f"alleles, peptides of genes below {EXPRESSED_TPM:g} TPM, and all peptides if both copies of B2M, TAP1 or TAP2 "
-        "are lost; with loss in a subset of the cells, or loss of NLRC5, an interval from 0.",
+        f"HLA alleles, peptides of genes below {EXPRESSED_TPM:g} TPM, and all peptides if both copies of B2M, TAP1 or "
+        "TAP2 are lost; with loss in a subset of the cells, or loss of NLRC5, an interval from 0.",
         function=_escape,
         needs=("neoantigens",),
         references=("mcgranahan2017", "gettinger2017", "yoshihama2016"),

@@ -254,8 +254,7 @@ def _pdl1(table: TextTable, patient: str, sample: str | None, units: DeclaredUni
         except InputError as error:
             out.problems.append(
                 f"{table.file}: {named.column} was left out: {error.message}. Declare it: --unit "
-                f"{named.column}=fraction "
-                f"or --unit {named.column}=percent"
+                f"{named.column}=fraction or --unit {named.column}=percent"
             )
             continue
         how = "tumour proportion score" if score in ("tps", "unnamed") else score.upper()

@@ -46,8 +46,7 @@ def _samples_of(columns: list[str], skip: set[str], file: str, problems: list[st
             f"the columns {', '.join(quantities[:6])} are quantities, not samples: each would count as a patient",
             where=file,
             hint="For the output of a quantification tool use format: quantification, with patient:. In a table of "
-            "genes x samples, "
-            "name each column after its sample.",
+            "genes x samples, name each column after its sample.",
         )
     endings = {
         c: e for c in samples if (e := re.split(r"[._ :-]", c)[-1].casefold()) in _QUANTITIES and e != c.casefold()

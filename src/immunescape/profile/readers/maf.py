@@ -168,8 +168,8 @@ def mark_germline(
     if normal_barcode is not None and table.frame[normal_barcode].isna().all() and populations.isna().all():
         problems.append(
             f"{table.file}: neither a matched normal nor population frequencies: germline variants cannot be told "
-            "apart "
-            "from somatic ones and would inflate the mutational burden (annotate with gnomAD, or provide the normal)"
+            "apart from somatic ones and would inflate the mutational burden (annotate with gnomAD, or provide the "
+            "normal)"
         )
     clinical = table.text("CLIN_SIG", "CLINVAR", "ClinVar_SIG")
     n_alt, n_depth = table.number("n_alt_count"), table.number("n_depth")

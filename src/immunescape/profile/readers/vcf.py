@@ -306,9 +306,8 @@ def _finished(read: _Rows, options: Mapping[str, Any], file: str, out: Partial) 
         out.mark_unclear("mutations", gene, (sample,))
     if read.rows and read.normal is None and not read.populations:
         out.problems.append(
-            f"{file}: neither a normal nor population frequencies: germline variants cannot be told apart from "
-            "somatic ones and would inflate the mutational burden (annotate with vep --af_gnomade, or provide the "
-            "normal)"
+            f"{file}: neither a normal nor population frequencies: germline variants cannot be told apart from somatic "
+            "ones and would inflate the mutational burden (annotate with vep --af_gnomade, or provide the normal)"
         )
     left = [f"{read.filtered} rows marked by FILTER"] if read.filtered else []
     if (~genes).any():
