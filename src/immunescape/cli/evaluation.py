@@ -85,8 +85,7 @@ def calibrate_command(
         int, typer.Option("--draws", min=0, max=1000, help="Number of posterior draws to write (population_draws.csv).")
     ] = 0,
     left_out: Annotated[
-        bool,
-        typer.Option("--leave-out", help="Refit without each trial in turn: errors for trials that were not fitted."),
+        bool, typer.Option("--leave-out", help="Refit without each trial in turn: errors for trials left out.")
     ] = False,
     seed: Seed = 1,
     workers: Workers = None,

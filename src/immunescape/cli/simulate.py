@@ -45,9 +45,7 @@ def simulate_command(
             autocompletion=completion.parameters,
         ),
     ] = None,
-    number: Annotated[
-        int | None, typer.Option("--id", min=0, help="Number of the patient; with --run, its id in that run.")
-    ] = None,
+    number: Annotated[int | None, typer.Option("--id", min=0, help="Number of the patient (id in --run).")] = None,
     mechanism: Mechanisms = None,
     run: Annotated[Path | None, typer.Option("--run", help="Folder of a run from which patient --id is taken.")] = None,
     arm: Annotated[str | None, typer.Option("--arm", help="Arm of that run.")] = None,
