@@ -97,7 +97,7 @@ def test_enrichment_by_an_early_endpoint() -> None:
 
 
 def test_enrichment_refuses_a_plain_group_sequential_test() -> None:
-    with pytest.raises(InputError, match="would not hold the type I error"):
+    with pytest.raises(InputError, match="would not control the type I error"):
         enrichment_design(combination="none")
 
 

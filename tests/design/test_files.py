@@ -99,7 +99,7 @@ def test_keynote_example_runs_on_virtual_patients(tmp_path: Path, monkeypatch: p
         (
             "hypotheses:",
             "enrichment:\n  populations: [{name: all, strata: [all]}]\nhypotheses:",
-            "its type I error is not held",
+            "its type I error is not controlled",
         ),
     ],
 )

@@ -116,7 +116,7 @@ def test_a_design_file_is_sized_without_a_simulation(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["survival", "--median", "12"], "needs --hazard-ratio"),
-        (["survival", "--hazard-ratio", "0.7", "--median", "12", "--looks", "half"], "numbers with commas"),
+        (["survival", "--hazard-ratio", "0.7", "--median", "12", "--looks", "half"], "numbers separated by commas"),
         (["survival", "--hazard-ratio", "0.7", "--median", "12", "--events", "300", "--patients", "200"], "one event"),
         (["survival", "--hazard-ratio", "1.3", "--median", "12", "--margin", "1.2"], "beyond the margin"),
         (["rates", "--rates", "0.4"], "two numbers"),

@@ -37,7 +37,7 @@ def decided(rejected: int, trials: int = 10_000) -> Decided:
 
 @pytest.mark.parametrize(
     ("rejected", "words"),
-    [(250, ""), (275, ""), (295, "a little liberal"), (420, "does not hold it"), (986, "does not hold it")],
+    [(250, ""), (275, ""), (295, "slightly liberal"), (420, "does not control it"), (986, "does not control it")],
 )
 def test_a_level_above_alpha_is_warned_of(rejected: int, words: str) -> None:
     design = survival_design()
@@ -64,7 +64,7 @@ def test_a_given_posterior_threshold_is_called_uncalibrated() -> None:
     )
     found = simulate(design, 500, seed=1, scenarios=["null"])
     assert any("not calibrated" in w for w in found.warnings)
-    assert any("does not hold it" in w for w in found.warnings)
+    assert any("does not control it" in w for w in found.warnings)
     calibrated = dataclasses.replace(design, rule=Bayesian("orr", calibration=500))
     assert not any("calibrated" in w for w in calibrated.rule.cautions(calibrated))
 

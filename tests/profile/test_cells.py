@@ -151,7 +151,7 @@ def test_cells_without_a_patient_column_never_become_patients(tmp_path: Path) ->
     data = anndata.read_h5ad(tmp_path / "cells.h5ad")
     data.obs = data.obs.rename(columns={"donor_id": "who"})
     data.write_h5ad(tmp_path / "cells.h5ad")
-    with pytest.raises(InputError, match="names the patient") as refused:
+    with pytest.raises(InputError, match="gives the patient") as refused:
         _study(tmp_path, **ENTRY)
     assert "who" in str(refused.value)
     done = _study(tmp_path, **{**ENTRY, "columns": {"patient": "who", "cell_type": "leiden"}})
@@ -244,7 +244,7 @@ def test_immune_phenotypes_of_made_up_tissue(
 def test_a_density_about_the_limit_leaves_the_phenotype_open(tmp_path: Path) -> None:
     m = _space(tmp_path, _tissue(100, 400)).patients["P1"].biomarkers["immune_phenotype"]
     assert m.value is None
-    assert "both sides" in m.note
+    assert "include the threshold" in m.note
 
 
 def test_given_compartments_are_used(tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_pixels_are_told_from_micrometres(tmp_path: Path) -> None:
         assert again[name].value == pytest.approx(right[name].value, rel=1e-6)
     with pytest.raises(InputError, match="unit of the coordinates is not declared"):
         _space(tmp_path, cells, None)
-    with pytest.raises(InputError, match="Pixels need their size"):
+    with pytest.raises(InputError, match="Pixels require their size"):
         _space(tmp_path, pixels, "pixel")
     for wrong in (
         cells.assign(x=cells["x"] / 1000, y=cells["y"] / 1000),

@@ -59,7 +59,7 @@ def test_scans_are_written(folder):
 def test_a_folder_of_another_trial_is_not_overwritten(folder):
     done = RUNNER.invoke(app, ["trial", "keynote-024", "-n", "2", "-o", str(folder)])
     assert done.exit_code != 0
-    assert "holds the result of the trial 'oak'" in done.output + str(done.exception or "")
+    assert "contains the result of the trial 'oak'" in done.output + str(done.exception or "")
     assert json.loads((folder / "result.json").read_text())["trial"] == "oak"
 
 

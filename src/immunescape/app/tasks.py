@@ -51,7 +51,7 @@ def run_trial_task(request: Mapping[str, Any], folder: Path, progress: Progress)
         # a p value of a simulation tells the number of patients and nothing else
         tables.append(table_json(title, comparison_table(result), without=("Log-rank p (predicted)",)))
     tables.append(table_json("Severe toxicity", safety_table(result)))
-    tables.append(table_json("From candidates to enrolled", flow_table(result)))
+    tables.append(table_json("From candidates to enrolled patients", flow_table(result)))
     return {
         "title": trial.title,
         "tables": tables,

@@ -66,7 +66,7 @@ def ablate_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
     engine: Engine = "auto",
 ) -> None:
-    """Switch mechanisms off one at a time: which are tested by trials, patient data, claims, or not at all."""
+    """Switch off mechanisms one at a time to find which are tested by trials, patient data, claims, or not at all."""
     import datetime
 
     from immunescape.evaluation.ablation import TRIALS, chosen_mechanisms, run_ablation, simulated_patients

@@ -59,7 +59,7 @@ def claims_command(
     if sum((must_not, coverage, changes)) > 1:
         raise InputError("--must-not, --coverage and --changes exclude each other", hint="Give one of them.")
     if html is not None and (coverage or changes):
-        raise InputError("--html needs a simulation", hint="Leave out --coverage or --changes, or take --json.")
+        raise InputError("--html needs a simulation", hint="Leave out --coverage or --changes, or use --json.")
     if seeds > 1 and (coverage or changes):
         raise InputError("--coverage and --changes simulate nothing", hint="Leave out --seeds.")
     if changes:
@@ -138,8 +138,8 @@ def _run_claims(only: list[str], html: Path | None, options: dict[str, Any], *, 
                 seed=seed,
                 progress=advance,
                 library=library,
-                controls=seed == seeds[0],  # what is shown of controls is that of the first seed
-                uncontrolled={c.id for c in later},  # and nothing of later forms
+                controls=seed == seeds[0],  # controls are shown for the first seed only
+                uncontrolled={c.id for c in later},  # and later forms are not shown
                 **options,
             )
             run.claims, run.later = run.claims[: len(chosen)], run.claims[len(chosen) :]

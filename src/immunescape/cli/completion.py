@@ -22,7 +22,7 @@ __all__ = [
 
 
 def _last_of_list(names: Iterable[str], incomplete: str) -> list[str]:
-    """Completions of the last name of a comma-separated list; those before it stay, and are not offered again."""
+    """Completions of the last name of a comma-separated list; preceding names are kept and not offered again."""
     before, comma, last = incomplete.rpartition(",")
     given = {name.strip() for name in before.split(",")}
     return [f"{before}{comma}{name}" for name in _starting(names, last.strip()) if name not in given]
@@ -43,7 +43,7 @@ def mechanism_list(incomplete: str) -> list[str]:
 
 
 def ablatable_list(incomplete: str) -> list[str]:
-    """Mechanisms that can be switched off, separated by commas, or by plus signs where they go off together."""
+    """Mechanisms that can be switched off, separated by commas, or by plus signs to switch them off together."""
     from immunescape.evaluation.ablation import TOGETHER, ablatable
 
     before, comma, last = incomplete.rpartition(",")
@@ -61,7 +61,7 @@ def trial_list(incomplete: str) -> list[str]:
 
 
 def trial_files(incomplete: str) -> list[str]:
-    """Included trials, and YAML files and folders that begin so."""
+    """Included trials, and YAML files and folders with the same beginning."""
     from pathlib import Path
 
     folder, slash, start = incomplete.rpartition("/")
@@ -93,14 +93,14 @@ def _starting(candidates: Iterable[str], incomplete: str) -> list[str]:
 
 
 def trials(incomplete: str) -> list[str]:
-    """Trials that ship."""
+    """Included trials."""
     from immunescape.trial.loading import list_trials
 
     return _starting(list_trials(), incomplete)
 
 
 def designs(incomplete: str) -> list[str]:
-    """Designs that ship."""
+    """Included designs."""
     from immunescape.api.designs import designs_table
 
     return _starting((str(row["name"]) for row in designs_table()), incomplete)

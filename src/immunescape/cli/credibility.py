@@ -104,14 +104,14 @@ def credibility_command(
 
 
 def _scores(path: Path) -> list[Score]:
-    """Scores from the output of ``immunescape validate --json``, of the model that is assessed and no other."""
+    """Scores from the output of ``immunescape validate --json``; they must belong to the model being assessed."""
     from pydantic import TypeAdapter, ValidationError
 
     from immunescape.evaluation.scoreboard import Score
     from immunescape.evaluation.trial_classes import roles
     from immunescape.trial.runner import model_digest
 
-    hint = "Give what `immunescape validate --json` printed."
+    hint = "Give the output of `immunescape validate --json`."
     where = str(path)
     try:
         content = json_module.loads(path.read_text(encoding="utf-8"))

@@ -17,10 +17,10 @@ __all__ = ["register"]
 
 
 class _Simulates(TyperGroup):
-    """A group whose first argument may be a design: whatever is not a command of its own is simulated."""
+    """A group whose first argument may be a design: anything that is not a command is simulated."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the command in front where none is named."""
+        """Insert the command if none is given."""
         if not args or args[0] not in self.commands:
             args = ["simulate", *args]
         return super().parse_args(ctx, args)
@@ -53,11 +53,11 @@ SIZE_OPTIONS = {
     "rates": ("rates", *_TEST),
     "means": ("difference", "sd", *_TEST),
 }
-"""Options of `design size` that each measure reads; a design brings everything itself."""
+"""Options of `design size` used by each measure; a design file contains everything itself."""
 
 
 def _refuse_unread(ctx: Any, what: str) -> None:
-    """Refuse options that were given and would be ignored.
+    """Reject options that would be ignored.
 
     Raises
     ------
@@ -104,11 +104,11 @@ def _refuse_unread(ctx: Any, what: str) -> None:
     if values["patients"] is not None:
         for name in ("power", "follow_up"):
             if name in given and not (name == "power" and values["futility"] is not None):
-                refuse(name, "the power follows from the size that is given")
+                refuse(name, "the power follows from the given size")
 
 
 def _refuse_a_misspelt_measure(what: str) -> None:
-    """Refuse a word that is not a design and looks like a measure."""
+    """Reject a term that is not a design but resembles a measure."""
     from pathlib import Path
 
     from immunescape.design.loading import list_designs
@@ -127,7 +127,7 @@ def _numbers(text: str, option: str) -> list[float]:
         return [float(x) for x in text.replace(" ", "").split(",")]
     except ValueError:
         raise InputError(
-            f"{option} takes numbers with commas between them, not '{text}'", hint=f"Such as {option} 0.6,1."
+            f"{option} takes numbers separated by commas, not '{text}'", hint=f"For example {option} 0.6,1."
         ) from None
 
 
@@ -165,9 +165,11 @@ def size_command(
     follow_up: Annotated[float, typer.Option("--follow-up", help="survival: months after the last patient.")] = 12.0,
     dropout: Annotated[float, typer.Option("--dropout", help="survival: share lost within a year.")] = 0.0,
     margin: Annotated[float, typer.Option("--margin", help="survival: hazard ratio under the null.")] = 1.0,
-    events: Annotated[float | None, typer.Option("--events", help="survival: gives the power of these events.")] = None,
+    events: Annotated[
+        float | None, typer.Option("--events", help="survival: number of events; computes the power.")
+    ] = None,
     patients: Annotated[
-        float | None, typer.Option("--patients", help="Number of patients: computes the power.")
+        float | None, typer.Option("--patients", help="Number of patients; computes the power.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
@@ -216,7 +218,7 @@ def size_command(
     elif what == "rates":
         pair = _numbers(rates or "", "--rates")
         if len(pair) != 2:
-            raise InputError("rates needs --rates with two numbers", hint="Such as --rates 0.45,0.25.")
+            raise InputError("rates needs --rates with two numbers", hint="For example --rates 0.45,0.25.")
         size = sizing.size_rates(pair[0], pair[1], bounds, alpha=alpha, ratio=ratio, patients=patients)
     else:
         if difference is None:
@@ -262,7 +264,7 @@ def _print_size(content: dict[str, Any]) -> None:
 
 
 def _size_of_design(name: str, as_json: bool) -> None:
-    """Power and sizes by formula of a design file, where a formula holds for it."""
+    """Power and sizes of a design file by formula, if a formula exists for it."""
     from immunescape.api.designs import design_sizes
     from immunescape.console import print_table
 
@@ -272,7 +274,7 @@ def _size_of_design(name: str, as_json: bool) -> None:
         return
     for scenario, planning in content.items():
         if planning is None:
-            typer.echo(f"{scenario}: no formula holds for this design and truth; simulate it.\n")
+            typer.echo(f"{scenario}: no formula exists for this design and truth; simulate it.\n")
             continue
         typer.echo(
             f"{scenario}: cumulative power {', '.join(f'{100 * p:.1f} %' for p in planning['cumulative_power'])}"

@@ -27,7 +27,7 @@ def check_sbml_command(
     engine: Annotated[str, typer.Option("--engine", help="native, roadrunner or reference.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Run a folder of SBML test cases and compare the engine with their expected results."""
+    """Run a folder of SBML test cases and compare the results of the engine with the expected ones."""
     from immunescape.engine import get_engine
     from immunescape.engine.check_sbml import check_folder, checking_engine
 

@@ -42,7 +42,7 @@ def ensemble_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     engine: Engine = "auto",
 ) -> None:
-    """Predict a trial with intervals: parameters vary according to their grade, the fit by its posterior."""
+    """Predict a trial with intervals: parameters vary according to their grade, the fit according to its posterior."""
     from immunescape.evaluation.ensemble import run_ensemble
     from immunescape.report.uncertainty_report import print_ensemble
     from immunescape.trial.loading import load_trial

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["register"]
 
 LEAST_WEIGHTED = 20
-"""Patients per arm that a calibration by weights starts from, at least."""
+"""Smallest number of patients per arm for a calibration by weights."""
 
 _METHODS = ("morris", "sobol", "each")
 """Of `sensitivity`."""
@@ -34,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _protocol(name: str, data: Path | None) -> str:
-    """Name or file of a trial; the data folder's protocol where it has one of that name."""
+    """Name or file of a trial; the protocol in the data folder if there is one of that name."""
     file_of_trial = None if data is None else data / "trial_files" / f"{name}.yaml"
     return str(file_of_trial) if file_of_trial is not None and file_of_trial.is_file() else name
 
@@ -85,7 +85,7 @@ def calibrate_command(
         int, typer.Option("--draws", min=0, max=1000, help="Number of posterior draws to write (population_draws.csv).")
     ] = 0,
     left_out: Annotated[
-        bool, typer.Option("--leave-out", help="Refit without each trial in turn: error on trials not fitted.")
+        bool, typer.Option("--leave-out", help="Refit without each trial in turn: errors for trials left out.")
     ] = False,
     seed: Seed = 1,
     workers: Workers = None,
@@ -142,7 +142,7 @@ def calibrate_command(
 
 
 def _check_method(method: str, patients: int) -> None:
-    """Refuse a method that there is not, and too few patients for weights."""
+    """Reject an unknown method, and too few patients for weights."""
     if method not in ("weights", "surface"):
         raise unknown_word("method", method, ("weights", "surface"))
     if method == "weights" and patients < LEAST_WEIGHTED:
@@ -163,7 +163,7 @@ def _report_rounds(last: int, *, quiet: bool) -> Callable[[int, str, int, int], 
 
 
 def _calibration_trials(names: list[str] | None, data: Path | None, *, quiet: bool) -> list[Trial]:
-    """Trials to fit to, without the figures that were entered from memory and not found again."""
+    """Trials to fit to, without figures that were entered from memory and not verified."""
     from immunescape.evaluation.harness.checks import only_checked
     from immunescape.evaluation.trial_classes import roles
     from immunescape.trial.loading import load_trial
@@ -176,7 +176,7 @@ def _calibration_trials(names: list[str] | None, data: Path | None, *, quiet: bo
     for name in chosen:
         trial, missing = only_checked(load_trial(_protocol(name, data)))
         if missing and not quiet:
-            why = "not fitted, entered from memory and not found again"
+            why = "not fitted, because entered from memory and not verified"
             typer.echo(f"{trial.name}: {why}: {', '.join(missing)}", err=True)
         trials.append(trial)
     return trials
@@ -262,7 +262,7 @@ def sensitivity_command(
     ] = 30,
     top: Annotated[int, typer.Option("--top", min=1, help="Parameters to show (and to analyse with sobol).")] = 20,
     seed: Seed = 1,
-    png: Annotated[Path | None, typer.Option("--png", help="Write a picture.")] = None,
+    png: Annotated[Path | None, typer.Option("--png", help="Write a figure.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     engine: Engine = "auto",
 ) -> None:
@@ -276,7 +276,7 @@ def sensitivity_command(
         raise unknown_word("method", method, _METHODS)
     if method == "each":
         if png is not None:
-            stop("--png is for morris and sobol", "Leave it out, or take --json.")
+            stop("--png is for morris and sobol", "Leave it out, or use --json.")
         _each(trial=trial, arm=arm, patients=patients, top=top, seed=seed, as_json=as_json, engine=engine)
         return
     with interruptible(), Progress(quiet=as_json) as advance:

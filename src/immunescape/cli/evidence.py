@@ -52,7 +52,7 @@ def evidence_command(
         )
         recalled = sum(r.checked == MEMORY for r in rows)
         if table.entered_after:
-            typer.echo(f"{recalled} rows recalled from memory, not read in their source")
+            typer.echo(f"{recalled} rows recalled from memory and not checked against their source")
             _check_chain(table.entered_after)
             if len(table.rows) < FEWEST:
                 typer.echo(f"fewer than the {FEWEST} rows that the table should have")
@@ -62,7 +62,7 @@ def evidence_command(
         typer.echo(json_module.dumps(content, indent=1, ensure_ascii=False))
         return
     if not rows:
-        typer.echo("no trial of the table fits")
+        typer.echo("no trial of the table matches")
         return
     show_rows(
         "Trials by class of regimen and setting",
@@ -90,7 +90,7 @@ def evidence_command(
 
 
 def _check_chain(chain: str) -> None:
-    """Say whether the chain of predictions that ships has a hash; refuse a table that was entered after none of it.
+    """Report the hash of the included predictions after which a table was entered; reject a table without such a hash.
 
     Raises
     ------

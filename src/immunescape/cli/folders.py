@@ -1,4 +1,4 @@
-"""Folders of results: what a command would overwrite is refused before anything is computed."""
+"""Folders of results: a command that would overwrite results is stopped before anything is computed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ HELD = {
     "design.json": ("design", re.compile(r'"name"\s*:\s*"((?:[^"\\]|\\.)*)"')),
     "profile.json": ("study", re.compile(r'"study"\s*:\s*"((?:[^"\\]|\\.)*)"')),
 }
-"""File -> what it is the result of, and where that stands in it: all of these come with a report.html."""
+"""File -> the kind of its result, and where the name is given in it: all of these come with a report.html."""
 _HEAD = 20_000
-"""Characters in which the name stands."""
+"""Number of characters that contain the name."""
 
 
 def refuse_other(folder: Path, kind: str, name: str | None, *, force: bool) -> None:
-    """Refuse a folder that holds the result of another trial, design or study, whose report would be overwritten.
+    """Reject a folder with the result of another trial, design or study, whose report would be overwritten.
 
     Parameters
     ----------
@@ -54,6 +54,6 @@ def refuse_other(folder: Path, kind: str, name: str | None, *, force: bool) -> N
         if match is None or (what == kind and name in (None, match.group(1))):
             continue
         stop(
-            f"{folder} holds the result of the {what} '{match.group(1)}'",
+            f"{folder} contains the result of the {what} '{match.group(1)}'",
             "Choose another folder (--out), or overwrite it with --force.",
         )

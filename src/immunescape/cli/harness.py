@@ -1,4 +1,4 @@
-"""The command that scores the model over all trials at hand."""
+"""The command that scores the model on all available trials."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def harness_command(
     page: Annotated[Path, typer.Option("--page", help="Page with the history.")] = Path("docs/harness.md"),
     stored: Annotated[
         Path | None,
-        typer.Option("--from", help="Judge a finished run instead: its harness.json; nothing is simulated."),
+        typer.Option("--from", help="Evaluate a finished run instead, given its harness.json; nothing is simulated."),
     ] = None,
     tables: Annotated[
         Path | None,

@@ -37,7 +37,7 @@ def judge_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
     engine: Engine = "auto",
 ) -> None:
-    """Judge forecasts for held-out patients beside those of PD-L1, TMB, statistical models and LORIS."""
+    """Judge forecasts for held-out patients in comparison with PD-L1, TMB, statistical models and LORIS."""
     from immunescape.files import check_file, whole_file
     from immunescape.report.judged_report import judged_markdown
     from immunescape.twins.judging.judge import judge, write_judged

@@ -140,7 +140,7 @@ def check_command(
     typer.echo(f"{count} predictions, all unchanged since registration.")
     if count:
         typer.echo(
-            f"Last hash: {last_hash(folder)}\nDeposit it where others hold a copy; verify it later with `check --hash`."
+            f"Last hash: {last_hash(folder)}\nDeposit it where others keep a copy; verify it later with `check --hash`."
         )
 
 
@@ -239,7 +239,7 @@ def enter_command(
     source: Annotated[str, typer.Option("--source", help="Citation of the publication.")],
     folder: Annotated[Path, typer.Option("--folder", help="Folder of predictions.")],
     arm: Annotated[
-        str, typer.Option("--arm", help="Arm, or experimental / control [default: the first that was predicted].")
+        str, typer.Option("--arm", help="Arm, or experimental / control [default: the first predicted arm].")
     ] = "",
     low: Annotated[float | None, typer.Option("--low", help="Lower bound of its interval.")] = None,
     high: Annotated[float | None, typer.Option("--high", help="Upper bound of its interval.")] = None,

@@ -1,4 +1,4 @@
-"""Commands of the profile room: profile, cohort, reference, biomarkers. Heavy imports happen inside the commands."""
+"""Commands for profiling: profile, cohort, reference, biomarkers. Heavy imports happen inside the commands."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ reference_app = typer.Typer(
 
 
 def declared_units(declarations: list[str] | None) -> dict[str, str]:
-    """Return column -> unit from words such as ``OS_TIME=days``.
+    """Return column -> unit from declarations such as ``OS_TIME=days``.
 
     Raises
     ------
     InputError
-        For a word without ``=``, or two units of one column.
+        For a declaration without ``=``, or two units of one column.
     """
     units: dict[str, str] = {}
     for declaration in declarations or ():
@@ -60,7 +60,7 @@ def declared_units(declarations: list[str] | None) -> dict[str, str]:
 
 
 def _study_folder(folder: Path | None, example: bool, command: str) -> Path:
-    """Return the folder to read: the one given, or that of the example."""
+    """Return the folder to read: the given one, or that of the example."""
     if folder is not None and example:
         raise InputError("--example uses its own study folder", hint="Give either a folder or --example.")
     if folder is not None:
@@ -212,7 +212,7 @@ def biomarkers_command(as_json: AsJson = False) -> None:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this room to the application."""
+    """Add the commands to the application."""
     app.command("profile")(profile_command)
     app.add_typer(reference_app, name="reference")
     app.command("cohort")(cohort_command)

@@ -80,7 +80,7 @@ def _root(
 
 
 def main() -> None:
-    """Entry point: errors as a user should read them; exits with 2 for bad input, 130 for Ctrl-C, 143 for SIGTERM."""
+    """Entry point: errors in readable form; exits with 2 for bad input, 130 for Ctrl-C, 143 for SIGTERM."""
     from immunescape.parallel.interrupts import exit_code, terminate_like_interrupt
 
     plain_warnings()
@@ -91,7 +91,7 @@ def main() -> None:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        typer.echo("Interrupted. What was finished is kept; the same command resumes.", err=True)
+        typer.echo("Interrupted. Finished results are kept; the same command resumes.", err=True)
         sys.exit(exit_code())
     except BrokenPipeError:
         sys.exit(0)

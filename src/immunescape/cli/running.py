@@ -1,4 +1,4 @@
-"""What commands that compute share: the option for a cluster, progress, answers to Ctrl-C and SIGTERM."""
+"""Shared by commands that compute: the option for a cluster, progress, handling of Ctrl-C and SIGTERM."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Mechanisms = Annotated[
     list[Path] | None,
     typer.Option(
         "--mechanism",
-        help="SBML file of a mechanism to add; MY.coupling.yaml beside MY.xml says how it is coupled. Repeatable.",
+        help="SBML file of a mechanism to add; MY.coupling.yaml beside MY.xml specifies its coupling. Repeatable.",
     ),
 ]
 Workers = Annotated[
@@ -65,7 +65,7 @@ Workers = Annotated[
 
 
 def mechanisms_of(files: Sequence[Path] | None) -> tuple[SbmlMechanism, ...]:
-    """Read the mechanisms of SBML files, and say on standard error how they are coupled."""
+    """Read the mechanisms of SBML files, and report on standard error how they are coupled."""
     if not files:
         return ()
     from immunescape.api import mechanism_from_sbml
@@ -79,7 +79,7 @@ def mechanisms_of(files: Sequence[Path] | None) -> tuple[SbmlMechanism, ...]:
 
 @contextmanager
 def interruptible(folder: Path | None = None, what: str = "patients") -> Iterator[None]:
-    """Answer Ctrl-C with exit code 130 and SIGTERM with 143, and say where what is finished lies."""
+    """Exit with code 130 on Ctrl-C and 143 on SIGTERM, and report where finished results are stored."""
     try:
         yield
     except KeyboardInterrupt:
@@ -92,7 +92,7 @@ def interruptible(folder: Path | None = None, what: str = "patients") -> Iterato
 
 
 def plain_warnings() -> None:
-    """Print warnings as a user should read them, without the line of source that they come from."""
+    """Print warnings in readable form, without the source line that raised them."""
     import warnings
 
     def show(message: Any, category: Any, filename: str, lineno: int, file: Any = None, line: Any = None) -> None:
@@ -106,7 +106,7 @@ def plain_warnings() -> None:
 
 
 def first_with(action: Callable[[], None], advance: Any) -> Callable[[int, int], None]:
-    """Return a report of progress that calls `action` once, when something is done first, and `advance` always."""
+    """Return a progress callback that calls `action` once, at the first completed item, and `advance` each time."""
     waiting = [action]
 
     def report(done: int, total: int) -> None:

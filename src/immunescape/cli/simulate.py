@@ -45,9 +45,9 @@ def simulate_command(
             autocompletion=completion.parameters,
         ),
     ] = None,
-    number: Annotated[int | None, typer.Option("--id", min=0, help="Number of the patient (of a run: --run).")] = None,
+    number: Annotated[int | None, typer.Option("--id", min=0, help="Number of the patient (id in --run).")] = None,
     mechanism: Mechanisms = None,
-    run: Annotated[Path | None, typer.Option("--run", help="Folder of a run, whose patient --id is taken.")] = None,
+    run: Annotated[Path | None, typer.Option("--run", help="Folder of a run from which patient --id is taken.")] = None,
     arm: Annotated[str | None, typer.Option("--arm", help="Arm of that run.")] = None,
     trial: Annotated[
         Path | None,
@@ -159,12 +159,12 @@ def _patient(
     if number is None:
         raise InputError("--run without --id", hint="Give the number of the patient: the column 'id' of the run.")
     if covariate:
-        raise InputError("--with changes nothing in a patient of a run", hint="Leave out --run, or change by --set.")
+        raise InputError("--with changes nothing in a patient of a run", hint="Leave out --run, or use --set.")
     return patient_of_run(run, number, arm, trial=trial or "")
 
 
 def _pairs(option: str, assignments: list[str] | None) -> dict[str, str]:
-    """Name -> text from words such as ``pdl1_tps=60``."""
+    """Name -> text from assignments such as ``pdl1_tps=60``."""
     pairs: dict[str, str] = {}
     for text in assignments or ():
         name, sign, value = (piece.strip() for piece in text.partition("="))
@@ -180,7 +180,7 @@ _EXAMPLES = {"--with": "--with pdl1_tps=60", "--set": "--set k_kill=x2"}
 
 
 def _value(name: str, text: str) -> Any:
-    """A covariate's value as its kind wants it; what is wrong is refused where the patient is drawn."""
+    """A covariate's value in the type of the covariate; invalid values are rejected when the patient is drawn."""
     from immunescape.errors import unknown_word
     from immunescape.trial.covariates import COVARIATES, unknown_covariate
 
@@ -201,7 +201,7 @@ def _value(name: str, text: str) -> Any:
 
 
 def _change(text: str) -> float | str:
-    """A number, or a factor such as x2 as it stands."""
+    """A number, or a factor such as x2 as text."""
     try:
         return float(text)
     except ValueError:
@@ -215,23 +215,23 @@ def _unit(text: str) -> str:
 
 
 def _outputs(shown: list[str]) -> list[str]:
-    """Outputs that are asked for, and those that every plot and table needs."""
+    """The requested outputs, and those that every plot and table needs."""
     return list(dict.fromkeys(["V_T", "diameter_T", *shown]))
 
 
 def _months_shown(last: float) -> list[float]:
-    """Months at which outputs are printed: four to ten of them, the first and the last day among them."""
+    """Months at which outputs are printed: four to ten of them, including the first and the last day."""
     step = next((s for s in (0.5, 1.0, 3.0, 6.0, 12.0) if last / s <= 9.0), 24.0)
     return [*(step * k for k in range(int(last / step) + 1)), last]
 
 
 def _three_digits(value: float) -> str:
-    """Three significant digits; what the integrator leaves just below zero is none."""
+    """Three significant digits; values that the integrator leaves just below zero are printed as 0."""
     return "0" if -1e-4 < value < 0.0 else f"{value:.3g}"
 
 
 def _show(courses: Any, shown: list[str], steps: Sequence[LimitingStep] = ()) -> None:
-    """Print the patient, what happened, the outputs at intervals, and the steps that were relieved."""
+    """Print the patient, the events, the outputs at intervals, and the steps that were relieved."""
     from immunescape.console import NOTICE, print_table
     from immunescape.evaluation.mechanism_labels import explanation, labelled, step_mechanism
     from immunescape.units import DAYS_PER_MONTH

@@ -1,4 +1,4 @@
-"""Commands about virtual trials: ``trial`` runs one, ``trials`` lists those that ship."""
+"""Commands for virtual trials: ``trial`` runs one, ``trials`` lists the included ones."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def twin_command(
     as_json: AsJson = False,
     example: Example = False,
 ) -> None:
-    """Draw the twins of a patient: the virtual population conditioned on what was measured, with a forecast."""
+    """Draw the twins of a patient: the virtual population conditioned on the measurements, with a forecast."""
     _asked(folder, patient, example, "twin")
     from immunescape.api import twin
     from immunescape.report.files import check_folder
@@ -117,7 +117,7 @@ def rank_command(
         typer.Option("--design", help="Write the biomarker-enriched trial suggested by the twins, for `design`."),
     ] = None,
 ) -> None:
-    """Rank the regimens that a patient's setting allows, on the same twins; without --patient, of all patients."""
+    """Rank the regimens available in a patient's setting on the same twins; without --patient, for all patients."""
     _asked(folder, patient, example, "rank", cohort=True)
     from immunescape.api import RankingSettings, rank
     from immunescape.files import check_file
@@ -146,7 +146,7 @@ def rank_command(
 
 
 def _write_design(made: Any, design: Path | None, as_json: bool) -> None:
-    """Write the enriched trial that a ranking suggests, where one was asked for."""
+    """Write the enriched trial suggested by a ranking, if requested."""
     if design is None:
         return
     made.save_design(design)
@@ -155,7 +155,7 @@ def _write_design(made: Any, design: Path | None, as_json: bool) -> None:
 
 
 def _rank_all(folder: Path, target: Path, as_json: bool, design: Path | None, question: dict[str, Any]) -> None:
-    """Rank all patients of a study; who cannot be is listed with the reason."""
+    """Rank all patients of a study; those that cannot be ranked are listed with the reason."""
     from immunescape.api import rank_cohort
 
     with interruptible(target, "patients"), Progress(as_json, "patients") as progress:
@@ -166,7 +166,7 @@ def _rank_all(folder: Path, target: Path, as_json: bool, design: Path | None, qu
     else:
         made.show()
         if made.resumed:
-            typer.echo(f"\n{made.resumed} patients were there already, with the same files and settings.")
+            typer.echo(f"\n{made.resumed} patients had already been ranked with the same files and settings.")
         typer.echo("\nWritten: " + ", ".join(str(p) for p in (*written, target / "patients")))
     if not made.rankings:
         raise InputError("no patient of the study can be ranked", hint="The reasons are listed above, by patient.")

@@ -44,7 +44,7 @@ def _log_beta(a: Floats, b: Floats) -> Floats:
 
 
 def posterior_superiority(a1: ArrayLike, b1: ArrayLike, a0: ArrayLike, b0: ArrayLike) -> Floats:
-    """P(rate 1 > rate 0) for independent Beta(a1, b1) and Beta(a0, b0); any shapes that go together."""
+    """P(rate 1 > rate 0) for independent Beta(a1, b1) and Beta(a0, b0); any shapes that broadcast."""
     a1, b1, a0, b0 = (np.asarray(x, dtype=float) for x in (a1, b1, a0, b0))
     a1, b1, a0, b0 = np.broadcast_arrays(a1, b1, a0, b0)
     weight = np.exp(_log_beta(a0, b0)) * _W
@@ -70,7 +70,7 @@ def probability_best(a: Floats, b: Floats, active: NDArray[np.bool_]) -> Floats:
 def predictive_probability(
     responses: int, seen: int, total: int, target: float, threshold: float, prior: tuple[float, float] = (1.0, 1.0)
 ) -> float:
-    """Probability that one arm ends with P(rate > target) above `threshold`, given what has been seen.
+    """Probability that one arm ends with P(rate > target) above `threshold`, given the data so far.
 
     Source: [lee2008].
 
@@ -170,8 +170,8 @@ class Bayesian(Rule):
         if self.threshold is None or design.alpha is None:
             return []
         return [
-            f"the posterior threshold of {self.threshold:g} is given, not calibrated: nothing holds the type I error "
-            f"at {100 * design.alpha:g} % (leave 'threshold' out to calibrate it)"
+            f"the posterior threshold of {self.threshold:g} is given, not calibrated, so the type I error is not "
+            f"controlled at {100 * design.alpha:g} % (leave 'threshold' out to calibrate it)"
         ]
 
     def plan(self, design: Design) -> dict[str, Any]:
@@ -194,7 +194,7 @@ class Bayesian(Rule):
         return self._simulate(design, truth, streams, float(plan["threshold"]))[0]
 
     def _simulate(self, design: Design, truth: Truth, streams: Streams, threshold: float) -> tuple[Decided, Floats]:
-        """One block; also the largest posterior probability that each replicate came to."""
+        """One block; also the largest posterior probability reached by each replicate."""
         cohort = design.cohort(truth, streams, assign=False)
         replicates, patients = cohort.entry.shape
         arms, control, looks = design.experimental, design.control, len(design.looks)
@@ -210,14 +210,14 @@ class Bayesian(Rule):
         done = np.zeros(replicates, dtype=np.int64)
         month = np.zeros(replicates)
         total = self._read_at_the_end(design)
-        # futility looks ahead to a fixed mark, not to the threshold, so that a calibration meets the same rule
+        # futility refers to a fixed bound, not to the threshold, so that the calibration uses the same rule
         critical = float(special.ndtri(self.threshold if self.threshold is not None else 1.0 - (design.alpha or 0.025)))
         for k, look in enumerate(design.looks):
             if look.events is not None:
-                # until so many have responded, everybody who enters is assigned as after the look before
+                # until that many have responded, new patients are assigned as after the previous look
                 self._assign(cohort, done, np.full(replicates, patients), probability, u)
             month = np.maximum(cohort.month_of(look), month)
-            # patients who enter before this look are assigned with the probabilities of the look before
+            # patients who enter before this look are assigned with the probabilities of the previous look
             upto = np.minimum((cohort.entry <= month[:, None]).sum(axis=1), patients)
             if look.events is not None:
                 cohort.arm = np.where(np.arange(patients) >= upto[:, None], -1, cohort.arm)

@@ -95,9 +95,9 @@ class ArmBlock(Block):
     role: Literal["experimental", "control"] = Field(description="experimental or control.")
     allocation: int = Field(default=1, ge=1, le=20, description="Patients of each block of the randomisation.")
     opens: Months = Field(default=0.0, description="Platform: month at which the arm may enrol.")
-    closes: Months | None = Field(default=None, description="Platform: month from which on it does not.")
-    strata: list[str] = Field(default=[], description="Platform: strata that the arm is matched to; empty: all.")
-    patients: int | None = Field(default=None, ge=1, description="Platform: most patients that the arm enrols.")
+    closes: Months | None = Field(default=None, description="Platform: month from which the arm no longer enrols.")
+    strata: list[str] = Field(default=[], description="Platform: strata to which the arm is matched; empty: all.")
+    patients: int | None = Field(default=None, ge=1, description="Platform: maximum number of patients in the arm.")
     looks: list[int] = Field(default=[], description="Platform: events (or patients for a response) of each look.")
     futility: list[float | None] = Field(default=[], description="Platform: bounds on Z at its interim looks.")
 
@@ -118,8 +118,8 @@ class EndpointBlock(Block):
 
     kind: Literal["survival", "response"] = Field(default="survival", description="survival or response.")
     visits_every: Delay = Field(default=0.0, description="Months between assessments (0: events are seen at once).")
-    lag: Delay = Field(default=0.0, description="Months until data reach an analysis.")
-    months: Months = Field(default=0.0, description="Response: months from entry to its reading.")
+    lag: Delay = Field(default=0.0, description="Months until data are available for analysis.")
+    months: Months = Field(default=0.0, description="Response: months from entry to its assessment.")
     competing: str | None = Field(default=None, description="Survival endpoint whose event precludes this one.")
     precluded: Literal["censored", "kept"] = Field(
         default="censored",
@@ -128,7 +128,7 @@ class EndpointBlock(Block):
 
 
 class AccrualBlock(Block):
-    """How patients come: rates that each start at a month; the last goes on."""
+    """Accrual of patients: rates that each start at a month; the last one continues."""
 
     rates: list[Positive] = Field(min_length=1, description="Patients per month.")
     starts: list[Months] = Field(default=[0.0], min_length=1, description="Month at which each rate starts.")
@@ -157,7 +157,7 @@ class LookBlock(Block):
 
 
 class TruthEntry(Block):
-    """What truly happens in an arm (and stratum) for one endpoint; entries without arm or stratum apply to all."""
+    """True outcome of one endpoint in an arm (and stratum); entries without arm or stratum apply to all."""
 
     endpoint: str = Field(description="Endpoint.")
     arm: str | None = Field(default=None, description="Arm; if omitted: every arm without its own entry.")
@@ -166,7 +166,7 @@ class TruthEntry(Block):
     hazards: list[float] | None = Field(default=None, description="Hazard per month of each piece.")
     changes: list[Positive] = Field(default=[], description="Months at which the next piece starts.")
     cured: Share = Field(default=0.0, description="Share that never experiences the event.")
-    hazard_ratio: Positive | None = Field(default=None, description="Over the control of the same stratum.")
+    hazard_ratio: Positive | None = Field(default=None, description="Relative to the control of the same stratum.")
     delay: Months = Field(default=0.0, description="Months until the hazard ratio applies.")
     rate: Share | None = Field(default=None, description="Response: its probability.")
 
@@ -178,7 +178,8 @@ class PoolBlock(Block):
     patients: int = Field(ge=20, le=1_000_000, description="Virtual patients per arm; at least 20 times n.")
     seed: int = Field(default=1, ge=0, description="Seed of the virtual trial.")
     table: str | None = Field(
-        default=None, description="Parquet table of virtual patients in place of a simulation; beside this file."
+        default=None,
+        description="Parquet table of virtual patients instead of a simulation; in the folder of this file.",
     )
 
 
@@ -187,10 +188,10 @@ class ScoreBlock(Block):
 
     endpoint: str = Field(description="Survival endpoint that it predicts.")
     correlation: Share | None = Field(
-        default=None, description="With `truth`: of the score and the outcome, as normal scores."
+        default=None, description="With `truth`: correlation of score and outcome, as normal scores."
     )
     covariates: list[str] = Field(
-        default=[], description="With `pool`: covariates at baseline of a Cox model that is fitted to the control arm."
+        default=[], description="With `pool`: baseline covariates of a Cox model fitted to the control arm."
     )
 
 
@@ -198,9 +199,11 @@ class ScenarioBlock(Block):
     """One scenario: a list of entries, or a virtual population."""
 
     name: Name = Field(description="Name of the scenario.")
-    truth: list[TruthEntry] = Field(default=[], description="What truly happens, by arm, stratum and endpoint.")
-    pool: PoolBlock | None = Field(default=None, description="A virtual population in place of `truth`.")
-    correlation: Share = Field(default=0.0, description="Of the endpoints of one patient (Gaussian copula).")
+    truth: list[TruthEntry] = Field(default=[], description="True outcomes, by arm, stratum and endpoint.")
+    pool: PoolBlock | None = Field(default=None, description="A virtual population instead of `truth`.")
+    correlation: Share = Field(
+        default=0.0, description="Correlation of the endpoints of one patient (Gaussian copula)."
+    )
     prognostic_score: ScoreBlock | None = Field(default=None, description="A score for the adjusted log-rank test.")
 
 
@@ -239,9 +242,9 @@ class BoundaryBlock(Block):
     )
     futility: list[float | None] = Field(default=[], description="Bounds on Z at the interim looks (null: none).")
     futility_hazard_ratio: list[float | None] = Field(
-        default=[], description="The same as hazard ratios: stop where the estimate lies above (null: none)."
+        default=[], description="The same as hazard ratios: stop if the estimate lies above (null: none)."
     )
     beta_spending: BetaSpendingBlock | None = Field(
-        default=None, description="Futility bounds that spend a type II error, in place of fixed ones."
+        default=None, description="Futility bounds that spend a type II error, instead of fixed ones."
     )
     binding: bool = Field(default=False, description="Whether the futility stop is binding.")

@@ -67,11 +67,11 @@ EFFICACY_FAMILIES = ("fixed", "obrien-fleming", "pocock", "wang-tsiatis", *SPEND
 PARAMETER_FAMILIES = ("wang-tsiatis", "hwang-shih-decani", "power")
 """Families that have a parameter."""
 RANGES = {"wang-tsiatis": (-0.5, 1.0), "hwang-shih-decani": (-40.0, 40.0), "power": (0.0, 50.0)}
-"""Parameters beyond which a family is not used and its boundaries overflow."""
+"""Parameters beyond which the boundaries of a family are numerically unusable."""
 
 
 def check_parameter(family: str, parameter: float) -> None:
-    """Refuse a parameter that its family has no boundaries for.
+    """Reject a parameter for which the family has no boundaries.
 
     Raises
     ------
@@ -109,9 +109,9 @@ class Boundaries:
     family : name of the efficacy family. fraction : (K,) information fractions.
     efficacy, futility : (K,) critical values (futility -inf where there is none).
     alpha_spent : (K,) cumulative one-sided type I error (futility ignored where it is not binding).
-    binding : whether the efficacy bounds count on stopping for futility.
-    inflation : maximum information relative to a fixed design of the same power; NaN where no power was asked for.
-    drift : drift at the final look (theta * sqrt(I_K)) that gives the power asked for; NaN likewise.
+    binding : whether the efficacy bounds assume stopping for futility.
+    inflation : maximum information relative to a fixed design of the same power; NaN if no power was requested.
+    drift : drift at the final look (theta * sqrt(I_K)) that gives the requested power; NaN likewise.
     """
 
     family: str
@@ -263,7 +263,7 @@ def spent_lower_bounds(
 ) -> NDArray[np.float64]:
     """(K,) lower bounds on Z that are crossed with the probabilities `increments` under `drift`.
 
-    A look at which less than its increment is left running stops everybody: its bound is the efficacy bound.
+    A look at which less than its increment is still running stops all trials: its bound is the efficacy bound.
     """
     values = np.empty_like(t)
     density = None
@@ -308,7 +308,7 @@ def _futility(
 def _binding(
     t: NDArray[np.float64], spent_alpha: NDArray[np.float64], spent_beta: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Both bounds and the drift, where the efficacy bounds count on the futility stops.
+    """Both bounds and the drift, if the efficacy bounds assume the futility stops.
 
     For a given drift both bounds follow look by look, the upper from the density under the null and the lower from that
     under the drift, each of the trials that neither bound has stopped; the drift is the one at which they meet at the

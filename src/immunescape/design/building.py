@@ -1,4 +1,4 @@
-"""What the kinds of designs make their rules with: records of a design file, complaints with the line of the field."""
+"""Tools with which the kinds of designs build their rules: records of a design file, errors with the field's line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class Building:
-    """Makes records of one design file; every complaint names the file and the line of the field.
+    """Makes records of one design file; every error names the file and the line of the field.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class Building:
         self.source, self.block = source, block
 
     def at(self, make: Callable[[], T], *path: str | int) -> T:
-        """Call `make`, adding where to any complaint."""
+        """Call `make`, adding the location to any error."""
         try:
             return make()
         except InputError as error:

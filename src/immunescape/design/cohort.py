@@ -1,4 +1,4 @@
-"""Simulated patients of many replicates at once: entry, stratum, arm, outcomes, and what an analysis sees of them."""
+"""Simulated patients of many replicates at once: entry, stratum, arm, outcomes, and the data seen by an analysis."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Streams:
 
 
 def arrivals(accrual: Accrual, u: Floats) -> Floats:
-    """(R, N) entry months: a Poisson process with the rates of the accrual, the last rate going on."""
+    """(R, N) entry months: a Poisson process with the accrual rates, the last of which continues."""
     need = np.cumsum(-np.log(u), axis=1)
     edges = np.concatenate([[0.0], np.cumsum(accrual.durations)])
     entered = np.concatenate([[0.0], np.cumsum(np.multiply(accrual.rates, accrual.durations))])
@@ -71,7 +71,7 @@ def allocate(u: Floats, weights: Sequence[float], stratum: Ints | None = None) -
         raise InputError(f"allocation is given in whole numbers, such as 1:1 or 2:1, not {list(weights)}")
     counts = counts // np.gcd.reduce(counts)
     if counts.max() == 1:
-        counts = counts * 2  # blocks of four rather than two, so that the second patient is not foretold
+        counts = counts * 2  # blocks of four rather than two, so that the second patient is not predictable
     order = np.repeat(np.arange(len(counts)), counts)
     size = len(order)
     replicates, patients = u.shape
@@ -100,8 +100,8 @@ class Milestone:
     Attributes
     ----------
     events : events of `endpoint` (in the arms still compared). months : calendar month after the first entry.
-    patients : once so many have entered and were followed for `follow_up` months.
-    earliest, latest : calendar months that bound it; an analysis happens at the latest when nothing more can be seen.
+    patients : once this many have entered and been followed for `follow_up` months.
+    earliest, latest : calendar months that bound it; an analysis takes place at the latest when data are complete.
     strata : strata whose events or patients count (empty: all).
     """
 
@@ -143,7 +143,7 @@ class Milestone:
 
 @dataclass
 class View:
-    """What an analysis sees of one endpoint: (R, N) months, whether the event was seen, whether the patient counts."""
+    """Data of one endpoint at an analysis: (R, N) months, whether the event was seen, whether the patient counts."""
 
     time: Floats
     event: Flags
@@ -270,7 +270,7 @@ class Cohort:
             reached = (
                 rank >= np.broadcast_to(np.asarray(look.patients if events is None else events), (len(rank),))[:, None]
             )
-            # where so many never come, the last one who is enrolled
+            # if that many are never enrolled, the last enrolled patient
             place = np.where(reached.any(axis=1), reached.argmax(axis=1), rank.argmax(axis=1))
             month = self.entry[np.arange(len(place)), place] + look.follow_up
         else:
@@ -284,7 +284,7 @@ class Cohort:
         return values
 
     def view(self, endpoint: str, month: ArrayLike, among: Flags | None = None) -> View:
-        """What an analysis at calendar `month` (R,) sees."""
+        """Data seen by an analysis at calendar `month` (R,)."""
         spec, outcome = self.endpoint(endpoint), self.outcomes[endpoint]
         cut = np.broadcast_to(np.asarray(month, dtype=float), (len(self.entry),))[:, None] - spec.lag
         followed = cut - self.entry

@@ -105,7 +105,7 @@ def dunnett_critical(arms: int, alpha: float = 0.025, ratio: float = 1.0) -> flo
 
 
 def intersection_p(z: Floats, method: str, shares: ArrayLike | None = None) -> Floats:
-    """One p of an intersection hypothesis from the Z of its members, (R, A) -> (R,); members with NaN take no part.
+    """P value of an intersection hypothesis from the Z of its members, (R, A) -> (R,); members with NaN are ignored.
 
     Source: [dunnett1955], [simes1986].
 
@@ -150,7 +150,7 @@ def closed_test(
     Parameters
     ----------
     z : (R, K, A) Z of each stage's own (independent) data. active : (R, K, A) whether the arm or population is tested
-        with that stage's data; one that has been dropped is not rejected any more.
+        with that stage's data; one that has been dropped can no longer be rejected.
     information : (K,) planned cumulative information. critical : (K,) boundaries on the scale of Z.
     method : test of the intersections; `shares` as in :func:`dunnett_p`.
 

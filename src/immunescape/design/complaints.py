@@ -1,4 +1,4 @@
-"""Complaints about a design that name the field of its file, also those that are found after it was read."""
+"""Errors of a design that name the field of its file, including those detected after it was read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["FieldError", "in_field", "planned"]
 
 
 class FieldError(InputError):
-    """A complaint whose field is clear where it is found, though the file and the line are not.
+    """An error whose field is known where it is detected, although the file and the line are not.
 
     Parameters
     ----------
@@ -36,12 +36,12 @@ def in_field(error: ImmunescapeError, *field: str | int) -> FieldError:
 
 
 def planned(design: Design) -> dict[str, Any]:
-    """Plan of a design (:meth:`Rule.plan`), its complaints with the line of the file that the design was read from.
+    """Plan of a design (:meth:`Rule.plan`); errors give the line of the file from which the design was read.
 
     Raises
     ------
     InputError
-        What the rule complains of; the looks are named where the rule names no field.
+        Errors of the rule; the looks are given as location if the rule names no field.
     """
     try:
         return design.rule.plan(design)

@@ -103,7 +103,7 @@ def hazard_profile(
                 if not isinstance(distribution, PiecewiseExponential):
                     raise InputError(f"'{endpoint}' is not a survival endpoint")
                 alive = alive + share / sum(shares.values()) * distribution.survival(cuts)
-            with np.errstate(divide="ignore", invalid="ignore"):  # nobody is left in late periods
+            with np.errstate(divide="ignore", invalid="ignore"):  # no patients are left in late periods
                 hazard[arm] = -np.diff(np.log(alive))
         with np.errstate(divide="ignore", invalid="ignore"):
             return Profile(cuts, hazard[experimental] / hazard[control], np.zeros(len(cuts) - 1))
@@ -125,10 +125,10 @@ def hazard_profile(
 def delayed_effect(
     truth: Truth, endpoint: str, experimental: str, control: str, months: float, strata: Sequence[str] = ()
 ) -> str | None:
-    """A warning where the effect comes late or changes its side within `months`, or None.
+    """A warning if the effect is delayed or reverses within `months`, or None.
 
     The periods are 24ths of the time. Delayed: the hazard ratio of a first stretch is at least 0.9 and that of the rest
-    lower by a fifth and more; for a virtual population the two must also differ by three standard errors.
+    lower by at least a fifth; for a virtual population the two must also differ by three standard errors.
     """
     profile = hazard_profile(truth, endpoint, experimental, control, np.linspace(0.0, months, 25), strata)
     weight = np.where(profile.error > 0, 1.0 / np.maximum(profile.error, 1e-9) ** 2, 1.0)

@@ -1,4 +1,4 @@
-"""What a reader must be told: delayed effects, average hazard ratios, the error of a virtual population."""
+"""Warnings and notes for the reader: delayed effects, average hazard ratios, the error of a virtual population."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from immunescape.errors import InputError
 __all__ = ["diagnose", "pool_error"]
 
 POOL_POINTS = 0.02
-"""Standard deviation of the power by the pool's own size from which on a reader is warned."""
+"""Standard deviation of the power due to the size of the pool above which the reader is warned."""
 SLIGHTLY = 1.2
-"""Type I error over alpha up to which it is called a little liberal."""
+"""Ratio of type I error to alpha up to which the design is called slightly liberal."""
 TOGETHER, IDLE = 1e-6, 0.05
-"""Months between two looks that count as none, and share of trials in which that is warned of."""
+"""Months between two looks that count as coinciding, and share of trials above which this is reported."""
 FEW_TRIALS = 5000
-"""Simulated trials below which a level has to be above alpha beyond its 99.9 % interval to be warned of."""
+"""Number of simulated trials below which a level must exceed alpha beyond its 99.9 % interval to be reported."""
 
 
 def _level_warnings(design: Design, outcomes: Mapping[str, Decided], unstopped: Decided | None) -> list[str]:
@@ -47,9 +47,9 @@ def _level_warnings(design: Design, outcomes: Mapping[str, Decided], unstopped: 
         f"the type I error is {100 * hits / count:.2f} % in {count} simulated trials (95 % interval from "
         f"{100 * low:.2f} %), above the nominal {100 * design.alpha:g} %: "
         + (
-            "a little liberal, as normal approximations with few events are"
+            "slightly liberal, as normal approximations with few events are"
             if liberal
-            else "this design does not hold it"
+            else "this design does not control it"
         )
     ]
 

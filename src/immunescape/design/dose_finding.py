@@ -26,7 +26,7 @@ class BoinResult:
 
     Attributes
     ----------
-    selected : (D,) probability to choose each dose; none : to choose none. patients, toxicities : (D,) expected.
+    selected : (D,) probability of choosing each dose; none : of choosing none. patients, toxicities : (D,) expected.
     error : largest Monte Carlo standard error of the selection probabilities. choices : (R,) chosen dose, -1 for none.
     """
 
@@ -45,7 +45,7 @@ class Boin:
     Attributes
     ----------
     target : rate of dose-limiting toxicity. low, high : rates that are too low and too high, as shares of the target.
-    cohort : patients per cohort. cohorts : most cohorts. stop_at : stop once a dose has this many patients.
+    cohort : patients per cohort. cohorts : maximum number. stop_at : stop once a dose has this many patients.
     eliminate : drop a dose and those above it where P(rate > target) exceeds this, from 3 patients on.
     """
 
@@ -187,7 +187,7 @@ class Bop2:
         return tuple(out)
 
     def exact(self, p: float) -> tuple[float, Floats, float]:
-        """Probability to be promising, (K,) to stop at each look, expected patients, for a true rate (exact)."""
+        """Exact probability of a promising result, (K,) of stopping at each look, and expected patients, for a rate."""
         state = np.ones(1)
         seen, stops = 0, np.zeros(len(self.looks))
         for k, (n, r) in enumerate(zip(self.looks, self.stop_at_most, strict=True)):
@@ -201,7 +201,7 @@ class Bop2:
         return promising, stops, float(at @ np.array(self.looks))
 
     def simulate(self, p: ArrayLike, replicates: int = 2000, seed: int = 1) -> Floats:
-        """Simulated probability to be promising for each true rate."""
+        """Simulated probability of a promising result for each true rate."""
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0xB0B2,)))
         out = []
         steps = np.diff((0, *self.looks))
@@ -222,7 +222,7 @@ def bop2(p0: float, p1: float, looks: Sequence[int], *, alpha: float = 0.1) -> B
     Raises
     ------
     InputError
-        Where no boundary of the family holds alpha, or the looks do not increase.
+        If no boundary of the family controls alpha, or the looks do not increase.
     """
     if not 0 < p0 < p1 < 1:
         raise InputError(f"rates must satisfy 0 < p0 < p1 < 1, not {p0} and {p1}")
@@ -241,5 +241,7 @@ def bop2(p0: float, p1: float, looks: Sequence[int], *, alpha: float = 0.1) -> B
             if error <= alpha and (best is None or (power, -size) > (best[0], best[1])):
                 best = (power, -size, design)
     if best is None:
-        raise InputError(f"no boundary of this family holds a type I error of {alpha:g}", hint="Allow more patients.")
+        raise InputError(
+            f"no boundary of this family controls the type I error at {alpha:g}", hint="Allow more patients."
+        )
     return best[2]

@@ -35,7 +35,7 @@ METHODS = ("simes", "bonferroni", "sidak")
 
 @dataclass(frozen=True)
 class TestedPopulation:
-    """A population that may be tested: the strata that it takes in."""
+    """A population that may be tested: the strata that it includes."""
 
     name: str
     strata: tuple[str, ...]
@@ -76,8 +76,8 @@ class Enrichment(Rule):
         """See :class:`Rule`."""
         if self.combination != "inverse-normal":
             raise InputError(
-                f"enrichment under '{self.combination}' would not hold the type I error: the population is chosen by "
-                "the data that a plain group-sequential test uses again",
+                f"enrichment under '{self.combination}' would not control the type I error: the population is chosen "
+                "by the data that a plain group-sequential test uses again",
                 hint="Use combination: inverse-normal, which closed testing needs.",
             )
         if len(design.arms) != 2 or len(design.looks) != 2:
@@ -244,7 +244,7 @@ class Enrichment(Rule):
             )[:, -1]
         won = np.asarray(rejected.any(axis=1))
         stopped = won | ~going.any(axis=1)
-        # who is enrolled from here on: patients of a population that goes on, until the planned number is reached
+        # enrolled from here on: patients of a population that continues, until the planned number is reached
         eligible = np.zeros(first.shape, dtype=bool)
         for p, m in enumerate(members):
             eligible |= m & going[:, p, None]

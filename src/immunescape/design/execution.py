@@ -1,8 +1,8 @@
-"""Runs independent blocks of replicates: here, over processes, or on a dask cluster, behind one call.
+"""Runs independent blocks of replicates: in this process, in several, or on a dask cluster, with one call.
 
-A block depends on its number alone, so results do not depend on where or in which order blocks run. A worker that dies
-loses at most the blocks that it held; they run again. With a folder, finished blocks are kept and a run can be resumed
-or grown.
+A block depends on its number alone, so results do not depend on where or in which order blocks run. If a worker dies,
+only its unfinished blocks are lost; they are run again. With a folder, finished blocks are kept and a run can be
+resumed or extended.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class BlockFolder:
         self.folder = folder
 
     def read(self, name: str) -> Arrays | None:
-        """A stored block; None where there is none or a damaged one."""
+        """A stored block; None if there is none or it is damaged."""
         if self.folder is None:
             return None
         try:
@@ -79,7 +79,7 @@ def run_blocks(
     ----------
     workers : processes; 1 runs here. cluster : a ``distributed.Client`` or the address of a dask scheduler, or None.
     folder : keeps finished blocks under their names. progress : called with (done, all).
-    patience : seconds; processes are started only where the first block tells that the rest would take longer here.
+    patience : seconds; processes are started only if the first block shows that the rest would take longer here.
     """
     if workers < 1:
         raise InputError(f"the number of workers is {workers}", hint="Use at least one.")

@@ -1,4 +1,4 @@
-"""What a design file may not hold although each of its fields is valid: fields that would be ignored, or contradict."""
+"""Design files that are invalid although each field is valid: fields that would be ignored, or contradictions."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ TEST_FIELDS = {
     "margin": ("log-rank",),
 }
 POSSIBLE = {"median": (0.05, 10_000.0), "hazards": (1e-5, 20.0), "hazard_ratio": (0.01, 100.0)}
-"""What a truth entry may give: from a day to centuries; beyond it numbers overflow, or a unit was mistaken."""
+"""Permitted values of a truth entry: from a day to centuries; beyond, numbers overflow or a unit is wrong."""
 TRUTH_FIELDS = {
     "changes": ("hazards",),
     "cured": ("median", "hazards", "hazard_ratio"),
     "delay": ("hazard_ratio",),
 }
-"""Fields of a truth entry, and the fields one of which each of them goes with."""
+"""Fields of a truth entry, and the fields one of which each of them requires."""
 
 
 def check_file(source: Any, block: Any) -> None:
@@ -108,7 +108,7 @@ def _check_names(block: Any, refuse: Refuse) -> None:
                 f"a scenario is called '{scenario.name}': the null is written 'null', and is added by itself",
                 "scenarios",
                 k,
-                hint="Remove this scenario, or give it another name if its arms differ.",
+                hint="Remove this scenario, or rename it if its arms differ.",
             )
 
 
@@ -231,7 +231,7 @@ def check_truth_entry(entry: Any, where: str) -> None:
     for name, (low, high) in POSSIBLE.items():
         value = getattr(entry, name)
         for number in value if isinstance(value, list) else [value]:
-            # a hazard of 0 is a time without events
+            # a hazard of 0 is a period without events
             if number is not None and not (low <= number <= high or (name == "hazards" and number <= 0)):
                 raise InputError(
                     f"'{name}' of {number:g} is implausible: {low:g} to {high:g} are taken",

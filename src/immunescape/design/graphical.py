@@ -1,4 +1,4 @@
-"""Graphical procedures: how alpha is split over hypotheses, and handed on when one is rejected.
+"""Graphical procedures: how alpha is split between hypotheses, and passed on when one is rejected.
 
 Sources: graphs [bretz2009]; group-sequential looks [maurer2013].
 """
@@ -50,7 +50,7 @@ class AlphaGraph:
             if sum(edges.values()) > 1 + 1e-9 or min(edges.values(), default=0) < 0:
                 raise InputError(
                     f"alpha is spent twice: '{start}' passes on {sum(edges.values()):g} times its alpha",
-                    hint="Shares handed on add up to at most 1.",
+                    hint="Shares passed on add up to at most 1.",
                 )
 
     @property

@@ -97,7 +97,7 @@ class GroupSequential(Rule):
         if looks > MOST_LOOKS:
             raise FieldError(
                 f"{looks} looks, at most {MOST_LOOKS} are offered",
-                hint="Further looks add next to nothing.",
+                hint="Further looks add practically nothing.",
                 field=("looks",),
             )
         check_levels(self, design.alpha)

@@ -101,7 +101,7 @@ class Hypothesis:
         """Whether a look by patients reads the response of just those patients: not fewer, and not later ones as well.
 
         A response is read some months after entry; a look that comes sooner lacks the last patients, and one that comes
-        later reads patients who entered after those that it counts (unless nobody does: `patients` is the size of the
+        later reads patients who entered after those that it counts (unless none do: `patients` is the size of the
         trial).
         """
         read_after = endpoint.months + endpoint.lag

@@ -23,14 +23,14 @@ __all__ = ["design_schema", "design_template", "list_designs", "load_design", "r
 
 Progress = Callable[[int, int], None]
 LONGEST_ACCRUAL = 600.0
-"""Months of accrual beyond which a rate is taken for a slip."""
+"""Months of accrual above which a rate is taken to be a mistake."""
 
 
 DESIGNS = Library("design", "designs", "immunescape.design", "Start one with 'immunescape design --template'.")
 
 
 def list_designs() -> list[str]:
-    """Names of the designs that ship and of those that plug-ins bring."""
+    """Names of the included designs and of those of plug-ins."""
     return DESIGNS.names()
 
 
@@ -54,7 +54,7 @@ def resolve(name_or_path: str | Path) -> tuple[str, str]:
 
 
 def load_design(name_or_path: str | Path, *, workers: int | None = None, progress: Progress | None = None) -> Design:
-    """Load a design by name or path; simulates its virtual population where it needs one that is not kept yet."""
+    """Load a design by name or path; simulates its virtual population if it needs one that is not stored yet."""
     file, text = resolve(name_or_path)
     return read_design(file, text, workers=workers, progress=progress)
 
@@ -65,7 +65,7 @@ def read_design(file: str, text: str, *, workers: int | None = None, progress: P
     Raises
     ------
     InputError
-        Naming file, line and field, and the reason where things do not go together.
+        Naming file, line and field, and the reason for an inconsistency.
     """
     from pydantic import ValidationError
 
@@ -173,7 +173,7 @@ class _Builder(Building):
         self, block: Any, k: int, endpoints: tuple[Endpoint, ...], arms: tuple[Arm, ...]
     ) -> VirtualPool | Generator:
         if (block.pool is None) == (not block.truth):
-            raise InputError("a scenario needs either 'truth' or 'pool', and not both")
+            raise InputError("a scenario needs either 'truth' or 'pool', but not both")
         score = block.prognostic_score
         if score is not None:
             kinds = {e.name: e.kind for e in endpoints}

@@ -1,4 +1,4 @@
-"""What a group-sequential test refuses, and what a reader of it must know."""
+"""Checks of group-sequential tests, and warnings for the reader."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["check_futility", "check_levels", "check_reestimation", "few_data", "rule_cautions"]
 
 READ = 0.95
-"""Share of the patients of a look whose response should have been read by then."""
+"""Share of the patients of a look whose response should have been assessed by then."""
 
 
 def check_levels(rule: GroupSequential, alpha: float) -> None:
-    """Refuse a share of alpha whose bounds lie where no statistic is normal."""
+    """Reject a share of alpha whose bounds lie beyond the range of normal approximations."""
     for k, h in enumerate(rule.tested):
         if 0 < h.share * alpha < LEAST_ALPHA:
             raise FieldError(

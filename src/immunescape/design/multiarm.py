@@ -1,6 +1,7 @@
 """Multi-arm multi-stage designs: several arms against one control, arms dropped at interim looks, strong error control.
 
-The type I error is held by closed testing: intersections by Dunnett (or another test), stages by the inverse normal.
+The type I error is controlled by closed testing: intersections by Dunnett (or another test), stages by the inverse
+normal method.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A naive truth beside a virtual population: what a statistician would assume from its survival curves alone.
+"""A naive alternative to a virtual population: the truth that a statistician would assume from its survival curves.
 
-Piecewise-exponential hazards are fitted to each arm of the same virtual patients, all strata together. Where a design
-does the same under both truths, the mechanistic population added nothing to its curves; where it does not, the
-difference is what the population knows beyond them: who responds, how endpoints of one patient go together.
+Piecewise-exponential hazards are fitted to each arm of the same virtual patients, all strata together. If a design
+performs alike under both truths, the mechanistic population adds nothing to its curves; if not, the difference reflects
+what the population contains beyond them: who responds, and how the endpoints of a patient are related.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def piecewise_fit(pool: VirtualPool, endpoints: Sequence[Endpoint], pieces: int 
 
 
 def compared(names: Sequence[str], pool: dict[str, Any], fit: dict[str, Any], errors: Floats | None) -> dict[str, Any]:
-    """Figures of a design under a pool and under its fit, and what they say.
+    """Figures of a design under a pool and under its fit, and the conclusion.
 
     Parameters
     ----------

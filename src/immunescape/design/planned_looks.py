@@ -1,4 +1,4 @@
-"""Looks of a group-sequential test as planned: what they see under the null, and the rows that a protocol prints."""
+"""Planned looks of a group-sequential test: expected data under the null, and the rows printed in a protocol."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def pilot_looks(
 
 
 def _check_follow_up(test: Statistic, data: OrderedData, look: str) -> None:
-    """Refuse a horizon beyond the follow-up of a look: the tail of a curve without patients gives a test no level."""
+    """Reject a horizon beyond the follow-up of a look: without patients in the tail, a test has no defined level."""
     beyond = float((nph.followed_to(data) < test.months).mean())
     left = float(nph.at_risk_by_arm(data, test.months).mean())
     if beyond <= UNFOLLOWED and left >= AT_RISK:

@@ -1,4 +1,4 @@
-"""Power and size by formula, beside the simulation: looks, average hazard ratios, events for a wanted power."""
+"""Power and size by formula, for comparison with the simulation: looks, average hazard ratios, required events."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
     if tested.test.name != "log-rank" or len(rule.tested) > 1:
         return None
     if tested.strata or tested.looks:
-        return None  # Schoenfeld's formula is for everybody, at every look
+        return None  # Schoenfeld's formula is for all patients, at every look
     if any(look.events is None or look.endpoint != tested.endpoint for look in design.looks):
         return None
     control, other = design.arms[design.control], design.arms[design.experimental[0]]
@@ -63,9 +63,9 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
         months = [time_of_events(arms, accrual, float(n), lost) for n in events]
         effect = [average_hazard_ratio(c, e, accrual, m, dropout=lost, ratio=ratio) for m in months]
     except InputError:
-        return None  # so many events never come
+        return None  # that many events are never reached
     efficacy = np.asarray(plan["bounds"][tested.name])
-    # a futility stop costs power whether or not the efficacy bounds count on it
+    # a futility stop costs power whether or not the efficacy bounds assume it
     lower = _lower_bounds(plan, tested.name, len(events))
     bounds = Boundaries(
         family="",
@@ -92,7 +92,7 @@ def planning(design: Design, plan: Mapping[str, Any], scenario: str) -> dict[str
     lag = design.endpoint(tested.endpoint).lag  # an analysis waits for its data
     seen_at_once = design.endpoint(tested.endpoint).visits_every == 0
     return {
-        # events that wait for the next visit come later than the formula knows
+        # events detected at the next visit occur later than the formula assumes
         "months": [m + lag for m in months] if seen_at_once else [],
         "average_hazard_ratio": effect,
         "cumulative_power": power.tolist(),
@@ -130,7 +130,7 @@ def _rates(design: Design, rule: GroupSequential, truth: Generator, plan: Mappin
             rule.spending.family, size / size[-1], alpha=level, beta=1 - power, parameter=rule.spending.parameter
         )
 
-    # who is lost before the response is read counts as no responder
+    # patients lost before the response is assessed count as non-responders
     stays = float(np.exp(-design.dropout.hazard * endpoint.months))
     high, low = p1.probability * stays, p0.probability * stays
     stopped = replace(shape(0.9), futility=_lower_bounds(plan, tested.name, len(size)))

@@ -72,7 +72,7 @@ class Platform(Rule):
     controls : ``concurrent`` or ``all``. multiplicity : ``family`` (alpha shared equally by all arms, so that the error
         of any false claim is at most alpha) or ``per-arm`` (alpha for each arm).
     control_ratio : control patients per patient of an open arm. review_every : months between reviews.
-    drift : yearly fall of the hazard in calendar time, for every arm (0.1: times lengthen by 1/0.9 per year).
+    drift : yearly decline of the hazard in calendar time, for every arm (0.1: times lengthen by 1/0.9 per year).
     """
 
     kind: ClassVar[str] = "platform"
@@ -162,8 +162,8 @@ class Platform(Rule):
         cautions = []
         if self.controls == "all":
             cautions.append(
-                "controls that entered before an arm opened are compared with it: its type I error is held only where "
-                "outcomes do not drift in calendar time"
+                "controls that entered before an arm opened are compared with it: its type I error is controlled only "
+                "if outcomes do not drift in calendar time"
             )
         if self.multiplicity == "per-arm" and len(self.entries) > 1:
             cautions.append(
@@ -204,7 +204,7 @@ class Platform(Rule):
                 fits[j] = False
                 fits[j, [index[s] for s in e.strata]] = True
         alive = np.ones((replicates, count), dtype=bool)  # still under study
-        closed_at = np.full((replicates, count), np.inf)  # month from which on the arm enrols nobody
+        closed_at = np.full((replicates, count), np.inf)  # month from which the arm enrols no patients
         next_look = np.zeros((replicates, count), dtype=np.int64)
         rejected = np.zeros((replicates, count), dtype=bool)
         failed = np.zeros((replicates, count), dtype=bool)
@@ -231,7 +231,7 @@ class Platform(Rule):
                 size = (view.use & treated).sum(axis=1) if self.test.name == "rates" else view.event.sum(axis=1)
                 target = np.array([*e.looks, e.looks[-1]])[next_look[:, j]]
                 due = alive[:, j] & (size >= target)
-                # an arm that can gain no more (closed, everybody seen) is analysed for the last time
+                # an arm that can gain no more data (closed, all patients followed) is analysed for the last time
                 over = alive[:, j] & (month >= last_month - self.review_every)
                 over |= alive[:, j] & self._exhausted(cohort, view, treated, among, closed_at[:, j], month)
                 due |= over
@@ -316,7 +316,7 @@ class Platform(Rule):
         pick = (u[rows, columns][:, None] > limits[:, :-1]).sum(axis=1)
         arm = np.array([*design.experimental, design.control])[pick]
         nobody = limits[:, -1] <= 0
-        # an arm that opens within the interval takes nobody before its month
+        # an arm that opens within the interval enrols no patient before its month
         early = np.append(opens, 0.0)[pick] > cohort.entry[rows, columns]
         late = np.append(closes, np.inf)[pick] <= cohort.entry[rows, columns]
         good = ~(nobody | early | late)
@@ -337,7 +337,7 @@ class Platform(Rule):
                 outcome.time = outcome.time * stretch
 
     def _full(self, cohort: Cohort, arms: list[int]) -> Floats:
-        """(R, J) month at which each arm has its patients; infinite where it has not."""
+        """(R, J) month at which each arm has its patients; infinite if it never has."""
         out = np.full((len(cohort.entry), len(arms)), np.inf)
         for j, (e, k) in enumerate(zip(self.entries, arms, strict=True)):
             mine = cohort.arm == k

@@ -1,4 +1,4 @@
-"""Virtual patients that are in a table more than once: copies are told from times that agree by rounding."""
+"""Virtual patients that occur in a table more than once: copies are distinguished from times equal by rounding."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ __all__ = ["check_unique"]
 
 IDENTIFIERS = ("id", "patient", "patient_id", "patientid", "subject", "subject_id", "subjid", "usubjid")
 LEAST_DISTINCT = 5
-"""Different patients with an event without whom a table is not a population."""
+"""Smallest number of different patients with an event for a table to be a population."""
 MOSTLY_DIFFERENT = 0.9
-"""Share of different rows from which on the times are taken as continuous, not as rounded to a grid."""
+"""Share of distinct rows above which times are taken as continuous, not as rounded to a grid."""
 SURE = 1e-6
-"""Probability below which a number of equal rows is no coincidence."""
+"""Probability below which a number of equal rows is not considered a coincidence."""
 HINT = "Each virtual patient is one row: the pool is drawn with replacement as it is."
 
 
 def check_unique(table: pd.DataFrame, arms: Sequence[str], endpoints: Sequence[str]) -> None:
-    """Refuse patients that are in the table more than once: their pool would seem larger than it is.
+    """Reject patients that occur in the table more than once: their pool would appear larger than it is.
 
     Parameters
     ----------

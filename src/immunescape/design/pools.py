@@ -47,7 +47,7 @@ def pool_table(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[pd.DataFrame, str]:
-    """Virtual patients of a trial, `patients` per arm, and where they come from; simulated once, then read back.
+    """Virtual patients of a trial, `patients` per arm, and their source; simulated once, then read from disk.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Prognostic scores in the analysis: the log-rank test adjusted for a score that was known before randomisation.
 
-The score explains part of the outcome whatever the arm; what it explains is taken out of the numerator of the log-rank
-test and out of its variance, so that the same hypothesis is tested with more power and with the same level, whether or
-not the score is any good [ye2024]. For a virtual population the score is fitted to its control arm from
+The score explains part of the outcome irrespective of the arm; this part is removed from the numerator of the log-rank
+test and from its variance, so that the same hypothesis is tested with more power and at the same level, whether or not
+the score is predictive [ye2024]. For a virtual population the score is fitted to its control arm from
 covariates at baseline; this is what a trial does with a model fitted to historical controls (PROCOVA) [schuler2022].
 """
 
@@ -57,7 +57,7 @@ class PrognosticScore:
 
     Attributes
     ----------
-    endpoint : whose outcome it foretells. correlation : of the score and the normal score of that outcome, 0 to 1.
+    endpoint : whose outcome it predicts. correlation : of the score and the normal score of that outcome, 0 to 1.
     """
 
     endpoint: str

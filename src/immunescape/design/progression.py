@@ -102,7 +102,7 @@ def time_to_progression(
 
 
 def _grid(pfs: PiecewiseExponential, survival: PiecewiseExponential) -> Floats:
-    """Months from 0 to where next to nobody is left, the change points among them."""
+    """Months from 0 until almost no patients are left, including the change points."""
     levels = np.linspace(0.0, 1.0 - 1e-6, _POINTS // 2)
     points = [np.asarray(d.quantile(levels)) for d in (pfs, survival)]
     finite = np.concatenate(points)

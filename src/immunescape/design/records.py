@@ -25,7 +25,7 @@ from immunescape.errors import InputError, unknown_word
 __all__ = ["Arm", "Decided", "Design", "Dropout", "Rule", "check_looks", "closed_test_table"]
 
 SHORT = "share of trials that run out of events"
-"""Name of the further number that tells how often a look set by events comes with fewer of them."""
+"""Name of the further number for how often a look set by events takes place with fewer of them."""
 
 
 def by_events(looks: Sequence[Milestone]) -> bool:
@@ -68,7 +68,7 @@ class Dropout:
 
 @dataclass(kw_only=True)
 class Decided:
-    """What a block of replicates came to; arrays with one row per replicate.
+    """Results of a block of replicates; arrays with one row per replicate.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ class Rule(ABC):
 
     @abstractmethod
     def check(self, design: Design) -> None:
-        """Refuse what does not go together, with the reason."""
+        """Reject inconsistent settings, with the reason."""
 
     @abstractmethod
     def plan(self, design: Design) -> dict[str, Any]:
@@ -187,11 +187,11 @@ class Rule(ABC):
         return None
 
     def cautions(self, design: Design) -> list[str]:
-        """What of the rule itself keeps it from holding alpha, for a reader."""
+        """Properties of the rule that prevent control of alpha, for the reader."""
         return []
 
     def planned_cautions(self, design: Design, plan: Mapping[str, Any]) -> list[str]:
-        """What a reader must know of the looks as planned: few events, few patients."""
+        """Warnings about the planned looks: few events, few patients."""
         return []
 
     def expected_table(self, design: Design, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -202,13 +202,13 @@ class Rule(ABC):
 LEAST_ALPHA = 1e-9
 """One-sided alpha below which bounds lie beyond six standard deviations, where no normal approximation holds."""
 FEW_EVENTS = 20
-"""Events at a look below which a reader is told of the normal approximation."""
+"""Events at a look below which the reader is warned about the normal approximation."""
 LEAST_PER_ARM = 10
 """Patients of each arm below which a comparison is refused: its tests are normal approximations."""
 
 
 def check_looks(looks: Sequence[Milestone], endpoints: Sequence[Endpoint], patients: int) -> None:
-    """Refuse looks that cannot happen, or do not add anything to the look before.
+    """Reject looks that cannot take place, or add nothing to the previous look.
 
     Raises
     ------
@@ -245,8 +245,8 @@ class Design:
     name, title, description, references : for reports. arms : the control is one of them (except in one-arm designs).
     endpoints : what is measured; patients : how many may be enrolled. looks : analyses in order.
     truths : scenario -> truth; the null (all arms from the control) is added by the simulation.
-    rule : how it decides. alpha : one-sided type I error that it promises (None: none).
-    text : the design file that it was read from.
+    rule : how it decides. alpha : one-sided type I error that it controls (None: none).
+    text : the design file from which it was read.
     """
 
     name: str
@@ -271,7 +271,7 @@ class Design:
         if self.alpha is not None and not LEAST_ALPHA <= self.alpha < 0.5:
             raise FieldError(
                 f"a one-sided alpha lies between {LEAST_ALPHA:g} and 0.5, not {self.alpha:g}",
-                hint="Beyond some six standard deviations no test statistic is normal.",
+                hint="Beyond about six standard deviations no test statistic is normal.",
                 field=("alpha",),
             )
         names = [a.name for a in self.arms]
@@ -335,7 +335,7 @@ class Design:
         if not same:
             raise FieldError(
                 "the scenario 'null' has an effect: its rejections would be reported as type I error",
-                hint="Give it another name; the null, every arm like the control, is added by itself.",
+                hint="Give it another name; the null, with every arm like the control, is added automatically.",
                 field=("scenarios", list(self.truths).index("null")),
             )
 

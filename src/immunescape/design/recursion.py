@@ -44,7 +44,7 @@ class _Density:
 
 
 def _grid(low: float, high: float, mean: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Jennison-Turnbull points between two bounds, with Simpson weights; empty where the bounds leave no room."""
+    """Jennison-Turnbull points between two bounds, with Simpson weights; empty if the bounds leave no interval."""
     i = np.arange(1, 6 * _R)
     x = np.empty(6 * _R - 1)
     first, last = i < _R, i > 5 * _R

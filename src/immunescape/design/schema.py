@@ -36,7 +36,7 @@ class CommonFile(Block):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="Short name: lower case, digits and hyphens.")
     title: str = Field(min_length=1, description="One line for reports.")
-    description: str = Field(default="", description="The trial's question, and anything a reader should know.")
+    description: str = Field(default="", description="The question of the trial, and anything readers should know.")
     assumptions: list[str] = Field(default=[], description="Assumptions, in plain language; shown with the results.")
     references: list[str] = Field(default=[], description="Keys of the bibliography, or free text.")
     kind: str = Field(description="How the design decides.")
@@ -48,14 +48,16 @@ class CommonFile(Block):
     endpoints: dict[str, EndpointBlock] = Field(min_length=1, description="Endpoints by name.")
     accrual: AccrualBlock = Field(description="Accrual of patients.")
     dropout: DropoutBlock | None = Field(default=None, description="Loss of patients.")
-    looks: list[LookBlock] = Field(default=[], description="Analyses in order (platforms and two stages: none here).")
+    looks: list[LookBlock] = Field(
+        default=[], description="Analyses in order (none for platforms and two-stage designs)."
+    )
     boundaries: BoundaryBlock = Field(default=BoundaryBlock(), description="How alpha is spent.")
-    scenarios: list[ScenarioBlock] = Field(min_length=1, description="Truths; the null is added.")
+    scenarios: list[ScenarioBlock] = Field(min_length=1, description="Truths; the null is added automatically.")
     hypotheses: list[HypothesisBlock] = Field(default=[], description="group-sequential: what is tested.")
     stop_when: Literal["any", "all"] = Field(default="all", description="When rejections end the trial.")
     endpoint: str | None = Field(default=None, description="multi-arm, enrichment, platform: endpoint tested.")
     test: TestBlock = Field(default=TestBlock(), description="multi-arm, enrichment, platform: its test.")
-    options: dict[str, Any] = Field(default={}, description="A kind of a plug-in: its own fields.")
+    options: dict[str, Any] = Field(default={}, description="Fields of a kind of design from a plug-in.")
 
     @property
     def building(self) -> Building:

@@ -29,7 +29,7 @@ EXPLAINED = "share of the variance that the prognostic score explains"
 
 @dataclass(frozen=True)
 class _Tests:
-    """What the data of one look say.
+    """Data of one look.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class SequentialBlock:
         self, rule: GroupSequential, design: Design, truth: Truth, streams: Streams, plan: Mapping[str, Any]
     ) -> None:
         self.rule, self.design, self.plan = rule, design, plan
-        # Patients whom a re-estimation may add are drawn at the start, so that nobody's random numbers depend on it.
+        # Patients that a re-estimation may add are drawn at the start, so that no random numbers depend on it.
         grown = rule.reestimation.maximum if rule.reestimation is not None else 1.0
         self.cohort = design.cohort(truth, streams, patients=int(np.ceil(design.patients * grown)))
         if rule.reestimation is not None:
@@ -105,7 +105,7 @@ class SequentialBlock:
         )
 
     def _look(self, k: int, look: Milestone) -> None:
-        """When a look is, what it shows, what is rejected, who stops, and how large the rest becomes."""
+        """Time of a look, its data, rejections, stops, and the size of the remaining trial."""
         target = self._enlarge(k, look)
         self.month = np.maximum(self.cohort.month_of(look, events=target), self.month)  # looks keep their order
         tests = self._test(k)
@@ -114,7 +114,7 @@ class SequentialBlock:
         new = self.graph.extend(tests.z, self.rejected, limit, self.alpha)
         self.rejected = np.where(self.running[:, None], new, self.rejected)
         won = self.rejected.any(axis=1) if self.rule.stop_when == "any" else self.rejected.all(axis=1)
-        # over all trials, those that have stopped included: those still running at a late look are the unlucky ones
+        # over all trials, including those that have stopped: those still running at a late look are a biased selection
         ratios = nph.hazard_ratio(tests.first.ordered(self.treated), iterations=3) if self.survival else None
         lost = self._futile(k, tests.z[:, 0], ratios)
         self._record(k, look, tests, ratios, target)
@@ -227,7 +227,7 @@ class SequentialBlock:
             by_look["hazard_ratio"][:, k] = ratios
 
     def _stop(self, k: int, won: Flags, lost: Flags) -> None:
-        """End the trials that have won, and at an interim look those that are futile."""
+        """End the trials that were successful and, at an interim look, those that are futile."""
         interim = k < self.looks - 1
         end = self.running & (won | (lost & interim))
         self.stage[end] = k + 1

@@ -82,12 +82,12 @@ class SimulatedFigure:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class OperatingCharacteristics:
-    """What a design does, by scenario.
+    """Operating characteristics of a design, by scenario.
 
     Attributes
     ----------
     design, plan, seed, replicates : what was run. outcomes : scenario -> every replicate.
-    warnings : what a reader must know (delayed effects, small pools). wall_s : seconds.
+    warnings : warnings for the reader (delayed effects, small pools). wall_s : seconds.
     unstopped : the null with stops for futility ignored, where the design has such stops and they do not bind.
     pool_errors : scenario -> (H + 1,) standard deviation of the power of each hypothesis and of any of them that comes
         from the finite size of its virtual population (bootstrap).

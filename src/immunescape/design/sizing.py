@@ -30,7 +30,7 @@ __all__ = ["Size", "size_means", "size_of_bounds", "size_rates", "size_survival"
 
 Floats = NDArray[np.float64]
 LARGEST_TRIAL = 1_000_000
-"""Patients beyond which a computed size is taken for a slip."""
+"""Number of patients above which a computed size is taken to be a mistake."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def size_of_bounds(
     if not LEAST_ALPHA <= alpha < 0.5:
         raise InputError(
             f"a one-sided alpha lies between {LEAST_ALPHA:g} and 0.5, not {alpha:g}",
-            hint="Beyond some six standard deviations no test statistic is normal.",
+            hint="Beyond about six standard deviations no test statistic is normal.",
         )
     fraction = np.asarray(looks, dtype=float)
     if len(fraction) == 1:
@@ -138,17 +138,17 @@ def size_of_bounds(
 
 
 def _checked(size: Size) -> Size:
-    """Refuse a size that no trial has."""
+    """Reject an unrealistic size."""
     if size.plan.patients > LARGEST_TRIAL:
         raise InputError(
-            f"{size.plan.patients:.3g} patients would be needed, and no trial has more than {LARGEST_TRIAL:,}",
+            f"{size.plan.patients:.3g} patients would be needed, but no trial has more than {LARGEST_TRIAL:,}",
             hint="So small an effect cannot be demonstrated; check its unit and the margin.",
         )
     return size
 
 
 def _check_patients(patients: float, ratio: float) -> None:
-    """Refuse a size of an arm below which its test is not a normal one."""
+    """Reject arms too small for a normal approximation."""
     if not 0 < ratio < np.inf or not patients * min(ratio, 1.0) / (1.0 + ratio) >= LEAST_PER_ARM:
         raise InputError(
             f"{patients:g} patients leave fewer than {LEAST_PER_ARM} in an arm",
@@ -252,7 +252,7 @@ def size_means(
 
 @dataclass(frozen=True)
 class _Comparison:
-    """A test of two arms without follow-up: its effect in words, its kind, its size, and its power of some patients."""
+    """A test of two arms without follow-up: its effect as text, its kind, its size, and its power for some patients."""
 
     effect: str
     measure: str

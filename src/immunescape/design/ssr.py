@@ -2,8 +2,8 @@
 
 From conditional power: the promising zone [mehta2011]. The final test combines the parts before and after the
 interim with the weights that were planned [cui1999], so that the type I error holds whatever the
-increase. Blinded: the size follows the response rate or the event rate of both arms together, which tells nothing of
-the effect [gould1992], [friede2013]; the final test is the usual one at the information that there is.
+increase. Blinded: the size follows the response rate or the event rate of both arms together, which is uninformative
+about the effect [gould1992], [friede2013]; the final test is the usual one at the available information.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Reestimation:
 
 @dataclass(frozen=True)
 class BlindedReestimation:
-    """Rule that raises the number of patients by what both arms together show [gould1992], [friede2013].
+    """Rule that increases the number of patients based on both arms together [gould1992], [friede2013].
 
     Attributes
     ----------

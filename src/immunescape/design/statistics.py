@@ -1,4 +1,4 @@
-"""Test statistics that a design may name, evaluated on what an analysis sees, for many replicates at once."""
+"""Test statistics available in designs, evaluated on the data of an analysis, for many replicates at once."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ __all__ = ["Accrual", "PiecewiseExponential", "expected_events", "time_of_events
 
 @dataclass(frozen=True)
 class PiecewiseExponential:
-    """Survival with hazards that are constant between change points, and optionally a fraction that never fails.
+    """Survival with hazards that are constant between change points, and optionally a cured fraction.
 
     Attributes
     ----------

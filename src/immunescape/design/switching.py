@@ -1,4 +1,4 @@
-"""Treatment switching: what a benefit on survival looks like when control patients receive the drug after progression.
+"""Treatment switching: the apparent survival benefit when control patients receive the drug after progression.
 
 Three analyses of one data set: as randomised (ITT), censored at the switch with inverse-probability-of-censoring
 weights (IPCW), and the rank-preserving structural failure time model (RPSFT), whose counterfactual times
@@ -196,7 +196,7 @@ def _cox(data: OrderedData) -> AdjustedEffect:
 
 @dataclass(frozen=True)
 class SwitchingStudy:
-    """What each method gives over many trials.
+    """Results of each method over many trials.
 
     Attributes
     ----------
@@ -250,7 +250,7 @@ def switching_study(model: Switching, replicates: int = 200, seed: int = 1, *, a
 
 
 def _counterfactual(data: SwitchingData, psi: float) -> tuple[Floats, Flags]:
-    """Times without any drug, re-censored so that the censoring tells nothing of the arm or the switch."""
+    """Times without any drug, re-censored so that censoring is independent of the arm and the switch."""
     on = np.where(data.treated, data.time, np.maximum(data.time - data.switched, 0.0))
     off = data.time - on
     u = off + np.exp(psi) * on

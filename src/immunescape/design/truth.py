@@ -1,4 +1,4 @@
-"""What truly happens to the patients of a trial: simple generators or a virtual population, behind one interface.
+"""True outcomes of the patients of a trial: simple generators or a virtual population, behind one interface.
 
 A truth turns uniform random numbers into outcomes, given the arm and the stratum of each patient. The same numbers give
 the same patient in every design and scenario that is compared. The null of a truth draws every arm from the control.
@@ -136,7 +136,7 @@ def preclude(endpoints: Sequence[Endpoint], drawn: Mapping[str, EndpointOutcome]
             continue
         this, other = drawn[endpoint.name], drawn[endpoint.competing]
         first = other.time < this.time
-        # known censoring: who stays at risk does so until the end of the follow-up that this patient would have had
+        # known censoring: patients who stay at risk do so until the end of the follow-up that they would have had
         lost = np.where(first, other.time, np.inf) if endpoint.precluded == "censored" else np.full(first.shape, np.inf)
         out[endpoint.name] = EndpointOutcome(np.where(first, np.inf, this.time), np.minimum(this.lost, lost))
     return out
@@ -153,7 +153,7 @@ class Generator:
         death (``pfs``, ``dfs``, ``efs``, …) are both there, progression-free survival is the smaller of the time to
         progression and survival, and the time to progression is such that both keep the distributions that were given
         (:func:`time_to_progression`).
-    prognostic : a score that foretells an endpoint and is known before randomisation.
+    prognostic : a score that predicts an endpoint and is known before randomisation.
     """
 
     arms: tuple[str, ...]
@@ -170,7 +170,7 @@ class Generator:
             raise InputError(f"the correlation of endpoints lies between 0 and 1, not {self.correlation}")
         for arm, stratum, endpoint in self.parts:
             if endpoint.casefold() in COMPOSITES:
-                self._progression(arm, stratum, endpoint)  # refuses a pair that no patients can have
+                self._progression(arm, stratum, endpoint)  # rejects an impossible pair
 
     def _progression(self, arm: str, stratum: str, composite: str) -> Progression | None:
         """Time to progression of an arm and stratum where a composite with death and survival are both given."""
@@ -397,7 +397,7 @@ class VirtualPool:
 
 
 LONGEST_MONTHS = 600
-"""Months of follow-up of a virtual patient beyond which a time is taken for one in another unit."""
+"""Months of follow-up of a virtual patient above which a time is assumed to be in another unit."""
 
 
 def _checked_column(rows: pd.DataFrame, column: str, arm: str) -> Floats:
@@ -429,7 +429,7 @@ def _checked_column(rows: pd.DataFrame, column: str, arm: str) -> Floats:
 
 
 def _check_partition(table: pd.DataFrame, strata: Mapping[str, tuple[str, float, float]]) -> None:
-    """Refuse strata that share virtual patients or leave some out: shares and effects would be of other patients."""
+    """Reject strata that share virtual patients or leave some out: shares and effects would refer to other patients."""
     member = np.zeros(len(table), dtype=np.int64)
     for column, low, high in strata.values():
         if column not in table:

@@ -32,11 +32,11 @@ class SimonDesign:
             raise InputError(f"not a two-stage design: {self.r1}/{self.n1} and {self.r}/{self.n}")
 
     def stop_early(self, p: ArrayLike) -> Floats:
-        """Probability to stop after the first stage."""
+        """Probability of stopping after the first stage."""
         return np.asarray(stats.binom.cdf(self.r1, self.n1, np.asarray(p, dtype=float)))
 
     def promising(self, p: ArrayLike) -> Floats:
-        """Probability to call the drug promising (type I error at p0, power at p1)."""
+        """Probability of calling the drug promising (type I error at p0, power at p1)."""
         rate = np.asarray(p, dtype=float)[..., None]
         x = np.arange(self.r1 + 1, self.n1 + 1)
         first = np.asarray(stats.binom.pmf(x, self.n1, rate))

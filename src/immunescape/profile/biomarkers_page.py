@@ -46,9 +46,9 @@ biomarkers_table()                     # this page as a table
 ```
 
 Rules that hold for all genes: a hit is a truncating, splice-site, start- or stop-loss mutation or a breakpoint in the
-gene; missense changes are of unknown significance unless a table lists them. Both copies are lost by a homozygous
-deletion (below 0.5 copies, or discrete at most -1.5), by two hits, by one hit with loss of heterozygosity, or by one
-hit in a gene on X in a man. From 0.5 to 0.7 copies the loss is subclonal (band assumed). A gene that the panel does not
+gene; missense changes are of unknown significance unless a table lists them. Both copies are lost through a homozygous
+deletion (below 0.5 copies, or discrete at most -1.5), two hits, one hit with loss of heterozygosity, or one hit in an
+X-linked gene in a man. From 0.5 to 0.7 copies the loss is subclonal (band assumed). A gene that the panel does not
 cover is not assessable. Where mutations are given and copy number is not, `wild_type` has coverage 0.5 and says that a
 deletion is not excluded.
 
@@ -75,7 +75,7 @@ def _cell(text: str) -> str:
 
 
 def _row(b: Biomarker) -> list[str]:
-    levels = f" Words: {', '.join(f'`{w}`' for w in b.words)}." if b.words else ""
+    levels = f" Values: {', '.join(f'`{w}`' for w in b.words)}." if b.words else ""
     limits = f" *{b.limits}*" if b.limits else ""
     cells = (
         f"`{b.name}`",

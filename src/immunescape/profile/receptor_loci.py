@@ -26,5 +26,5 @@ def receptor_locus(text: object) -> str | None:
 
 
 def is_class_two(allele: object) -> bool:
-    """Tell whether an allele is of class II (``DRB1*04:05``, ``HLA-DPA1*01:03-DPB1*02:01``)."""
+    """Return whether an allele is of class II (``DRB1*04:05``, ``HLA-DPA1*01:03-DPB1*02:01``)."""
     return isinstance(allele, str) and _CLASS_TWO.match(allele.strip()) is not None

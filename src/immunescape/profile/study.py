@@ -96,7 +96,7 @@ class Panel:
     unclear: frozenset[str] = frozenset()
 
     def covers(self, gene: str) -> bool | None:
-        """Tell whether the gene was sequenced: True, False, or None where that cannot be known."""
+        """Return whether the gene was sequenced: True, False, or None where that cannot be known."""
         if gene in self.unclear:
             return None
         if self.whole_exome or gene in self.genes:
@@ -159,7 +159,7 @@ class Study:
     problems: list[str] = field(default_factory=list)
 
     def has(self, kind: str) -> bool:
-        """Tell whether a file gave this kind of data, whether or not it had rows.
+        """Return whether a file gave this kind of data, whether or not it had rows.
 
         Raises
         ------
@@ -188,7 +188,7 @@ class Study:
         return tuple(self.samples.loc[self.samples["patient"] == patient, "sample"])
 
     def covered(self, gene: str, kind: str = "mutations") -> dict[str, bool | None]:
-        """Tell for each patient whether a gene was looked at.
+        """Return for each patient whether a gene was assessed.
 
         Parameters
         ----------
@@ -205,7 +205,7 @@ class Study:
         return self.covered_many((gene,), kind)[gene]
 
     def covered_many(self, genes: Iterable[str], kind: str = "mutations") -> dict[str, dict[str, bool | None]]:
-        """Tell for each gene and patient whether the gene was looked at; see :meth:`covered`."""
+        """Return for each gene and patient whether the gene was assessed; see :meth:`covered`."""
         column = {"mutations": "panel", "copy_number": "panel_cna", "structural_variants": "panel_sv"}.get(kind)
         if column is None:
             raise unknown_word("kind of data", kind, ("mutations", "copy_number", "structural_variants"))

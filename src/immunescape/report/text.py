@@ -40,8 +40,8 @@ def print_result(result: TrialResult, notice: str) -> None:
     _print("Predicted beside published", results_table(result))
     if result.comparison:
         c = result.comparison
-        _print(f"{c['experimental']} against {c['control']} ({c['method']})", comparison_table(result))
-    _print("From candidates to enrolled", flow_table(result))
+        _print(f"{c['experimental']} versus {c['control']} ({c['method']})", comparison_table(result))
+    _print("From candidates to enrolled patients", flow_table(result))
     for line in crossover_shortfalls(result):
         print(line)
     failed = sum(arm["failed"] for arm in result.arms)
@@ -50,14 +50,14 @@ def print_result(result: TrialResult, notice: str) -> None:
 
 
 def crossover_shortfalls(result: TrialResult) -> list[str]:
-    """A line for each arm in which fewer crossed over than the protocol says, as too few progressed and lived."""
+    """A line for each arm with fewer crossovers than in the protocol, as too few patients had progressed alive."""
     lines = []
     for arm in result.arms:
         asked, given = arm.get("crossover_asked_pct"), arm["crossover_pct"]
         if asked is not None and given is not None and given < asked - SHORTFALL_POINTS:
             lines.append(
-                f"{arm['name']}: {given:.0f} % crossed over where the protocol says {asked:.0f} %; no more had"
-                " progressed and were alive when the next line would begin."
+                f"{arm['name']}: {given:.0f} % crossed over instead of {asked:.0f} % as in the protocol, because no "
+                "further patients had progressed and were alive at the start of the next line."
             )
     return lines
 

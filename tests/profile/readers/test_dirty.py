@@ -203,7 +203,7 @@ def test_mutations_of_genes_without_a_name_are_told(tmp_path: Path) -> None:
     (tmp_path / "manifest.yaml").write_text("study: x\nfiles:\n  - {file: m.csv, format: mutations}\n")
     study = load_study(tmp_path)
     assert list(study.mutations["gene"]) == ["TP53", None, "STK11", "KMT2D"]
-    assert any("1 rows name their gene" in p and "'0', line 3" in p for p in study.problems)
+    assert any("1 rows have a gene identifier" in p and "'0', line 3" in p for p in study.problems)
 
 
 def test_duplicated_patients(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_transcripts_are_summed_up_to_genes_or_refused(profiled: Profiled, tmp_p
     assert made.study.expression["S"].to_dict() == {"TP53": 6.5, "STK11": 2.5}
     made = profiled({"q/quant.sf": (GENCODE, entry)})
     assert made.study.expression["S"].to_dict() == {"TP53": 6.5, "STK11": 2.5}
-    with pytest.raises(InputError, match="tx2gene knows 33 %"):
+    with pytest.raises(InputError, match="tx2gene contains only 33 %"):
         profiled(
             {
                 "q/quant.sf": (TRANSCRIPTS, {**entry, "tx2gene": "map.csv"}),

@@ -101,7 +101,7 @@ def test_peptides_that_name_no_variant_are_joined_where_they_overlap(profiled: P
     made = profiled({"n.csv": ("patient,gene,peptide,allele,ic50_nm\n" + rows, {"format": "neoantigens"})})
     load = made.measured["neoantigen_load"]["P1"]
     assert load.value == 3
-    assert "joined where they overlap (assumed)" in load.note
+    assert "merged where they overlap (assumed)" in load.note
 
 
 @pytest.mark.parametrize("allele", ["DRB1*04:05", "HLA-DQB1*06:02", "DPA1*01:03-DPB1*02:01"])
@@ -110,13 +110,13 @@ def test_peptides_of_class_two_never_count(allele: str, profiled: Profiled) -> N
     second = [(v, g, allele, p + "LLLLLL", n) for v, g, _, p, n in PEPTIDES]
     mixed = profiled({"p.tsv": (every_peptide(PEPTIDES[:3] + second), {"format": "pvacseq", "patient": "P1"})})
     assert mixed.measured["neoantigen_load"]["P1"].value == 1
-    assert "6 of 9 rows are of class II" in " ".join(mixed.study.problems)
+    assert "6 of 9 rows are for class II" in " ".join(mixed.study.problems)
     with pytest.raises(InputError, match="class II alleles"):
         profiled({"p.tsv": (every_peptide(second), {"format": "pvacseq", "patient": "P1"})})
     rows = f"patient,gene,peptide,allele,ic50_nm\nP1,KRAS,KLVVVGACGVGKSALT,{allele},20\n"
     alone = profiled({"n.csv": (rows, {"format": "neoantigens"})})
     assert alone.measured["neoantigen_load"]["P1"].status == "not_assessable"
-    assert "1 peptides are of class II" in " ".join(alone.study.problems)
+    assert "1 peptides bind class II alleles" in " ".join(alone.study.problems)
 
 
 def test_real_tables_of_one_tumour(shared_data: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_table_of_receptors_is_judged_alike(profiled: Profiled) -> None:
     text = head + "".join(f"P1,{x},{c},2\n" for x in ("TCRB", "IGH") for c in clones)
     made = profiled({"t.csv": (text, {"format": "tcr"})})
     assert made.measured["tcr_richness"]["P1"].note.startswith("TRB, 400 clones")
-    assert "400 rows are of B cell receptors" in " ".join(made.study.problems)
+    assert "400 rows are B-cell receptors" in " ".join(made.study.problems)
     bare = profiled({"t.csv": (text.replace("TCRB", "").replace("IGH", ""), {"format": "tcr"})})
     assert "no locus is given" in " ".join(bare.study.problems)
     with pytest.raises(InputError, match="locus"):

@@ -1,4 +1,4 @@
-"""Files of variants that are not somatic, or not in the tumour -> what the genes and the mutation burden say."""
+"""Files of variants that are not somatic, or absent from the tumour -> what the genes and the mutation burden say."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ CSQ = "CSQ=" + STOP.format(population="|")
     ("text", "somatic", "message"),
     [
         (vcf(CSQ, "GT:AD", "0/1:60,40"), 1, ""),
-        (vcf(CSQ, "GT:AD", "0/0:100,0"), 0, "not in the tumour"),
-        (vcf(CSQ, "GT:AD", "0|0:98,2"), 0, "not in the tumour"),
-        (vcf(CSQ, "GT", "0/0"), 0, "not in the tumour"),
-        (vcf(CSQ, "GT:AD", "0/1:100,0"), 0, "not in the tumour"),
-        (vcf(CSQ, "GT:RD:AD", "0/1:90:0"), 0, "not in the tumour"),
-        (vcf(CSQ, "AU:CU:GU:TU", "0,0:80,81:0,0:0,0"), 0, "not in the tumour"),
+        (vcf(CSQ, "GT:AD", "0/0:100,0"), 0, "absent from the tumour"),
+        (vcf(CSQ, "GT:AD", "0|0:98,2"), 0, "absent from the tumour"),
+        (vcf(CSQ, "GT", "0/0"), 0, "absent from the tumour"),
+        (vcf(CSQ, "GT:AD", "0/1:100,0"), 0, "absent from the tumour"),
+        (vcf(CSQ, "GT:RD:AD", "0/1:90:0"), 0, "absent from the tumour"),
+        (vcf(CSQ, "AU:CU:GU:TU", "0,0:80,81:0,0:0,0"), 0, "absent from the tumour"),
         (vcf(CSQ, "AU:CU:GU:TU", "0,0:60,61:0,0:40,42"), 1, ""),
-        (vcf(CSQ, "GT:AD", "0/0:80,20"), 1, "genotype 0/0 but reads"),
+        (vcf(CSQ, "GT:AD", "0/0:80,20"), 1, "genotype 0/0, but their reads"),
         (vcf(CSQ, "GT:AD", "./.:50,50"), 1, ""),
-        (vcf(CSQ + ";SS=0", "GT:AD", "0/1:60,40"), 0, "not in the tumour"),
+        (vcf(CSQ + ";SS=0", "GT:AD", "0/1:60,40"), 0, "absent from the tumour"),
     ],
 )
 def test_a_variant_counts_only_where_the_tumour_has_it(
@@ -74,11 +74,11 @@ def test_a_gene_whose_only_variant_was_not_genotyped_stays_open(profiled: Profil
     [
         (vcf("CSQ=" + STOP.format(population="0.31|0.4"), "GT:AD", "0/1:52,48"), 0, "common in a population"),
         (vcf("CSQ=" + STOP.format(population="|0.012"), "GT:AD", "0/1:52,48"), 0, "common in a population"),
-        (vcf("CSQ=" + STOP.format(population="0.0009|"), "GT:AD", "0/1:52,48"), 1, "seen in a population"),
+        (vcf("CSQ=" + STOP.format(population="0.0009|"), "GT:AD", "0/1:52,48"), 1, "occur in a population"),
         (vcf(CSQ + ";gnomAD_AF=0.2", "GT:AD", "0/1:52,48"), 0, "common in a population"),
-        (vcf(CSQ + ";COMMON=1", "GT:AD", "0/1:52,48"), 1, "seen in a population"),
+        (vcf(CSQ + ";COMMON=1", "GT:AD", "0/1:52,48"), 1, "occur in a population"),
         (vcf(CSQ + ";CAF=0.8,0.2", "GT:AD", "0/1:52,48"), 0, "common in a population"),
-        (vcf(CSQ + ";SS=1", "GT:AD", "0/1:52,48"), 1, "germline by the caller"),
+        (vcf(CSQ + ";SS=1", "GT:AD", "0/1:52,48"), 1, "germline according to the caller"),
         (vcf(CSQ, "GT:AD", "0/1:52,48", "0/1:26,24", names="TUMOR NORMAL"), 1, "matched normal"),
         (vcf(CSQ, "AD", "26,24", "52,48", names="NORMAL TUMOR"), 1, "matched normal"),
     ],
@@ -122,7 +122,7 @@ def test_the_tumour_is_found_by_header_or_name(
     [
         (vcf(CSQ, "GT", "0/1", "0/1", names="A B"), {}, "which is the tumour"),
         (vcf(CSQ, "GT", "0/1", names="NORMAL"), {}, "is a normal"),
-        (vcf(CSQ, "GT", "0/1", header="##source=HaplotypeCaller\n"), {}, "germline variants"),
+        (vcf(CSQ, "GT", "0/1", header="##source=HaplotypeCaller\n"), {}, "germline caller"),
         (
             vcf(CSQ, "GT", "0/1", "0/1", names="A B", header="##normal_sample=A\n"),
             {"tumour_sample": "A"},
@@ -172,18 +172,18 @@ def maf(extra: str, cells: str, counts: str = "60 40") -> str:
     ("text", "somatic", "germline", "message"),
     [
         (maf("", ""), 1, 0, ""),
-        (maf("", "", "100 0"), 0, 0, "not in the tumour"),
-        (maf("", "", "NA 0"), 0, 0, "not in the tumour"),
+        (maf("", "", "100 0"), 0, 0, "absent from the tumour"),
+        (maf("", "", "NA 0"), 0, 0, "absent from the tumour"),
         (maf("", "", "0 0"), 1, 0, ""),
         (maf("gnomAD_AF", "0.31"), 0, 0, "common in a population"),
         (maf("ExAC_AF_NFE", "0.02"), 0, 0, "common in a population"),
         (maf("GMAF", "T:0.25"), 0, 0, "common in a population"),
         (maf("AF EUR_AF", "0.25 0.3"), 0, 0, "common in a population"),
-        (maf("gnomADe_EAS_AF", "0.002"), 0, 1, "seen in a population"),
+        (maf("gnomADe_EAS_AF", "0.002"), 0, 1, "occur in a population"),
         (maf("gnomADe_EAS_AF CLIN_SIG", "0.002 pathogenic"), 1, 0, ""),
         (maf("gnomAD_AF", "0.00002"), 1, 0, ""),
         (maf("gnomAD_AC", "310"), 1, 0, ""),
-        (maf("FILTER", "common_variant"), 0, 1, "seen in a population"),
+        (maf("FILTER", "common_variant"), 0, 1, "occur in a population"),
         (maf("n_ref_count n_alt_count", "30 28"), 0, 1, "matched normal"),
         (maf("n_depth n_alt_count", "60 1"), 1, 0, ""),
     ],

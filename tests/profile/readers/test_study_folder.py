@@ -408,7 +408,7 @@ def test_a_sample_without_panel_in_an_exome_study_is_exome_wide(description: str
     study = exome_study(tmp_path, description)
     assert study.samples["panel"].tolist() == ["WES"] * 3
     assert study.covered("B2M") == {"P1": True, "P2": True, "P3": True}
-    assert told(study, "3 samples without panel are read as sequenced exome-wide")
+    assert told(study, "3 samples without a panel are taken as exome-sequenced")
     assert assemble(study).measured["tmb_nonsynonymous_count"]["P3"].value == 0.0
 
 

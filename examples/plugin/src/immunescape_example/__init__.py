@@ -1,1 +1,1 @@
-"""One of each thing that a package can add to immunescape."""
+"""One example of everything that a package can add to immunescape."""

@@ -25,9 +25,9 @@ def derived_nlr(study: Study) -> Mapping[str, Measurement]:
         elif a[2] != UNIT or b[2] != UNIT:
             why = f"units are '{a[2]}' and '{b[2]}', not {UNIT}"
         elif a[1] != b[1]:
-            why = f"neutrophils are of day {a[1]:g}, leukocytes of day {b[1]:g}"
+            why = f"neutrophils are from day {a[1]:g}, leukocytes from day {b[1]:g}"
         elif b[0] <= a[0]:
-            why = f"{a[0]:g} neutrophils of {b[0]:g} leukocytes leave no others"
+            why = f"{a[0]:g} neutrophils of {b[0]:g} leukocytes leave no other cells"
         if why:
             measured[patient] = Measurement.not_assessable(NAME, "1", why)
             continue
@@ -38,7 +38,7 @@ def derived_nlr(study: Study) -> Mapping[str, Measurement]:
             a[0] / (b[0] - a[0]),
             "1",
             "measured",
-            method="Neutrophils / (leukocytes - neutrophils), one day",
+            method="Neutrophils / (leukocytes - neutrophils), same day",
             citation=("mezquita2018",),
             source=study.sources.get("labs", ()),
             day=a[1],
@@ -56,5 +56,5 @@ BIOMARKER = Biomarker(
     needs=("labs",),
     thresholds="3",
     references=("mezquita2018",),
-    limits="Other leukocytes are not lymphocytes alone; steroids and infection raise it.",
+    limits="The other leukocytes are not only lymphocytes; increased by steroids and infection.",
 )

@@ -22,7 +22,7 @@ MECHANISM = Mechanism(
     quantities=(
         Quantity("itaconate_conc_T", "Ita_T / V_T", "micromole/liter", "Itaconate in the tumour", observable=True),
     ),
-    # finite where the tumour holds none, and bounded where it holds much
+    # finite if the tumour contains none, and bounded if it contains much
     modulations=(
         Modulation("killing", "itaconate", "inhibits", "r_ita * itaconate_conc_T / (itaconate_conc_T + K_ita)"),
     ),

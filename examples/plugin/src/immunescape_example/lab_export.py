@@ -1,4 +1,4 @@
-"""Reads a laboratory's export: ``subject;study day;test;result;units``, one value a row."""
+"""Reads a laboratory export: ``subject;study day;test;result;units``, one value per row."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_lab_export(path: Path, options: Mapping[str, Any]) -> Partial:
             hint=f"The columns are {'; '.join(COLUMNS)}. Found: {', '.join(map(str, table.columns))}.",
         )
     out = table[list(COLUMNS)].rename(columns=COLUMNS)
-    out.index = pd.RangeIndex(2, len(out) + 2)  # the row of the file, which later errors name
+    out.index = pd.RangeIndex(2, len(out) + 2)  # the row of the file, given in later errors
     for number, row in zip(out.index, out.itertuples(index=False), strict=True):
         for column in ("patient", "analyte"):
             if not str(getattr(row, column)).strip():

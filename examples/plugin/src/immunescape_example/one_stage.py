@@ -29,7 +29,7 @@ class Options(BaseModel):
 
 @dataclass(frozen=True)
 class OneStage(Rule):
-    """Promising where more than `most` of the patients respond, the fewest that hold alpha."""
+    """Promising if more than `most` patients respond, the smallest number that controls alpha."""
 
     kind: ClassVar[str] = "one-stage"
 
@@ -77,7 +77,7 @@ class OneStage(Rule):
 
 
 def make(options: Options, file: Any, endpoints: tuple[Endpoint, ...]) -> tuple[Rule, tuple[Milestone, ...], int]:
-    """Make the rule: the fewest responses that hold alpha, read when the last patient's response is known."""
+    """Make the rule: the smallest number of responses that controls alpha, read when the last response is known."""
     endpoint = next((e for e in endpoints if e.name == options.endpoint), None)
     if endpoint is None:
         raise InputError(f"there is no endpoint '{options.endpoint}'", hint=f"Endpoints: {', '.join(file.endpoints)}.")

@@ -1,7 +1,7 @@
-"""Kinds of designs: each module owns the fields that a design file has for it, and makes the rule from them.
+"""Kinds of designs: each module defines its own fields of a design file, and builds the rule from them.
 
 A module of this package, or an entry point of another package in the group ``immunescape.designs``, names a
-:class:`DesignKind`. A kind that ships adds fields to the design file; that of a plug-in gives its fields under
+:class:`DesignKind`. An included kind adds fields to the design file; one of a plug-in has its fields under
 ``options:``. Everything else (arms, endpoints, accrual, dropout, looks, scenarios) is shared.
 """
 
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 SHARED = ("looks", "boundaries", "stop_when", "endpoint", "test", "hypotheses")
-"""Fields of a design file that a kind may read besides those that every design has."""
+"""Fields of a design file that a kind may read in addition to those of every design."""
 SHARED_BY_FEW = ("looks.strata", *(f"arms.{n}" for n in ("opens", "closes", "strata", "patients", "looks", "futility")))
 """Fields of looks and arms that not every kind reads."""
 
@@ -59,7 +59,7 @@ class DesignKind:
 
     Attributes
     ----------
-    rule : how it decides; its `kind` is the word for ``kind:``.
+    rule : how it decides; its `kind` is the value of ``kind:``.
     options : of a plug-in: pydantic model of the fields under ``options:``, which should forbid fields that it does not
         have; None for a kind that ships.
     make : (options or own block, design file, endpoints) -> (rule, looks, patients). The file's `building` makes
@@ -92,7 +92,7 @@ class DesignKind:
 
     @property
     def name(self) -> str:
-        """The word for ``kind:``."""
+        """The value of ``kind:``."""
         return self.rule.kind
 
     @property
@@ -120,7 +120,7 @@ KINDS = Registry(
     tags=lambda k: {"one_arm": k.one_arm, "reads": k.reads, "fields": tuple(k.fields)},
     error=InputError,
 )
-"""Every kind of design, by the word for ``kind:``."""
+"""Every kind of design, by its value of ``kind:``."""
 
 
 def plugin_kinds() -> Mapping[str, DesignKind]:
@@ -174,18 +174,18 @@ def _options(kind: DesignKind, model: type[BaseModel], source: Any, file: Any) -
 def refuse_no_alpha(file: Any, refuse: Refuse) -> None:
     """Refuse a file without alpha."""
     if file.alpha is None:
-        refuse(f"a '{file.kind}' design needs alpha", "alpha", hint="Such as alpha: 0.05.")
+        refuse(f"a '{file.kind}' design needs alpha", "alpha", hint="For example alpha: 0.05.")
 
 
 def refuse_repeated_strata(refuse: Refuse, strata: list[str], *path: str | int) -> None:
-    """Refuse a stratum that is named twice in one list: its patients would count twice."""
+    """Reject a stratum that is named twice in one list: its patients would be counted twice."""
     for name, count in Counter(strata).items():
         if count > 1:
             refuse(f"the stratum '{name}' is named twice", *path, hint="Name each stratum once.")
 
 
 def refuse_duplicates(refuse: Refuse, names: list[str], what: str, *path: str) -> None:
-    """Refuse two names that are the same, or differ in case or spaces only."""
+    """Reject two names that are identical, or differ only in case or spaces."""
     plain = [name.strip().casefold() for name in names]
     for k, name in enumerate(names):
         if plain[k] in plain[:k]:

@@ -1,4 +1,4 @@
-"""Bayesian designs: posterior probabilities decide, and may lead the randomisation."""
+"""Bayesian designs: decisions by posterior probabilities, which may also guide the randomisation."""
 
 from __future__ import annotations
 

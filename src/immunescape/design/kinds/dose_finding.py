@@ -22,8 +22,10 @@ class DoseBlock(Block):
     endpoint: str = Field(description="Dose-limiting toxicity: a response.")
     target: Share = Field(default=0.3, description="Target rate of toxicity.")
     cohort: int = Field(default=3, ge=1, le=20, description="Patients per cohort.")
-    cohorts: int = Field(default=10, ge=1, le=200, description="Most cohorts.")
-    stop_at: int | None = Field(default=None, ge=1, description="Stop once the dose to be kept has this many patients.")
+    cohorts: int = Field(default=10, ge=1, le=200, description="Maximum number of cohorts.")
+    stop_at: int | None = Field(
+        default=None, ge=1, description="Stop once the dose to be repeated has this many patients."
+    )
     eliminate: Share = Field(default=0.95, description="Drop a dose where P(rate > target) exceeds this.")
 
 

@@ -24,7 +24,7 @@ class PopulationBlock(Block):
 
 
 class EnrichmentBlock(Block):
-    """How an enrichment design chooses and tests."""
+    """How an enrichment design selects and tests populations."""
 
     populations: list[PopulationBlock] = Field(min_length=1, description="The full population first, then subgroups.")
     choose: Literal["best", "threshold", "conditional-power"] = Field(
@@ -62,7 +62,7 @@ def _make(
 
 
 def _check(file: Any, refuse: Refuse) -> None:
-    """Refuse populations that are one, fields that the choice ignores, and a bound that it cannot have."""
+    """Reject identical populations, fields that the choice ignores, and an invalid bound."""
     block = file.enrichment
     if block is None:
         return
@@ -84,7 +84,7 @@ def _check(file: Any, refuse: Refuse) -> None:
             f"a bound on conditional power lies between 0 and 1, not {block.bound:g}",
             "enrichment",
             "bound",
-            hint="Such as 0.3.",
+            hint="For example 0.3.",
         )
     if block.decide_on is None and "first_follow_up" in block.model_fields_set:
         refuse("'first_follow_up' applies only with 'decide_on': it would be ignored", "enrichment", "first_follow_up")
@@ -109,7 +109,7 @@ KIND = DesignKind(
     needs="enrichment",
     elsewhere=(
         "a '{kind}' test cannot choose its population from its own data: that is enrichment, and without combination "
-        "tests and closed testing its type I error is not held",
+        "tests and closed testing its type I error is not controlled",
         "Use kind: enrichment, or test one population.",
     ),
     check=_check,

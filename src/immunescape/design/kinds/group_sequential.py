@@ -31,7 +31,9 @@ class ReestimationBlock(Block):
         default=None,
         description="blinded: response rate of both arms together, or events per patient-month, as planned.",
     )
-    maximum: Annotated[float, Field(gt=1, le=10)] = Field(default=2.0, description="Largest total over the plan.")
+    maximum: Annotated[float, Field(gt=1, le=10)] = Field(
+        default=2.0, description="Largest total relative to the plan."
+    )
 
 
 class EarlyFutilityBlock(Block):

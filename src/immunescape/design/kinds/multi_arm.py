@@ -1,4 +1,4 @@
-"""Multi-arm designs: several experimental arms, of which those that do well stay."""
+"""Multi-arm designs: several experimental arms, of which the promising ones continue."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ __all__ = ["KIND"]
 
 
 class SelectionBlock(Block):
-    """Which arms stay in a multi-arm design."""
+    """Which arms continue in a multi-arm design."""
 
-    rule: Literal["all", "best", "promising"] = Field(default="best", description="Who stays.")
+    rule: Literal["all", "best", "promising"] = Field(default="best", description="Which arms continue.")
     keep: int = Field(default=1, ge=1, description="Number of arms kept by `best`.")
     bound: float | None = Field(default=None, description="Smallest Z to be kept.")
     intersections: Literal["dunnett", "simes", "bonferroni", "sidak"] = Field(
@@ -56,7 +56,7 @@ def _check(file: Any, refuse: Refuse) -> None:
     if selection.rule == "all" and selection.bound is not None:
         refuse("'bound' applies only to the rules 'best' and 'promising': it would be ignored", "selection", "bound")
     if selection.rule == "promising" and selection.bound is None:
-        refuse("the rule 'promising' needs its 'bound' on Z", "selection", hint="Such as bound: 0.5.")
+        refuse("the rule 'promising' needs its 'bound' on Z", "selection", hint="For example bound: 0.5.")
 
 
 KIND = DesignKind(

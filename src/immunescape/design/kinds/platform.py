@@ -18,15 +18,15 @@ __all__ = ["KIND"]
 
 
 class PlatformBlock(Block):
-    """How a platform works."""
+    """Rules of a platform."""
 
     controls: Literal["concurrent", "all"] = Field(default="concurrent", description="Which controls are compared.")
-    multiplicity: Literal["family", "per-arm"] = Field(default="family", description="What alpha bounds.")
+    multiplicity: Literal["family", "per-arm"] = Field(default="family", description="The error that alpha bounds.")
     control_ratio: Annotated[float, Field(ge=0.1, le=10)] = Field(
         default=1.0, description="Control patients per patient of an open arm."
     )
     review_every: Positive = Field(default=3.0, description="Months between reviews.")
-    drift: float = Field(default=0.0, description="Yearly fall of the hazard in calendar time.")
+    drift: float = Field(default=0.0, description="Yearly decline of the hazard in calendar time.")
 
 
 def _make(

@@ -1,18 +1,18 @@
 """Antibody-drug conjugates: serum, internalisation, payload in cells, bystander killing, Fc function.
 
-One compartment in serum with published clearance, its volume set by the published half-life. Free conjugate in the
-tumour is quasi-steady, a fixed share of serum (``kp``). A cell that carries the antigen takes up ``k_int * receptors *
-occupancy`` conjugates a day, each with ``dar`` payloads, which leave it or lose activity with rate ``k_loss``; so the
-payload per cell follows serum (days) quasi-steadily. Cells die at ``k_max x / (1 + x)``, where x is payload per cell
-over the half-maximal number. Payload that passes membranes (``bystander`` > 0) reaches cells without the antigen: x
-there is ``bystander * share * x``.
+One serum compartment with the published clearance, and a volume chosen to match the published half-life. Free conjugate
+in the tumour is quasi-steady, a fixed share of serum (``kp``). A cell that carries the antigen takes up ``k_int *
+receptors * occupancy`` conjugates per day, each with ``dar`` payloads, which leave it or lose activity at rate
+``k_loss``; the payload per cell therefore follows serum (days) quasi-steadily. Cells die at ``k_max x / (1 + x)``,
+where x is payload per cell over the half-maximal number. Membrane-permeable payload (``bystander`` > 0) reaches cells
+without the antigen, where x is ``bystander * share * x``.
 
-Fc: bound conjugate promotes killing by NK cells (``r_adcc``); megakaryocytes take it up (FcgammaRIIA), and platelets
-fall where the drug has that option. Death is immunogenic (``icd``); the payload matures dendritic cells (``r_DC``) and
-raises MHC-I and PD-L1 on cancer cells (``r_mhc1``, ``r_pdl1``).
+Fc: bound conjugate promotes killing by NK cells (``r_adcc``); megakaryocytes take it up (FcgammaRIIA), and platelet
+counts fall if the drug has that option. Death is immunogenic (``icd``); the payload matures dendritic cells (``r_DC``)
+and increases MHC-I and PD-L1 on cancer cells (``r_mhc1``, ``r_pdl1``).
 
-Where the antigen is on regulatory T cells, not on cancer cells, those of the tumour that carry it (``share``) die at
-``k_max`` where it is saturated.
+If the antigen is on regulatory T cells instead of cancer cells, those in the tumour that carry it (``share``) die at
+rate ``k_max`` when it is saturated.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["conjugate", "regulatory_t_cell_conjugate"]
 
 
 def _serum_and_binding(name: str, title: str, antigen: str) -> tuple[State, Reaction, list[Quantity]]:
-    """Serum as one compartment, its clearance, the concentration there, and the share of the antigen that is bound."""
+    """Serum as one compartment, with clearance, concentration, and the share of the antigen that is bound."""
     central = f"{name}_C"
     serum = f"{central} / v_{name}"
     quantities = [
@@ -70,8 +70,8 @@ def conjugate(
     platelets
         Adds the state ``<name>_PLT``, platelets relative to the untreated patient.
     tabled_antigen
-        The antigen stands in the drug's own table: ``copies`` per cell that carries it, ``share`` of cancer cells that
-        do, internalisation ``k_int``; it is the same in all patients.
+        The antigen is defined in the drug's own table: ``copies`` per antigen-bearing cell, ``share`` of cancer cells
+        that carry it, internalisation ``k_int``; it is the same in all patients.
     """
     d = name
     share = f"share_{d}" if tabled_antigen else f"{antigen.lower()}_share"
@@ -111,7 +111,7 @@ def conjugate(
 
 
 def _death(d: str) -> Reaction:
-    """Cancer cells die of the payload."""
+    """Death of cancer cells by the payload."""
     return Reaction(
         f"{d}_death_{{clone}}",
         f"kill_{d} * C_{{clone}}",
@@ -122,7 +122,7 @@ def _death(d: str) -> Reaction:
 
 
 def _deaths(d: str) -> tuple[Contribution, ...]:
-    """Those deaths in the sums over all causes: all cells, those with antigens, those that die immunogenically."""
+    """Contribution of these deaths to the sums over all causes: all cells, antigenic cells, immunogenic death."""
     return (
         Contribution("death_rate_{clone}", f"kill_{d}"),
         Contribution("dying_T", f"kill_{d} * C_total"),
@@ -132,7 +132,7 @@ def _deaths(d: str) -> tuple[Contribution, ...]:
 
 
 def _immune_effects(d: str, density: str) -> tuple[Modulation, ...]:
-    """Fc function of what is bound, at the antigen's `density`, and what the payload changes in cells that live on."""
+    """Fc function of bound conjugate, at the antigen's `density`, and effects of the payload on surviving cells."""
     return (
         Modulation("nk_killing", "adcc", "promotes", f"r_adcc_{d} * bound_{d}{density}"),
         Modulation("dc_maturation", "payload", "promotes", f"r_DC_{d} * H_payload_{d}"),
@@ -142,7 +142,7 @@ def _immune_effects(d: str, density: str) -> tuple[Modulation, ...]:
 
 
 def _payload(d: str, uptake: str, share: str) -> list[Quantity]:
-    """Payload in cells with the antigen and beside them, and how fast it kills.
+    """Payload in antigen-bearing cells and bystander cells, and the rate at which it kills.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def _payload(d: str, uptake: str, share: str) -> list[Quantity]:
 
 
 def _platelets(d: str, serum: str) -> tuple[State, list[Reaction], Quantity]:
-    """Platelets relative to the untreated patient, of which megakaryocytes that take up the drug make fewer."""
+    """Platelets relative to the untreated patient; megakaryocytes that take up the drug produce fewer of them."""
     count = State(f"{d}_PLT", "dimensionless", "central", f"Platelets on {d}, relative to before", "1")
     turnover = [
         Reaction(

@@ -1,14 +1,14 @@
-"""Antibodies: one factory, from kinetics of serum and tissue and from what each target's binding does.
+"""Antibodies: one factory, based on serum and tissue kinetics and on the effects of binding to each target.
 
 The stages are (1) kinetics: how serum and tissue are described, `IntegratedTissue` or `QuasiSteadyTissue` of
 `immunescape.model.drugs._antibody_kinetics`; (2) binding: ``free concentration / half-blocking concentration`` of each
-target, in the tumour and, where it matters there, in the draining lymph nodes; (3) action: those ratios go to the pools
-of the mechanisms that hold the receptors.
+target, in the tumour and, where relevant, in the draining lymph nodes; (3) action: these ratios are added to the pools
+of the mechanisms to which the receptors belong.
 
-The half-blocking concentration is that on cells, where both arms bind (so avidity is in it). A bispecific antibody has
-one for each target. Where one cell (or its partner in the synapse) carries both targets, the first arm brings the
-second near: in the tumour, where lymphocytes are double-positive, each half-blocking concentration is divided by
-``avidity_<drug>``; in the node it is not.
+The half-blocking concentration is that on cells, where both arms bind (so that it includes avidity). A bispecific
+antibody has one for each target. If one cell (or its partner in the synapse) carries both targets, binding of the first
+arm brings the second close: in the tumour, where lymphocytes are double-positive, each half-blocking concentration is
+divided by ``avidity_<drug>``; in the node it is not.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _POOLS = {
     "CD73": ("cd73_inhibitor", ""),
     "CD39": ("cd39_inhibitor", ""),
 }
-"""Target -> pools in the tumour and in its draining lymph nodes; empty where binding does not matter."""
+"""Target -> pools in the tumour and in its draining lymph nodes; empty where binding has no effect."""
 _BRIDGE = "lag3_bridge_T"
-"""Pool of antibodies that hold LAG-3 and PD-L1 at once."""
+"""Pool of antibodies that bind LAG-3 and PD-L1 simultaneously."""
 _SOLUBLE = {"VEGF"}
-"""Targets in solution: no cell carries them, so the other arm brings the antibody no nearer."""
+"""Soluble targets: they are on no cell, so that binding of the other arm provides no avidity."""
 
 
 def antibody(
@@ -75,14 +75,14 @@ def antibody(
     depletes_treg
         Fc effector function kills regulatory T cells in the tumour (needs ``k_adcc`` and ``kd_eff``).
     bridges_lag3
-        The antibody holds LAG-3 and PD-L1 at once and strips LAG-3 off the surface.
+        The antibody binds LAG-3 and PD-L1 simultaneously and removes LAG-3 from the surface.
     molar_mass, dose_units, infusion_hours, synonyms, references, note, drug_class, modulations, requires
         As in `Drug`; `note` says where the kinetics come from.
 
     Raises
     ------
     ModelError
-        Two targets and one half-blocking concentration.
+        For two targets with one half-blocking concentration.
     """
     integrated = isinstance(kinetics, IntegratedTissue)
     if integrated and len(targets) != 1:
@@ -123,12 +123,12 @@ def antibody(
 
 
 def _single_binding(d: str, target: str) -> list[Contribution]:
-    """What an antibody with one half-blocking concentration adds to the pools of its target."""
+    """Contribution of an antibody with one half-blocking concentration to the pools of its target."""
     return _to_pools(_POOLS.get(target, ("", "")), tumour=f"free_T_{d} / kd_eff_{d}", node=f"free_LN_{d} / kd_eff_{d}")
 
 
 def _binding(d: str, targets: tuple[str, ...], bridges_lag3: bool) -> tuple[list[Quantity], list[Contribution]]:
-    """Occupancy of each target in the tumour, and what the antibody adds to the pools of each."""
+    """Occupancy of each target in the tumour, and the contribution of the antibody to the pools of each."""
     avidity = f"avidity_{d} * " if len(targets) > 1 else ""
     occupancies: list[Quantity] = []
     contributions: list[Contribution] = []
@@ -155,10 +155,10 @@ def _binding(d: str, targets: tuple[str, ...], bridges_lag3: bool) -> tuple[list
 
 
 def _to_pools(pools: tuple[str, str], *, tumour: str, node: str) -> list[Contribution]:
-    """Hand the ratios of tumour and node to the pools that there are."""
+    """Pass the ratios of tumour and node to the existing pools."""
     return [Contribution(pool, ratio) for pool, ratio in zip(pools, (tumour, node), strict=True) if pool]
 
 
 def _treg_depletion(d: str) -> Contribution:
-    """Fc effector function against regulatory T cells, saturated by the antibody that they hold."""
+    """Fc effector function against regulatory T cells, saturating with the antibody bound to them."""
     return Contribution("treg_adcc", f"k_adcc_{d} * free_T_{d} / (kd_eff_{d} + free_T_{d})")

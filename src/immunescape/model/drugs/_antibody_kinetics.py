@@ -1,4 +1,4 @@
-"""Kinetics of antibodies in serum, tumour and tumour-draining lymph nodes, in two forms that one factory takes.
+"""Kinetics of antibodies in serum, tumour and tumour-draining lymph nodes, in two forms accepted by one factory.
 
 `IntegratedTissue` has four amounts (nanomole): central, peripheral, tumour and lymph node. ``gamma`` is the share of a
 compartment's volume that the antibody fills, so the serum concentration is ``amount / (V_C * gamma_C)`` and the
@@ -13,10 +13,10 @@ clearance is ``k_cl * gamma_C``.
   to the lymph node at ``q_LD`` per tumour volume, back to serum. So the free tumour concentration at steady state is
   ``q_T / (q_T + q_LD)`` of serum, whatever the size.
 
-`QuasiSteadyTissue` has serum with one or two compartments and, given under the skin, a depot. Capillary exchange fills
-the tumour within two days, while antibodies stay for weeks. So the free concentration in the tumour is the constant
-share ``kp_T`` of serum, whatever the tumour's size, and that in the draining nodes ``kp_LN``: one to three states in
-place of five.
+`QuasiSteadyTissue` has serum with one or two compartments and, for subcutaneous administration, a depot. Capillary
+exchange fills the tumour within two days, while antibodies remain for weeks. The free concentration in the tumour is
+therefore a constant share ``kp_T`` of serum, whatever the tumour's size, and that in the draining nodes ``kp_LN``: one
+to three states instead of five.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["Equations", "IntegratedTissue", "QuasiSteadyTissue", "serum_concentr
 
 @dataclass(frozen=True)
 class Equations:
-    """What kinetics add to a declaration; `dose_state` is the amount that a dose enters."""
+    """Contribution of the kinetics to a declaration; `dose_state` is the amount to which a dose is added."""
 
     states: tuple[State, ...]
     reactions: tuple[Reaction, ...]
@@ -40,7 +40,7 @@ class Equations:
 
 
 def serum_concentration(d: str, serum: str) -> Quantity:
-    """Serum concentration by mass, as assays report it, of the molar one that the expression `serum` is."""
+    """Serum concentration by mass, as reported by assays, from the molar one given by the expression `serum`."""
     return Quantity(
         f"conc_{d}",
         f"{serum} * molar_mass_{d}",
@@ -59,7 +59,7 @@ class QuasiSteadyTissue:
     peripheral
         Adds the state ``<name>_P`` (needs ``q`` and ``v2``).
     subcutaneous
-        Adds the depot ``<name>_D``, which doses enter (needs ``ka`` and ``f``).
+        Adds the depot ``<name>_D``, to which doses are added (needs ``ka`` and ``f``).
     """
 
     peripheral: bool = False
@@ -97,7 +97,7 @@ class QuasiSteadyTissue:
 
 
 def _absorption(d: str, *, depot: str, central: str) -> list[Reaction]:
-    """From under the skin to serum; the share ``1 - f`` is lost before it gets there."""
+    """Absorption from the subcutaneous depot into serum; the share ``1 - f`` is lost beforehand."""
     return [
         Reaction(f"{d}_absorption", f"f_{d} * ka_{d} * {depot}", "Absorption", {depot: 1}, {central: 1}),
         Reaction(f"{d}_presystemic_loss", f"(1 - f_{d}) * ka_{d} * {depot}", "Lost before serum", {depot: 1}),
@@ -116,7 +116,7 @@ class IntegratedTissue:
     declining_clearance
         Clearance falls with time on treatment (needs ``cl_emax``, ``cl_t50``, ``cl_hill``, ``trace``).
     saturable_clearance
-        A Michaelis-Menten clearance beside the linear one (needs ``v_max``, ``k_m``; `k_m` is a serum concentration).
+        Michaelis-Menten clearance in addition to the linear one (needs ``v_max``, ``k_m``; `k_m` refers to serum).
     """
 
     declining_clearance: bool = False
@@ -229,7 +229,7 @@ def _concentrations(d: str) -> list[Quantity]:
 
 
 def _ageing(d: str) -> tuple[State, Reaction, Quantity]:
-    """Time on treatment, which passes while the drug is in serum, and the factor of clearance that follows it."""
+    """Time on treatment, which advances while the drug is in serum, and the resulting factor of clearance."""
     central = f"{d}_C"
     age = State(f"{d}_age", "dimensionless", "central", f"Time on {d} in units of cl_t50_{d}; stands still without it")
     ageing = Reaction(

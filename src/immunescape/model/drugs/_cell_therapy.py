@@ -1,4 +1,4 @@
-"""Infused T cells: cells in blood that engraft where lymphocytes were depleted, enter the tumour, kill and exhaust."""
+"""Infused T cells: they engraft after lymphodepletion, enter the tumour, kill cancer cells and become exhausted."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def cell_therapy(
     title, references, synonyms, summary
         As in `Drug`.
     sees
-        Expression, by ``{clone}``, of how well the cells recognise a clone relative to the reference.
+        Expression, by ``{clone}``, for the recognition of a clone by the cells relative to the reference.
 
-    Cells divide in blood while homeostatic cytokines are free, that is in so far as naive lymphocytes are fewer than
-    their set point; so without lymphodepletion few engraft. Of the cells in the tumour, exhausted ones are lost.
+    Cells divide in blood while homeostatic cytokines are available, that is, to the extent that naive lymphocytes are
+    below their set point; without lymphodepletion, few engraft. In the tumour, exhausted cells are lost.
     """
     blood, tumour = f"{name}_C", f"{name}_T"
     rate = f"kill_rate_{name}"
@@ -57,7 +57,7 @@ def cell_therapy(
 
 
 def _reactions(name: str, title: str, sees: str) -> tuple[Reaction, ...]:
-    """Division where there is room, entry into the tumour, exhaustion there, and killing of each clone."""
+    """Division after lymphodepletion, entry into the tumour, exhaustion there, and killing of each clone."""
     blood, tumour = f"{name}_C", f"{name}_T"
     rate = f"kill_rate_{name}"
     return (

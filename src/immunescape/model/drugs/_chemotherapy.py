@@ -3,19 +3,19 @@
 Plasma kinetics are one of three published forms, in nanomole; the central volume is the drug's own.
 
 The effect compartment follows plasma with rate ``k_e0`` (``dE/dt = k_e0 * (C - E)``, as amounts on the central volume),
-so that a dose acts for days after plasma is clear, and its time integral is the plasma AUC whatever ``k_e0``. Hence
+so that a dose acts for days after it has left plasma, and its time integral is the plasma AUC whatever ``k_e0``. Hence
 
 - killing of chemo-sensitive cancer cells: ``kill_log * E / (auc_ref * V1)`` per day, which integrates to ``kill_log``
   natural logarithms over one standard dose (``auc_ref`` is the plasma AUC of the standard dose);
 - loss of lymphocytes: the same with ``lympho_log``;
 - danger signals: each cell that dies releases ``icd`` times more than one that dies spontaneously (immunogenic death);
 - cytosolic DNA (platinum): ``dna * E / (auc_ref * V1)``;
-- loss of regulatory T cells and MDSC: as of lymphocytes, with ``treg_log`` and ``mdsc_log``.
+- loss of regulatory T cells and MDSCs: as for lymphocytes, with ``treg_log`` and ``mdsc_log``.
 
-What a drug kills of the clone that platinum doublets leave behind falls with the doses R that have acted,
+The killing of the clone that survives platinum doublets decreases with the doses R that have acted,
 ``exp(-acquired R)``: cells acquire resistance, as in models of tumour size on chemotherapy (``claret2009``).
 
-Partners of a combination add up, as independent log kills do.
+The effects of the drugs in a combination add up, as independent log kills do.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from immunescape.model.drugs._titles import sentence_case
 __all__ = ["chemotherapy"]
 
 _TOLERANCE = 1e-2
-"""Absolute tolerance in nanomole: a standard dose is 6e4 (vinorelbine) to 2e7. What is left of a dose after weeks needs
-no digits of its own; without this limit half of the steps of a cycle follow it down to 1e-15 of the dose."""
+"""Absolute tolerance in nanomole: a standard dose is 6e4 (vinorelbine) to 2e7. What remains of a dose after weeks needs
+no relative accuracy; without this limit, half of the steps of a cycle would track it down to 1e-15 of the dose."""
 
 
 def chemotherapy(
@@ -75,10 +75,10 @@ def chemotherapy(
     elimination_scale
         Factor of the maximal elimination rate of the saturable forms (body surface).
     uncrossed
-        Whether part of its kill, ``1 - crossed_<name>``, also reaches the clone that platinum doublets leave behind,
-        until resistance to the drug itself is acquired (``acquired_<name>`` per standard dose).
+        Whether part of its kill, ``1 - crossed_<name>``, also affects the clone that survives platinum doublets, until
+        resistance to the drug itself is acquired (``acquired_<name>`` per standard dose).
     damages_dna
-        Whether it leaves DNA in the cytosol (needs ``dna``).
+        Whether it causes cytosolic DNA (needs ``dna``).
     depletes
         ``treg``, ``mdsc``: suppressive cells that it depletes in the tumour (needs ``treg_log``, ``mdsc_log``).
     """
@@ -184,7 +184,7 @@ def _saturable_kinetics(d: str, elimination_scale: str, *, both_ways: bool) -> l
 
 
 def _effect_kinetics(d: str) -> list[Reaction]:
-    """The effect compartment follows plasma, and fades."""
+    """The effect compartment follows plasma and decays."""
     central, effect = f"{d}_C", _effect(d)
     return [
         Reaction(f"{d}_uptake", f"k_e0_{d} * {central}", f"Effect compartment of {d} follows plasma", {}, {effect: 1}),
@@ -213,7 +213,7 @@ def _measures(d: str, volume: str) -> tuple[Quantity, ...]:
 
 
 def _actions(d: str, *, uncrossed: bool, damages_dna: bool, depletes: tuple[str, ...]) -> tuple[Contribution, ...]:
-    """What the exposure kills, and what its dead cells release."""
+    """Cells killed by the exposure, and what they release."""
     return (
         *_kill(d, uncrossed),
         Contribution("lymphodepletion", f"lympho_log_{d} * exposure_{d}"),
@@ -234,10 +234,10 @@ def _kill(d: str, uncrossed: bool) -> tuple[Contribution, ...]:
 
 
 def _reached(d: str, uncrossed: bool) -> str:
-    """Cells that the drug kills at its full rate."""
+    """Cells that are killed by the drug at its full rate."""
     return f"(crossed_{d} * chemo_target_T + {_uncrossed(d)} * C_total)" if uncrossed else "chemo_target_T"
 
 
 def _uncrossed(d: str) -> str:
-    """Share of the kill that reaches every clone."""
+    """Share of the kill that affects every clone."""
     return f"(1 - crossed_{d}) * exp(-acquired_{d} * {d}_R)"

@@ -1,4 +1,4 @@
-"""Which parameters of the drugs are covariates of the patient."""
+"""Drug parameters that are set by covariates of the patient."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from functools import lru_cache
 __all__ = ["COVARIATES", "covariate_parameters"]
 
 COVARIATES = {"weight_": "weight_kg", "bsa_": "bsa_m2", "crcl_": "crcl_ml_min"}
-"""Prefix of a parameter (before ``<drug>``) -> column of the patient table that it takes, in the same unit."""
+"""Prefix of a parameter (before ``<drug>``) -> column of the patient table that sets it, in the same unit."""
 
 
 def covariate_parameters(parameters: Iterable[str]) -> dict[str, str]:
-    """Return the parameters that a patient's covariates set, with the covariate's column.
+    """Return the parameters set by covariates of a patient, with the column of the covariate.
 
     ``weight_pembrolizumab`` -> ``weight_kg`` (kg), ``bsa_docetaxel`` -> ``bsa_m2`` (m^2), ``crcl_carboplatin`` ->
-    ``crcl_ml_min`` (mL/min). Where they are not set, a drug has its reference patient's values. Carboplatin that is
-    dosed to a target AUC reaches it only where ``crcl_carboplatin`` is the filtration rate that the dose was computed
-    with.
+    ``crcl_ml_min`` (mL/min). If they are not set, the values of the reference patient are used. Carboplatin dosed to a
+    target AUC reaches it only if ``crcl_carboplatin`` is the filtration rate from which the dose was calculated.
 
     Parameters
     ----------

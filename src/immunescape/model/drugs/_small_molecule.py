@@ -3,13 +3,14 @@
 Amounts are in nanomole, volumes the drug's own. An oral dose enters a depot and is absorbed with rate ``ka``; where
 only apparent values (CL/F, V/F) are published, they stand in the table and the bioavailability is 1. Disposition has
 one compartment, or two. Distribution into tissue takes minutes to hours, so the free concentration in the tumour is
-quasi-steady: the unbound fraction ``fu`` of plasma times the unbound tumour-to-plasma ratio ``kp``. What binds
-covalently, or otherwise outlasts plasma, acts through an effect compartment that follows plasma with rate ``k_e0``.
+quasi-steady: the unbound fraction ``fu`` in plasma times the unbound tumour-to-plasma ratio ``kp``. Drugs that bind
+covalently, or whose effect otherwise outlasts plasma exposure, act through an effect compartment that follows plasma
+with rate ``k_e0``.
 
-Of a target with half-inhibiting concentration ``ic50``, the drug holds the share ``ratio / (1 + ratio)`` with ``ratio =
-free concentration / ic50`` (``occupancy_<drug>``; with several targets ``occupancy_<target>_<drug>``). A drug file
-hands the ratios to a pool of the mechanism that it acts on, where the inhibitors of one target add up and share one
-saturation, or uses them in modulations.
+Of a target with half-inhibiting concentration ``ic50``, the drug occupies the share ``ratio / (1 + ratio)`` with
+``ratio = free concentration / ic50`` (``occupancy_<drug>``; with several targets ``occupancy_<target>_<drug>``). A drug
+file passes the ratios to a pool of the mechanism on which the drug acts, where the inhibitors of one target add up and
+share one saturation, or uses them in modulations.
 """
 
 from __future__ import annotations
@@ -59,13 +60,13 @@ def small_molecule(
     peripheral
         A second compartment, ``<name>_P`` (needs ``q``, ``v2``).
     bioavailability
-        Only the share ``f_oral`` of an oral dose reaches plasma.
+        Only a share ``f_oral`` of an oral dose reaches plasma.
     effect_compartment
         An amount ``<name>_E`` on the central volume follows plasma with ``k_e0`` and acts in place of it.
     potencies
-        One word per target with a concentration ``ic50_<word>_<name>`` of its own; ``""`` is ``ic50_<name>``.
+        One tag per target with its own concentration ``ic50_<tag>_<name>``; ``""`` is ``ic50_<name>``.
     contributions, modulations, quantities, pools, requires
-        What the drug acts on, written with ``ratio_<name>`` or ``ratio_<word>_<name>``.
+        The effects of the drug, written with ``ratio_<name>`` or ``ratio_<tag>_<name>``.
 
     Returns
     -------
@@ -110,7 +111,7 @@ def small_molecule(
 def _disposition(
     d: str, title: str, *, oral: bool, peripheral: bool, bioavailability: bool, effect: bool
 ) -> tuple[list[State], list[Reaction]]:
-    """Amounts and flows: plasma, and as chosen the gut, peripheral tissue and the effect compartment."""
+    """Amounts and flows: plasma and, optionally, the gut, peripheral tissue and the effect compartment."""
     central = f"{d}_C"
     states = [State(central, "nanomole", "central", f"{title} in plasma")]
     reactions = [Reaction(f"{d}_elimination", f"cl_{d} * {_plasma(d)}", f"Elimination of {d}", {central: 1})]
@@ -132,7 +133,7 @@ def _plasma(d: str) -> str:
 
 
 def _absorption(d: str, title: str, bioavailability: bool) -> list[Reaction]:
-    """From the gut to plasma; with `bioavailability` a share is lost on the way."""
+    """Absorption from the gut into plasma; with `bioavailability` a share is lost."""
     dosed, central = f"{d}_D", f"{d}_C"
     share = f"f_oral_{d} * " if bioavailability else ""
     absorbed = Reaction(f"{d}_absorption", f"{share}ka_{d} * {dosed}", f"Absorption of {d}", {dosed: 1}, {central: 1})
@@ -157,7 +158,7 @@ def _distribution(d: str) -> Reaction:
 
 
 def _effect(d: str) -> list[Reaction]:
-    """The effect compartment follows plasma, and fades."""
+    """The effect compartment follows plasma and decays."""
     central, acting = f"{d}_C", f"{d}_E"
     return [
         Reaction(f"{d}_uptake", f"k_e0_{d} * {central}", f"The effect of {d} follows plasma", {}, {acting: 1}),
@@ -166,7 +167,7 @@ def _effect(d: str) -> list[Reaction]:
 
 
 def _concentrations(d: str, acting: str) -> list[Quantity]:
-    """Total concentration in plasma, and the free one in the tumour of the amount that acts."""
+    """Total concentration in plasma, and free concentration in the tumour of the acting amount."""
     return [
         Quantity(
             f"conc_{d}",
@@ -185,7 +186,7 @@ def _concentrations(d: str, acting: str) -> list[Quantity]:
 
 
 def _inhibition(d: str, target: str) -> list[Quantity]:
-    """Free concentration relative to the half-inhibiting one of a target, and the share that is inhibited."""
+    """Free concentration relative to the half-inhibiting one of a target, and the inhibited share."""
     tag = f"{target}_{d}" if target else d
     what = f" of {target}" if target else ""
     return [

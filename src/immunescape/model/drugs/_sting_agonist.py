@@ -1,4 +1,4 @@
-"""STING agonists that are injected into the tumour: washed out to blood within hours, eliminated there."""
+"""Intratumoural STING agonists: washed out into blood within hours and eliminated there."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ __all__ = ["intratumoral_sting_agonist"]
 def intratumoral_sting_agonist(
     name: str, *, title: str, molar_mass: float, synonyms: tuple[str, ...], references: tuple[str, ...], note: str
 ) -> Drug:
-    """Write the declaration of a STING agonist that is injected into the tumour.
+    """Write the declaration of an intratumoural STING agonist.
 
     Parameters
     ----------
     name
         Lower-case name; the table ``<name>.csv`` holds ``molar_mass``, ``k_out`` (washout from the tumour), ``cl`` and
-        ``v`` (plasma), ``injected`` (share of the tumour that an injection reaches) and ``ec50``, each with
-        ``_<name>``.
+        ``v`` (plasma), ``injected`` (share of the tumour reached by an injection) and ``ec50``, each with ``_<name>``.
     title, molar_mass, synonyms, references, note
         As in `Drug`; `note` says what it is and where its kinetics come from.
     """

@@ -1,4 +1,4 @@
-"""Biomarkers: one module for each family, one record and one pure function for each biomarker."""
+"""Biomarkers: one module per family, with one record and one pure function per biomarker."""
 
 from __future__ import annotations
 

@@ -1,20 +1,21 @@
-"""What happened to a gene in a tumour: hits, copy number, loss of heterozygosity, and whether anybody looked.
+"""State of a gene in a tumour: hits, copy number, loss of heterozygosity, and whether the gene was assessed.
 
-Shared by the families that read genes (presentation and interferon pathways, drivers, DNA repair). Nothing here is a
-biomarker of its own. Each tumour sample has its own state; a patient's state holds those of the samples.
+Shared by the families of biomarkers that are based on genes (presentation and interferon pathways, drivers, DNA
+repair); none of it is a biomarker in its own right. Each tumour sample has its own state, and the state of a patient
+contains those of the samples.
 
-Rules, the same for every gene:
+The same rules apply to every gene:
 
 * A hit is a truncating, splice-site, start- or stop-loss mutation, a change that is known to destroy the protein
   (`variant_effects`), or a structural variant that breaks the gene. Benign variants are left out; all other in-frame
   and missense changes are of unknown significance unless a family lists them.
-* A hit that fewer than `LEAST_ALT_READS` reads show, or at a depth below `LEAST_DEPTH`, is of unknown significance.
+* A hit supported by fewer than `LEAST_ALT_READS` reads, or at a depth below `LEAST_DEPTH`, is of unknown significance.
 * Copy number below `DELETED` (absolute) or at most -1.5 (discrete) is a homozygous deletion; from `DELETED` up to
-  `SUBCLONAL` no clonal whole-number state fits, so part of the cells lost both copies.
+  `SUBCLONAL` no clonal integer state fits, so a subset of the cells has lost both copies.
 * Loss of heterozygosity is a minor copy number below `DELETED` or a discrete -1.
-* Two copies are gone by a homozygous deletion, by two hits, by one hit with loss of heterozygosity, or by one hit in a
-  gene on X in a man.
-* Copies come from a table of genes, else from segments (`gene_copies`).
+* Both copies are lost through a homozygous deletion, two hits, one hit with loss of heterozygosity, or one hit in an
+  X-linked gene in a man.
+* Copy number comes from a table of genes or, failing that, from segments (`gene_copies`).
 """
 
 from __future__ import annotations
@@ -57,9 +58,9 @@ __all__ = [
 ]
 
 LEAST_ALT_READS = 3
-"""Reads of the variant below which a hit is not relied on (assumed)."""
+"""Variant reads below which a hit is not considered reliable (assumed)."""
 LEAST_DEPTH = 10
-"""Reads at the site below which a hit is not relied on (assumed)."""
+"""Read depth at the site below which a hit is not considered reliable (assumed)."""
 
 
 def _chosen(frame: pd.DataFrame, genes: frozenset[str], column: str = "gene") -> pd.DataFrame:
@@ -75,7 +76,7 @@ _States = dict[Key, GeneState]
 
 
 class _Samples:
-    """The tumour samples of each patient; rows that name no sample belong to the only one, else to one of their own."""
+    """Tumour samples of each patient; rows without a sample go to a patient's only sample, else to a separate one."""
 
     def __init__(self, study: Study) -> None:
         self.of: dict[str, list[str]] = {p: [] for p in study.patient_ids}
@@ -145,7 +146,7 @@ def _mutations(study: Study, genes: frozenset[str], states: _States, samples: _S
 
 
 def _stated_fraction(ccf: float, clonal: object) -> CellFraction:
-    """Return the clonality that the caller gives, as a fraction or as a verdict."""
+    """Return the clonality reported by the caller, as a fraction or as a category."""
     if clonal is not None and clonal == clonal:
         return CellFraction(ccf, ccf, "clonal" if clonal else "subclonal")
     if ccf == ccf:
@@ -155,7 +156,7 @@ def _stated_fraction(ccf: float, clonal: object) -> CellFraction:
 
 def _weak(vaf: float, depth: float) -> str:
     if depth < LEAST_DEPTH or vaf * depth < LEAST_ALT_READS - 0.5:
-        return f"{vaf * depth:.0f} of {depth:.0f} reads only" if vaf == vaf else f"depth {depth:.0f} only"
+        return f"only {vaf * depth:.0f} of {depth:.0f} reads" if vaf == vaf else f"depth only {depth:.0f}"
     return ""
 
 
@@ -196,14 +197,14 @@ def _copies(study: Study, genes: frozenset[str], states: _States, samples: _Samp
 
 
 def _stronger(before: float, value: float, neutral: float) -> float:
-    """Return the value of two rows that speaks for a loss, else the higher one."""
+    """Return whichever value of two rows indicates a loss, else the higher one."""
     if before != before or value != value:
         return float(value) if before != before else before
     return float(min(before, value) if min(before, value) < neutral else max(before, value))
 
 
 def _segments(study: Study, genes: frozenset[str], states: _States, samples: _Samples) -> None:
-    """Fill in copies from segments where no table of genes gave them."""
+    """Fill in copy numbers from segments where no table of genes provides them."""
     owner = {s: p for p, listed in samples.of.items() for s in listed}
     listed = study.segments[["patient", "sample"]].dropna().drop_duplicates()
     owner |= {s: p for p, s in listed.to_numpy(dtype=object).tolist()}
@@ -215,7 +216,7 @@ def _segments(study: Study, genes: frozenset[str], states: _States, samples: _Sa
         if copies.low == copies.low and not copies.high < SUBCLONAL:
             panel = study.panels.get(panels.get(sample) or "")
             if panel is not None and panel.covers(gene) is False:
-                copies = GeneCopies(why=f"{gene} is not on the panel, whose segments only bridge it")
+                copies = GeneCopies(why=f"{gene} is not on the panel, and its segments merely span the gene")
         _fill(state, copies)
 
 
@@ -236,7 +237,7 @@ def _fill(state: GeneState, copies: GeneCopies) -> None:
 
 
 def _covered(study: Study, genes: Iterable[str], kind: str, column: str) -> dict[str, dict[str, bool | None]]:
-    """Return gene -> sample -> whether it was looked at; see `Study.covered`, which tells it for patients."""
+    """Return gene -> sample -> whether the gene was assessed; see `Study.covered` for the same by patient."""
     if not study.has(kind):
         return {g: {} for g in genes}
     looked = study.assessed.get(kind)
@@ -254,7 +255,7 @@ def _covered(study: Study, genes: Iterable[str], kind: str, column: str) -> dict
 
 
 def _either(answers: Iterable[bool | None]) -> bool | None:
-    """Return True if any is, else None if any is not known, else False."""
+    """Return True if any is true, else None if any is unknown, else False."""
     listed = list(answers)
     if True in listed:
         return True
@@ -262,7 +263,7 @@ def _either(answers: Iterable[bool | None]) -> bool | None:
 
 
 def _likely_total(state: GeneState) -> float:
-    """Return the total copies that a cell fraction is computed with.
+    """Return the total copy number from which a cell fraction is computed.
 
     Where only a log2 ratio is known the most that it allows, which gives the largest fraction; where only a discrete
     state is known that of a diploid tumour (assumed).
@@ -348,7 +349,7 @@ def _make(study: Study, genes: frozenset[str]) -> dict[tuple[str, str], GeneStat
 
 
 def gene_states(study: Study, genes: Iterable[str]) -> dict[tuple[str, str], GeneState]:
-    """Return what is known of genes: (patient, gene) -> state, for every patient of the study.
+    """Return what is known about genes: (patient, gene) -> state, for every patient of the study.
 
     Parameters
     ----------

@@ -24,14 +24,14 @@ GENES: dict[str, tuple[str, float, bool, str, str]] = {
     )
     for row in read_rows("gene_amplifications")
 }
-"""Name -> gene, copies from which a diploid tumour is amplified, whether ploidy moves them, source, what it means
+"""Name -> gene, copies from which a diploid tumour is amplified, whether ploidy shifts this limit, source, meaning
 (``knowledge/data/gene_amplifications.csv``)."""
 LEAST_PLOIDY = 1.5
 """Ploidy below which the limit no longer falls (assumed; a near-haploid tumour is rarer than a wrong fit)."""
 
 
 def _limits(limit: float, moves: bool, ploidy: float) -> tuple[float, float]:
-    """Return the least and the most copies from which the gene counts as amplified: 4 above ploidy for a limit of 6."""
+    """Return the range of copies from which the gene counts as amplified: 4 above ploidy for a limit of 6."""
     if not moves:
         return limit, limit
     if ploidy > 0:
@@ -62,7 +62,11 @@ def _sample(state: GeneState, gene: str, limits: tuple[float, float], ploidy: fl
         return None, f"{note}, but {state.content.why}"
     if high < limits[0]:
         return False, note
-    return None, f"{note}: amplified from {limits[0]:.3g} to {limits[1]:.3g} copies, as ploidy is not given"
+    return (
+        None,
+        f"{note}: the threshold for amplification lies between {limits[0]:.3g} and {limits[1]:.3g} copies, as ploidy "
+        "is not given",
+    )
 
 
 def _function(name: str) -> Callable[[Study], Mapping[str, Measurement]]:
@@ -115,12 +119,13 @@ register(
         title="MDM2 or MDM4 amplification",
         family="amplification",
         unit="",
-        definition="Whether MDM2 or MDM4 is amplified. False requires MDM2; MDM4 is assessed if its copies are given.",
+        definition="Whether MDM2 or MDM4 is amplified. False requires MDM2; MDM4 is assessed if its copy number is "
+        "given.",
         function=_either_mdm,
         needs=("copy_number", "segments"),
         thresholds="as for MDM2 and MDM4",
         references=("kato2017",),
-        limits="If the copies of MDM4 were not assessed, false refers to MDM2 only, with a note.",
+        limits="If the copy number of MDM4 was not assessed, false refers to MDM2 only, with a note.",
     )
 )
 

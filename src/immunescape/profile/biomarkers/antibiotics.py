@@ -26,7 +26,7 @@ _STEMS = re.compile(
 
 
 def is_antibiotic(drug: object) -> bool:
-    """Tell whether a drug's name is that of an antibacterial (by generic name or stem)."""
+    """Return whether a drug's name is that of an antibacterial (by generic name or stem)."""
     return isinstance(drug, str) and any(_STEMS.search(token) for token in re.split(r"[\s/+,;]+", drug.strip()))
 
 
@@ -66,7 +66,8 @@ def _declared(study: Study) -> dict[str, bool]:
 def _window(study: Study) -> dict[str, Measurement]:
     name = "antibiotics_window"
     fields = {
-        "method": f"Antibacterial drugs of days {WINDOW[0]:g} to {WINDOW[1]:g}; no row is not the same as none",
+        "method": f"Antibacterial drugs from day {WINDOW[0]:g} to {WINDOW[1]:g}; the absence of a record does not mean "
+        "that none were given",
         "citation": ("derosa2018", "routy2018"),
     }
     listed, declared = _listed(study), _declared(study)
@@ -75,13 +76,14 @@ def _window(study: Study) -> dict[str, Measurement]:
         before, after = listed.get(patient, (False, False))
         if before or after:
             window = "before_and_after" if before and after else "before" if before else "after"
-            note, source = "a course in the treatments", study.sources.get("treatments", ())
+            note, source = "a course is recorded among the treatments", study.sources.get("treatments", ())
         elif patient in declared:
             window = "exposed" if declared[patient] else "none"
-            note, source = "as the patients table says; the days are not known", study.sources.get("patients", ())
+            note, source = "as stated in the patients table; the days are not known", study.sources.get("patients", ())
         else:
             why = (
-                "no antibiotic is listed, and the patients table does not say that there was none (column antibiotics)"
+                "no antibiotic is listed, and the patients table does not state that none were given (column "
+                "antibiotics)"
             )
             measurements[patient] = Measurement.not_assessable(name, "", why, **fields)
             continue
@@ -102,6 +104,6 @@ register(
         words=ANTIBIOTICS_LEVELS,
         thresholds="day -60 to 30",
         references=("derosa2018", "routy2018"),
-        limits="Infection itself is associated with worse outcome.",
+        limits="Infection itself is associated with worse outcomes.",
     )
 )

@@ -1,8 +1,8 @@
 """Blood counts and chemistry at baseline, plasma metabolites and exosomal PD-L1.
 
-Values come in the study's own unit for each analyte (readers convert what is declared and refuse what is not). A value
-in another unit, or in none, is not assessable here. Baseline is the last value up to the first dose (day 0); a value
-without a day counts as baseline and says so.
+Values are in one unit per analyte (readers convert declared units and reject undeclared ones). A value in another unit,
+or without a unit, is not assessable here. Baseline is the last value up to the first dose (day 0); a value without a
+day counts as baseline, with a note.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from immunescape.profile.study import Study
 __all__ = ["ANALYTES", "Analyte", "baseline_labs"]
 
 EARLIEST = -60.0
-"""A value before this day is too old to be a baseline (assumed: two months)."""
+"""A value from before this day is too old to serve as baseline (assumed: two months)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Analyte:
-    """One biomarker that is an analyte's baseline value."""
+    """A biomarker given by the baseline value of an analyte."""
 
     name: str
     analyte: str
@@ -54,7 +54,7 @@ ANALYTES = (
         family="blood",
         thresholds="upper limit of normal of the laboratory",
         references=("mezquita2018",),
-        limits="The upper limit of normal differs between laboratories and is not in the value.",
+        limits="The upper limit of normal differs between laboratories and is not taken into account.",
     ),
     Analyte(
         name="mdsc_blood",
@@ -134,8 +134,8 @@ ANALYTES = (
         family="blood",
         thresholds="",
         references=("kamphorst2017",),
-        limits="Share with Ki-67; in the source, a rise on treatment was associated with benefit; the baseline is less "
-        "informative.",
+        limits="Share of Ki-67-positive cells; in the source, an increase on treatment was associated with benefit; "
+        "the baseline is less informative.",
     ),
     Analyte(
         name="cd8_tim3_blood",
@@ -210,24 +210,27 @@ def _baselines(study: Study) -> dict[str, dict[str, Lab | str]]:
         if before and before[-1][1] >= EARLIEST:
             answer = before[-1]
         elif before:
-            answer = f"the last value before treatment is of day {before[-1][1]:g}, older than {-EARLIEST:g} days"
+            answer = (
+                f"the last value before treatment is from day {before[-1][1]:g}, more than {-EARLIEST:g} days before "
+                "the first dose"
+            )
         elif len(undated) == 1:
             answer = undated[0]
         elif undated:
             answer = f"{len(undated)} values without a day"
         else:
-            answer = f"no value up to day 0; the first is of day {min(r[1] for r in rows):g}"
+            answer = f"no value up to day 0; the first is from day {min(r[1] for r in rows):g}"
         values.setdefault(analyte, {})[patient] = answer
     return values
 
 
 def baseline_labs(study: Study) -> dict[str, dict[str, Lab | str]]:
-    """Return analyte -> patient -> (value, day, unit) at baseline, or in words why there is none."""
+    """Return analyte -> patient -> (value, day, unit) at baseline, or the reason why there is none."""
     return shared(study, "baseline_labs", _baselines)
 
 
 def _note(day: float) -> str:
-    return "no day given; taken as baseline" if math.isnan(day) else f"day {day:g}"
+    return "day not given; taken as baseline" if math.isnan(day) else f"day {day:g}"
 
 
 def _day(day: float) -> float | None:
@@ -263,7 +266,7 @@ def _function(a: Analyte) -> Callable[[Study], Mapping[str, Measurement]]:
 def _ratio(
     name: str, ready: str, over: str, under: str, unit: str, citation: tuple[str, ...]
 ) -> Callable[[Study], Mapping[str, Measurement]]:
-    """Return the function of a ratio: as given by the laboratory, else from its two parts on one day."""
+    """Return the function for a ratio: as reported by the laboratory, else from its two components on the same day."""
 
     def function(study: Study) -> dict[str, Measurement]:
         labs = baseline_labs(study)
@@ -278,7 +281,7 @@ def _ratio(
                     as_given[0],
                     "1",
                     "measured",
-                    method="As given by the laboratory",
+                    method="As reported by the laboratory",
                     note=_note(as_given[1]),
                     day=_day(as_given[1]),
                     **fields,  # type: ignore[arg-type]
@@ -290,7 +293,7 @@ def _ratio(
             elif a[2] != unit or b[2] != unit:
                 why = f"units are '{a[2]}' and '{b[2]}', not {unit}"
             elif a[1] != b[1] and not (math.isnan(a[1]) and math.isnan(b[1])):
-                why = f"{over} is of day {a[1]:g}, {under} of day {b[1]:g}"
+                why = f"{over} is from day {a[1]:g}, {under} from day {b[1]:g}"
             elif b[0] <= 0:
                 why = f"{under} is {b[0]:g}"
             if why:
@@ -303,7 +306,7 @@ def _ratio(
                     a[0] / b[0],
                     "1",
                     "measured",
-                    method=f"{over} / {under}, one day",
+                    method=f"{over} / {under}, same day",
                     note=f"{a[0]:g} / {b[0]:g} {unit}; {_note(a[1])}",
                     day=_day(a[1]),
                     **fields,  # type: ignore[arg-type]
@@ -320,7 +323,7 @@ for _a in ANALYTES:
             title=_a.title,
             family=_a.family,
             unit=_a.unit,
-            definition=f"{_a.title} at baseline: the last value of days {EARLIEST:g} to 0.",
+            definition=f"{_a.title} at baseline: the last value from day {EARLIEST:g} to 0.",
             function=_function(_a),
             needs=("labs",),
             thresholds=_a.thresholds,
@@ -335,12 +338,13 @@ register(
         title="Neutrophil-to-lymphocyte ratio",
         family="blood",
         unit="1",
-        definition="Neutrophils over lymphocytes at baseline, from one day, or as the laboratory gives it.",
+        definition="Neutrophils over lymphocytes at baseline, measured on the same day, or as reported by the "
+        "laboratory.",
         function=_ratio("nlr", "nlr", "neutrophils", "lymphocytes", "10^9/L", ("bagley2017",)),
         needs=("labs",),
         thresholds="5",
         references=("bagley2017", "chowell2022"),
-        limits="Steroids and infection raise it; prognostic with any treatment.",
+        limits="Increased by steroids and infection; prognostic whatever the treatment.",
     )
 )
 register(

@@ -1,8 +1,8 @@
 """Cancer cell fraction of a mutation from its reads, purity and copy number, over every possible multiplicity.
 
-With m mutated copies in each mutated cell the fraction of tumour cells is ``VAF (p T + 2 (1 - p)) / (p m)`` (purity p,
-total copy number T). m may be 1 to the copies of the major allele; a multiplicity that would need more than all cells
-is left out. The allele frequency carries a 95 % Wilson interval of its reads.
+With m mutated copies in each mutated cell, the fraction of tumour cells is ``VAF (p T + 2 (1 - p)) / (p m)`` (purity p,
+total copy number T). m ranges from 1 to the copy number of the major allele; multiplicities that would imply a fraction
+above 1 are excluded. The allele frequency has a 95 % Wilson interval based on its reads.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from dataclasses import dataclass
 __all__ = ["CLONAL_CCF", "NO_FRACTION", "CellFraction", "cell_fraction"]
 
 CLONAL_CCF = 0.8
-"""A cancer cell fraction that lies below it counts as subclonal (assumed)."""
+"""Cancer cell fraction below which a mutation counts as subclonal (assumed)."""
 MOST_CELLS = 0.5
-"""The lower bound of a clonal fraction must reach it (assumed)."""
+"""Smallest lower bound of the cancer cell fraction of a clonal mutation (assumed)."""
 _Z = 1.96
 
 
 @dataclass(frozen=True)
 class CellFraction:
-    """Fraction of tumour cells that carry a mutation: bounds, and the verdict that follows.
+    """Fraction of tumour cells that carry a mutation: bounds, and the resulting clonality.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class CellFraction:
 
     @property
     def text(self) -> str:
-        """Words for a note: ``clonal (CCF 0.85 to 1)``; '' where nothing is known."""
+        """Text for a note: ``clonal (CCF 0.85 to 1)``; '' where nothing is known."""
         return f"{self.verdict} (CCF {self.low:.2g} to {self.high:.2g})" if self.high == self.high else self.verdict
 
 
@@ -58,9 +58,9 @@ def cell_fraction(
     Parameters
     ----------
     vaf, depth
-        Variant allele frequency (fraction) and reads at the site; without depth the frequency stands for itself.
+        Variant allele frequency (fraction) and read depth at the site; without a depth the frequency is taken as exact.
     purity, total, minor
-        Share of tumour cells; total and minor copy number of the gene in them. NaN where not known.
+        Share of tumour cells; total and minor copy number of the gene in these cells. NaN where not known.
     normal
         Copies of the gene in normal cells (1 on X in a man).
 
@@ -76,7 +76,7 @@ def cell_fraction(
     verdicts, bounds = [], []
     for copies in range(1, major + 1):
         first, middle, last = (v * scale / copies for v in (low, vaf, high))
-        if first > 1 and copies < major:  # more than all cells: the mutation stands on more copies
+        if first > 1 and copies < major:  # a fraction above 1: the mutation is present on more copies
             continue
         bounds.append((min(first, 1.0), min(last, 1.0)))
         if last < CLONAL_CCF:

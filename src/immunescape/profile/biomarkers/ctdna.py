@@ -1,8 +1,8 @@
 """Circulating tumour DNA: baseline, change under treatment, clearance, molecular response.
 
-A sample below the limit of detection is left-censored: it stands at the limit with the interval from 0. Samples of one
-assay, analyte and unit are compared; several analytes (variants) of one day are averaged, undetected ones counting as 0
-to the limit. On treatment is the first sample of days 14 to 70.
+A sample below the limit of detection is left-censored: its value is the limit, with an interval from 0. Only samples
+with the same assay, analyte and unit are compared; several analytes (variants) of one day are averaged, undetected ones
+counting as 0 to the limit. The on-treatment sample is the first from day 14 to 70.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def _fields(study: Study, pair: Pair, method: str) -> dict[str, object]:
 def _baseline(study: Study) -> dict[str, Measurement]:
     name, measurements = "ctdna_baseline", {}
     for patient, pair in _all(study).items():
-        fields = _fields(study, pair, f"Last sample of days {EARLIEST:g} to 0")
+        fields = _fields(study, pair, f"Last sample from day {EARLIEST:g} to 0")
         level = pair.baseline
         if level is None:
             why = pair.note or "no sample before treatment"
@@ -129,9 +129,9 @@ def _baseline(study: Study) -> dict[str, Measurement]:
 
 
 def _change(pair: Pair) -> tuple[float | None, float | None, str]:
-    """Return the bounds of the decline as a share of baseline (negative: rise), and why there are none."""
+    """Return the bounds of the decline relative to baseline (negative: an increase), or why there are none."""
     if pair.baseline is None or pair.later is None:
-        which = "before treatment" if pair.baseline is None else f"of days {WINDOW[0]:g} to {WINDOW[1]:g}"
+        which = "before treatment" if pair.baseline is None else f"from day {WINDOW[0]:g} to {WINDOW[1]:g}"
         return None, None, f"no sample {which}" + (f"; {pair.note}" if pair.note else "")
     if not pair.baseline.detected:
         return None, None, "nothing was detected at baseline, so a decline is undefined"
@@ -147,9 +147,9 @@ def _decline(study: Study) -> dict[str, Measurement]:
         if low is None or high is None or pair.later is None:
             measurements[patient] = Measurement.not_assessable(name, "fraction", why, **fields)
             continue
-        note = f"day {pair.later.day:g}; negative is a rise"
+        note = f"day {pair.later.day:g}; a negative value is an increase"
         if not pair.later.detected:
-            note += "; undetected on treatment: the value is the least decline"
+            note += "; undetected on treatment: the value is a lower bound of the decline"
         measurements[patient] = Measurement(
             name,
             low,
@@ -167,7 +167,7 @@ def _decline(study: Study) -> dict[str, Measurement]:
 def _cleared(study: Study) -> dict[str, Measurement]:
     name, measurements = "ctdna_cleared", {}
     for patient, pair in _all(study).items():
-        fields = _fields(study, pair, "Detected at baseline, not detected on treatment")
+        fields = _fields(study, pair, "Detected at baseline and not detected on treatment")
         _, _, why = _change(pair)
         if why or pair.later is None:
             measurements[patient] = Measurement.not_assessable(name, "", why, **fields)
@@ -218,7 +218,7 @@ for _name, _title, _unit, _definition, _function, _thresholds in (
         "ctdna_baseline",
         "Circulating tumour DNA at baseline",
         "as reported",
-        "Level of the last sample before treatment, in the unit of the assay (see the note); left-censored at the "
+        "Level in the last sample before treatment, in the unit of the assay (see the note); left-censored at the "
         "limit of "
         "detection.",
         _baseline,

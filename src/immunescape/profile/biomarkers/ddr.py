@@ -27,7 +27,7 @@ def ddr_genes() -> dict[str, str]:
 def _defect(study: Study) -> dict[str, Measurement]:
     genes = ddr_genes()
     states = gene_states(study, genes)
-    name, method = "ddr_defect", f"A deleterious change or deletion in any of {len(genes)} genes"
+    name, method = "ddr_defect", f"A deleterious alteration or deletion in any of {len(genes)} genes"
     measurements: dict[str, Measurement] = {}
     for patient in study.patient_ids:
         hit, unknown, unseen = [], [], []
@@ -35,7 +35,7 @@ def _defect(study: Study) -> dict[str, Measurement]:
         for gene, pathway in genes.items():
             state = states[patient, gene]
             loss, reason, _ = loss_state(gene, state)
-            # a hit of few reads counts here: "absent" follows from a defect, and reads that nobody gave are no better
+            # a hit with few reads counts here: a defect makes the call "absent", and unreported reads are no better
             if (loss or "").startswith("biallelic") or state.losses or any(h.weak and h.destroys for h in state.hits):
                 hit.append(f"{gene} ({pathway}): {loss}, {reason}")
                 rows.extend(h.row for h in state.hits)
@@ -49,9 +49,9 @@ def _defect(study: Study) -> dict[str, Measurement]:
             value: bool | None = True
             note = "; ".join(hit) + doubtful
         elif not unseen:
-            value, note = False, f"no deleterious change{doubtful}"
+            value, note = False, f"no deleterious alteration{doubtful}"
         else:
-            note = f"no deleterious change in {len(genes) - len(unseen)} of {len(genes)} genes; not assessable: "
+            note = f"no deleterious alteration in {len(genes) - len(unseen)} of {len(genes)} genes; not assessable: "
             note += ", ".join(unseen[:6]) + (" …" if len(unseen) > 6 else "") + doubtful
             value = None
         if value is None:
@@ -79,13 +79,14 @@ register(
         title="DNA damage response defect",
         family="ddr",
         unit="",
-        definition="Whether any of 34 genes of DNA damage response and repair has a deleterious change: truncating, "
-        "splice site, structural or homozygous deletion.",
+        definition="Whether any of 34 genes of DNA damage response and repair has a deleterious alteration: a "
+        "truncating, splice-site or structural variant, or a homozygous deletion.",
         function=_defect,
         needs=("mutations", "copy_number", "segments", "structural_variants"),
-        thresholds="one deleterious change",
+        thresholds="one deleterious alteration",
         references=("teo2018",),
-        limits="The gene set was associated with benefit in urothelial cancer; one hit does not prove that repair "
-        "fails. False only where all 34 genes were sequenced and counted, without a variant of unknown significance.",
+        limits="The gene set was associated with benefit in urothelial cancer; a single hit does not prove that repair "
+        "is deficient. False only if sequence and copy number of all 34 genes were assessed, without a variant of "
+        "unknown significance.",
     )
 )

@@ -1,7 +1,7 @@
 """Hill numbers of abundance counts: observed, rarefied and extrapolated, with sample coverage.
 
 Formulas of Chao et al. (2014): rarefaction is the exact expectation over subsamples without replacement; extrapolation
-goes to at most twice the sample. Everything takes counts of one sample, so nothing depends on other samples.
+is limited to twice the sample size. All functions take the counts of one sample, so no result depends on other samples.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _f(x: Array) -> tuple[int, int]:
 
 
 def chao1(counts: ArrayLike) -> float:
-    """Return the lower bound of richness (bias-corrected where nothing was seen twice)."""
+    """Return the lower bound of richness (bias-corrected where there are no doubletons)."""
     x = _counts(counts)
     n = x.sum()
     singletons, doubletons = _f(x)

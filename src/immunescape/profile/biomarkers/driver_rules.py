@@ -32,7 +32,7 @@ class DriverRule:
     note: str
 
     def matches(self, hit: Hit, partner: str = "") -> bool:
-        """Tell whether a hit is of this class."""
+        """Return whether a hit is of this class."""
         protein = hit.protein.removeprefix("p.")
         if self.rule == "partner":
             return partner in self.values
@@ -77,7 +77,7 @@ def driver_rules() -> dict[str, tuple[DriverRule, ...]]:
 
 
 def match(gene: str, hit: Hit, partner: str = "") -> str | None:
-    """Return the class of an activating change (``exon_19_deletion``), or None where it is not listed."""
+    """Return the class of an activating change (``exon_19_deletion``), or None if it is not listed."""
     for rule in driver_rules().get(gene, ()):
         if rule.matches(hit, partner):
             return rule.kind

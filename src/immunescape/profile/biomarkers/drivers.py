@@ -1,7 +1,7 @@
 """Oncogenic drivers: EGFR, KRAS, BRAF, ERBB2, MET by mutation; ALK, ROS1, RET, NTRK by rearrangement.
 
-Activating changes are those that ``knowledge/data/driver_alterations.csv`` lists with their source; everything else
-that changes the protein is a variant of unknown significance, and says so.
+Activating changes are those listed with their source in ``knowledge/data/driver_alterations.csv``; any other
+protein-altering change is reported as a variant of unknown significance.
 """
 
 from __future__ import annotations
@@ -22,18 +22,22 @@ FUSION_STATES = ("fusion", "variant_of_unknown_significance", "wild_type")
 MUTATION_GENES = ("EGFR", "KRAS", "BRAF", "ERBB2", "MET")
 FUSION_GENES = ("ALK", "ROS1", "RET", "NTRK1", "NTRK2", "NTRK3")
 _REFERENCES = ("hendriks2023o", "mazieres2019")
-_METHOD = "Listed activating changes"
+_METHOD = "Listed activating alterations"
 Function = Callable[[Study], Mapping[str, Measurement]]
 Classified = tuple[str | None, tuple[str, ...], tuple[str, ...], str, tuple[str, ...]]
 
 
 def _unseen(gene: str, state: GeneState) -> str:
-    why = "is not on the panel" if state.sequenced is False else "may not be on the panel, whose genes are not known"
+    why = (
+        "is not on the panel"
+        if state.sequenced is False
+        else "may not be on the panel, as the panel's genes are not known"
+    )
     return f"{gene} {why}"
 
 
 def _classify(gene: str, state: GeneState) -> Classified:
-    """Return word, classes, protein changes, note and rows of one gene."""
+    """Return status, classes, protein changes, note and rows of one gene."""
     points = [h for h in state.hits if h.classification != "Structural_Variant" and not h.germline]
     listed = [(h, kind) for h in points if (kind := match(gene, h))]
     if listed:
@@ -119,7 +123,7 @@ def _fusion_status(name: str, gene: str) -> Function:
         for gene1, gene2, patient in frame[["gene1", "gene2", "patient"]].to_numpy(dtype=object).tolist():
             given = [g for g in (gene1, gene2) if isinstance(g, str) and g]
             if len(given) == 1 and given[0] in partners and given[0] != gene:
-                label = f"{given[0]} rearrangement, whose partner is not given and may be {gene}"
+                label = f"{given[0]} rearrangement with an unreported partner, which may be {gene}"
                 events.setdefault(patient, []).append((False, label))
         looked, contents = study.covered(gene, "structural_variants"), patient_content(study)
         measurements: dict[str, Measurement] = {}
@@ -166,11 +170,11 @@ for _gene in MUTATION_GENES:
             title=f"{_gene} mutation",
             family="driver",
             unit="",
-            definition=f"Whether {_gene} carries a listed activating change.",
+            definition=f"Whether {_gene} carries a listed activating alteration.",
             function=_mutation_status(f"{_gene.lower()}_status", _gene),
             needs=("mutations",),
             words=DRIVER_STATES,
-            thresholds="changes listed in driver_alterations.csv",
+            thresholds="alterations listed in driver_alterations.csv",
             references=(*_REFERENCES, "chang2016"),
             limits="Germline and benign variants are excluded; a change that is not listed is of unknown "
             "significance. Wild type requires sufficient tumour content.",
@@ -205,7 +209,7 @@ register(
         "several joined by +, or none.",
         function=_egfr_alteration,
         needs=("mutations",),
-        thresholds="changes listed in driver_alterations.csv",
+        thresholds="alterations listed in driver_alterations.csv",
         references=_REFERENCES,
     )
 )

@@ -1,11 +1,11 @@
-"""From copy-number segments to copies of genes, ploidy and purity.
+"""From copy-number segments to the copy number of genes, ploidy and purity.
 
-* A gene has the copies of the segment that covers it. A copy-number break inside the gene, or a gene that no segment
-  covers, leaves its copies open, with the reason.
-* Allele-specific segments (total and minor copy number) are taken as they are: their caller corrected for purity.
+* A gene has the copy number of the segment that covers it. Where a breakpoint lies within the gene, or no segment
+  covers it, its copy number is left open, with the reason.
+* Allele-specific segments (total and minor copy number) are taken as given: their caller corrected for purity.
 * A log2 ratio r means ``r = log2((p T + 2 (1 - p)) / (p P + 2 (1 - p)))`` with T copies of the gene, purity p and
-  ploidy P. What is not given of p and P ranges over `PURITIES` and `PLOIDIES`, so that T is an interval; only a
-  statement that holds over the whole interval is made.
+  ploidy P. Unknown values of p and P range over `PURITIES` and `PLOIDIES`, so that T is an interval; only statements
+  that hold over the whole interval are made.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ __all__ = [
 ]
 
 PURITIES = (0.2, 0.75)
-"""Purity where none is given (assumed: lung tumours below it are not assessable, and few biopsies lie above it)."""
+"""Range of purity if none is given (assumed: samples below it are not assessable, and few biopsies are above it)."""
 PLOIDIES = (2.0, 4.0)
-"""Ploidy where none is given (assumed: diploid to whole-genome doubled)."""
+"""Range of ploidy if none is given (assumed: diploid to whole-genome doubled)."""
 NOISE = 0.1
-"""How far the mean of a segment may lie from the truth, in log2 (assumed)."""
+"""Largest error of a segment mean, in log2 (assumed)."""
 GENOME_SEEN = 1.4e9
-"""Bases of the autosomes that segments must cover for their mean to be the ploidy (assumed; about half)."""
+"""Autosomal bases that segments must cover for their mean to be taken as ploidy (assumed; about half)."""
 COVERED = 0.8
 """Share of the coding part of a gene that segments must cover (assumed)."""
 SLIVER = 0.01
 """A segment that covers less of a gene than this is left out (assumed: ends of neighbours that touch)."""
 _IMBALANCE = 0.5
-"""Difference of the two alleles' copies from which the allele frequency of a segment tells purity (assumed)."""
+"""Difference between the copy numbers of the two alleles from which allele frequency gives purity (assumed)."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class GeneCopies:
     ----------
     total, minor : copy number; NaN where the segments do not give it.
     low, high : bounds of the total where only a log2 ratio is known.
-    why : why the copies are open; '' where they are known.
-    label : what was read, in words.
+    why : why the copy number is open; '' where it is known.
+    label : the measurement as text.
     """
 
     total: float = math.nan
@@ -69,9 +69,9 @@ class GeneCopies:
 def copies_of_log2(
     ratio: float, purity: float = math.nan, ploidy: float = math.nan, noise: float = 0.0
 ) -> tuple[float, float]:
-    """Return the least and the most copies that a log2 ratio allows, given purity and ploidy (NaN: not known).
+    """Return the range of copy numbers compatible with a log2 ratio, given purity and ploidy (NaN: not known).
 
-    `noise` is how far the ratio may lie from the truth, in log2.
+    `noise` is the largest error of the ratio, in log2.
     """
     purities = (purity,) if purity > 0 else PURITIES
     ploidies = (ploidy,) if ploidy > 0 else PLOIDIES
@@ -103,9 +103,9 @@ def _ploidies(study: Study) -> dict[str, float]:
 
 
 def sample_ploidy(study: Study) -> dict[str, float]:
-    """Return sample -> ploidy: as given, else the mean total copy number over the autosomes, by length.
+    """Return sample -> ploidy: as given, else the length-weighted mean total copy number of the autosomes.
 
-    A mean needs segments over at least `GENOME_SEEN` bases.
+    The mean requires segments over at least `GENOME_SEEN` bases.
     """
     return shared(study, "sample_ploidy", _ploidies)
 
@@ -135,7 +135,7 @@ def _purities(study: Study) -> dict[str, float]:
 
 
 def sample_purity(study: Study) -> dict[str, float]:
-    """Return sample -> purity: as given, else what PURPLE's allele frequencies or FACETS' cellular fractions tell."""
+    """Return sample -> purity: as given, else from PURPLE's allele frequencies or FACETS' cellular fractions."""
     return shared(study, "sample_purity", _purities)
 
 
@@ -168,7 +168,7 @@ def _relative(rows: list[tuple[float, ...]], name: str, purity: float, ploidy: f
 
 
 LEAST_COPY = 0.7
-"""Copies below which no whole copy is left in all cells; see `alterations.SUBCLONAL`."""
+"""Copy number below which not all cells retain a copy; see `alterations.SUBCLONAL`."""
 
 
 def _class(low: float, high: float) -> str:
@@ -178,7 +178,7 @@ def _class(low: float, high: float) -> str:
 
 
 def _of_gene(rows: list[tuple[float, ...]], start: int, end: int, name: str, p: float, k: float) -> GeneCopies:
-    """Return the copies of a gene from the segments (start, end, total, minor, log2) that overlap it."""
+    """Return the copy number of a gene from the segments (start, end, total, minor, log2) that overlap it."""
     covering = [
         kind([r for _, r in segments], name)
         for column, kind in ((2, _absolute), (4, lambda rows, gene: _relative(rows, gene, p, k)))
@@ -186,14 +186,14 @@ def _of_gene(rows: list[tuple[float, ...]], start: int, end: int, name: str, p: 
     ]
     if not covering:
         touched = any(r[0] <= end and r[1] >= start for r in rows)
-        return GeneCopies(why=f"no segment with a copy number covers {name}" + (" whole" if touched else ""))
+        return GeneCopies(why=f"no segment with a copy number covers {name}" + (" completely" if touched else ""))
     return next((f for f in covering if not f.why), covering[0])
 
 
 def _covering(
     rows: list[tuple[float, ...]], start: int, end: int, column: int
 ) -> list[tuple[float, tuple[float, ...]]]:
-    """Return (bases, segment) of those with a value in a column that together cover the gene; [] where they do not."""
+    """Return (bases, segment) for segments with a value that together cover the gene; [] if they do not."""
     length = end - start + 1
     segments = [(min(r[1], end) - max(r[0], start) + 1, r) for r in rows if r[column] == r[column]]
     segments = [x for x in segments if x[0] > SLIVER * length]
@@ -225,14 +225,14 @@ def _copies(study: Study) -> dict[tuple[str, str], GeneCopies]:
 
 
 def gene_copies(study: Study) -> Mapping[tuple[str, str], GeneCopies]:
-    """Return (sample, gene) -> copies from segments, for the genes of the coordinate table; {} without segments."""
+    """Return (sample, gene) -> copy number from segments, for the genes of the coordinate table; {} without any."""
     if not study.has("segments"):
         return {}
     return shared(study, "gene_copies", _copies)
 
 
 def segment_problems(study: Study) -> tuple[str, ...]:
-    """Say what keeps segments from being used, and what to do."""
+    """Return what prevents segments from being used, and what to do."""
     if not study.has("segments") or not len(study.segments):
         return ()
     source = ", ".join(study.sources.get("segments", ())) or "segments"

@@ -1,4 +1,4 @@
-"""Records of what happened to a gene: one hit, all that is known of a gene in a sample or a patient, tumour content."""
+"""Records of the state of a gene: a hit, the state of a gene in a sample or patient, and tumour content."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ LOF = frozenset(
 De_novo_Start_OutOfFrame De_novo_Start_InFrame Start_Codon_Del Start_Codon_SNP Stop_Codon_Del Stop_Codon_Ins""".split()
 )
 START_LOST = re.compile(r"(p\.)?(M|Met)1(?!\d)(?!(M|Met)?$)")
-"""A change of the first methionine: no protein starts, whatever word the caller gave it."""
+"""A change of the initial methionine prevents translation, whatever the caller's classification."""
 INFRAME = frozenset("Missense_Mutation In_Frame_Del In_Frame_Ins Protein_Altering Missense".split())
 NONSYNONYMOUS = LOF | INFRAME
-"""MAF words that change the protein: what tumour mutational burden counts."""
+"""MAF classifications that alter the protein: those counted in tumour mutational burden."""
 
 X_LINKED = frozenset({"RBM10", "KDM6A", "STAG2", "ATRX"})
 FORMER_SYMBOLS = {"MRE11A": "MRE11", "HER2": "ERBB2", "LKB1": "STK11", "PDL1": "CD274", "TAPASIN": "TAPBP"}
@@ -45,7 +45,7 @@ FORMER_SYMBOLS = {"MRE11A": "MRE11", "HER2": "ERBB2", "LKB1": "STK11", "PDL1": "
 
 @dataclass(frozen=True)
 class TumourContent:
-    """What is known of the tumour cells of a sample: enough (True), too few (False), or not known (None)."""
+    """Tumour content of a sample: sufficient (True), insufficient (False), or not known (None)."""
 
     enough: bool | None
     why: str
@@ -59,7 +59,7 @@ UNKNOWN_CONTENT = TumourContent(
 
 @dataclass(frozen=True, kw_only=True)
 class Hit:
-    """One alteration of one allele: words for a person, whether it destroys the protein, whether all cells have it."""
+    """One alteration of one allele: its label, whether it inactivates the protein, and its clonality."""
 
     label: str
     loss: bool
@@ -76,19 +76,19 @@ class Hit:
 
     @property
     def destroys(self) -> bool:
-        """By its kind it destroys the protein, however few reads show it."""
+        """Its type inactivates the protein, however few reads support it."""
         return self.loss or self.classification in LOF
 
     @property
     def text(self) -> str:
-        """Label with the clonality, where it is known, and what is doubtful."""
+        """Label with the clonality, where known, and any doubts."""
         added = [x for x in (self.fraction.text, self.weak) if x]
         return f"{self.label} [{'; '.join(added)}]" if added else self.label
 
 
 @dataclass(kw_only=True)
 class GeneState:
-    """What is known of one gene in one sample, or in all samples of one patient.
+    """What is known about one gene in one sample, or in all samples of one patient.
 
     Attributes
     ----------
@@ -96,10 +96,10 @@ class GeneState:
     benign : labels of variants that are known to be harmless.
     total, minor, discrete : total and minor copy number and the discrete state; NaN where not given.
     low, high : bounds of the total where only a log2 ratio is known.
-    sequenced, copies : whether mutations and copy number were looked at: True, False, or None where not known.
-    copies_why : why copies are open although there are data.
-    copies_label : what segments say, in words.
-    content : whether the sample holds tumour cells enough.
+    sequenced, copies : whether mutations and copy number were assessed: True, False, or None where not known.
+    copies_why : why the copy number is open although there are data.
+    copies_label : the result from segments, as text.
+    content : whether tumour content is sufficient.
     sample, day : identifier and day of the sample.
     samples : for a patient, the states of the samples.
     """
@@ -122,27 +122,27 @@ class GeneState:
 
     @property
     def enough(self) -> bool:
-        """The sample is known to hold tumour cells enough for the lack of a finding to mean something."""
+        """Tumour content is known to be sufficient for a negative finding to be meaningful."""
         return self.content.enough is True
 
     @property
     def losses(self) -> list[Hit]:
-        """Hits that destroy the protein."""
+        """Hits that inactivate the protein."""
         return [h for h in self.hits if h.loss]
 
     @property
     def deleted(self) -> bool:
-        """Both copies are gone in all tumour cells."""
+        """Both copies are lost in all tumour cells."""
         return self.total < DELETED or self.discrete <= -1.5
 
     @property
     def partly_deleted(self) -> bool:
-        """Both copies are gone in part of the tumour cells."""
+        """Both copies are lost in a subset of the tumour cells."""
         return DELETED <= self.total < SUBCLONAL
 
     @property
     def loh(self) -> bool | None:
-        """Loss of heterozygosity: True, False, or None where neither minor copy number nor a discrete loss tells."""
+        """Loss of heterozygosity: True, False, or None if neither minor copy number nor a discrete loss is given."""
         if self.minor < DELETED or self.discrete == -1.0:
             return True
         if not np.isnan(self.minor):
@@ -161,5 +161,5 @@ class GeneState:
 
     @property
     def suspect(self) -> bool:
-        """The copies hint at a loss that is not resolved."""
+        """Copy number suggests a loss that is not resolved."""
         return bool(self.loh) or self.low < SUBCLONAL <= self.high or "break lies within" in self.copies_why

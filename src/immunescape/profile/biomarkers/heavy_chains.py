@@ -1,4 +1,4 @@
-"""Whether the tumour kept any of the MHC class I heavy chains (HLA-A, -B and -C), by copy number."""
+"""Whether the tumour retains any of the MHC class I heavy chains (HLA-A, -B and -C), by copy number."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["HEAVY_CHAINS", "STATES"]
 
 HEAVY_CHAINS = ("HLA-A", "HLA-B", "HLA-C")
 BETWEEN = "MDC1"
-"""A gene between HLA-A and HLA-C: one deletion of all three takes it along."""
+"""A gene between HLA-A and HLA-C: a single deletion of all three also removes it."""
 STATES = ("lost", "lost_subclonal", "kept")
 _GENES = (*HEAVY_CHAINS, BETWEEN)
 
 
 def _kept(state: GeneState) -> bool:
-    """Tell whether at least one copy is known to be left in the tumour cells."""
+    """Return whether at least one copy is known to be left in the tumour cells."""
     if state.copies is not True or state.deleted or state.partly_deleted:
         return False
-    return state.total == state.total or state.enough  # a relative measure tells nothing of a few tumour cells
+    return state.total == state.total or state.enough  # relative copy number is uninformative at low tumour content
 
 
 def _sample(states: dict[str, GeneState]) -> tuple[str | None, str]:
@@ -31,17 +31,17 @@ def _sample(states: dict[str, GeneState]) -> tuple[str | None, str]:
     if all(s.deleted for s in chains):
         return "lost", "HLA-A, -B and -C: no copy retained"
     if all(s.deleted or s.partly_deleted for s in chains):
-        return "lost_subclonal", "HLA-A, -B and -C: no copy retained in part of the cells"
+        return "lost_subclonal", "HLA-A, -B and -C: no copy retained in a subset of the cells"
     kept = [g for g in HEAVY_CHAINS if _kept(states[g])]
     if kept:
-        return "kept", f"a copy is retained of {', '.join(kept)}"
+        return "kept", f"a copy of {', '.join(kept)} is retained"
     if _kept(states[BETWEEN]):
-        return "kept", f"a copy is retained of {BETWEEN}, which lies between HLA-A and HLA-C"
-    return None, "the copies of HLA-A, -B and -C were not assessed"
+        return "kept", f"a copy of {BETWEEN}, which lies between HLA-A and HLA-C, is retained"
+    return None, "copy number of HLA-A, -B and -C was not assessed"
 
 
 def _doubtful(states: dict[str, GeneState]) -> bool:
-    """Tell whether what is known of the heavy chains points to a loss without proving it."""
+    """Return whether the data suggest a loss of heavy chains without proving it."""
     return any(s.deleted or s.partly_deleted or s.suspect for s in (states[g] for g in HEAVY_CHAINS))
 
 
@@ -58,7 +58,7 @@ def _chains(study: Study) -> dict[str, Measurement]:
         verdict, note = min(assessed, key=lambda a: STATES.index(a[0] or "kept")) if assessed else answers[0]
         left = sorted(a for a, lost in alleles.get(patient, {}).items() if lost is False)
         if verdict is None and left:
-            verdict, note = "kept", f"allele kept: {', '.join(left)}"
+            verdict, note = "kept", f"allele retained: {', '.join(left)}"
         fields = {"method": method, "citation": citation}
         if verdict is None:
             measurements[patient] = Measurement.not_assessable(name, "", note, **fields)
@@ -99,14 +99,15 @@ register(
         title="Genes of surface MHC class I",
         family="pathway",
         unit="",
-        definition="Whether B2M or all heavy chains lost every copy. `kept`: a copy of B2M and of a heavy chain is "
-        "left; `b2m_kept`: a copy of B2M is left, and the copies of the heavy chains were not assessed.",
+        definition="Whether every copy of B2M, or of all heavy chains, is lost. `kept`: a copy of B2M and of a heavy "
+        "chain is retained; `b2m_kept`: a copy of B2M is retained, and the copy number of the heavy chains was not "
+        "assessed.",
         function=_genes,
         needs=("mutations", "copy_number", "segments", "structural_variants"),
         words=("lost", "lost_subclonal", "kept", "b2m_kept"),
         references=("sadefeldman2017", "gettinger2017"),
-        limits="Loss of all heavy chains is taken as rare beside that of B2M (assumed): `b2m_kept` counts as absent, "
-        "and says what is not known.",
+        limits="Loss of all heavy chains is assumed to be rare compared with loss of B2M, so that `b2m_kept` counts as "
+        "absent; the note states what was not assessed.",
     )
 )
 register(
@@ -115,14 +116,14 @@ register(
         title="MHC class I heavy chains",
         family="hla",
         unit="",
-        definition="Whether all of HLA-A, -B and -C lost every copy, in all or part of the tumour cells, or at least "
-        "one is kept.",
+        definition="Whether every copy of HLA-A, -B and -C is lost, in all or a subset of the tumour cells, or at "
+        "least one is retained.",
         function=_chains,
         needs=("copy_number", "segments", "hla_loh"),
         words=STATES,
-        thresholds="as for the loss of a gene: below 0.5 copies lost, 0.5 to 0.7 in part of the cells",
+        thresholds="as for other genes: below 0.5 copies lost, 0.5 to 0.7 lost in a subset of the cells",
         references=("mcgranahan2017",),
-        limits="Copy number only: a heavy chain inactivated by mutation counts as kept. A gene between HLA-A and HLA-C "
-        "stands in where none of the three was measured (assumed: one deletion takes all).",
+        limits="Copy number only: a heavy chain inactivated by mutation counts as retained. If none of the three was "
+        "measured, a gene between HLA-A and HLA-C is used as a proxy (assumed: a single deletion removes all).",
     )
 )

@@ -1,4 +1,4 @@
-"""What a gene lost when: the samples of a patient in the order of their days, and what is new in the later ones."""
+"""When genes were lost: the samples of a patient in chronological order, and which losses are new in later samples."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOST = ("biallelic_loss", "biallelic_loss_subclonal", "monoallelic_loss", "muta
 
 @dataclass(frozen=True)
 class GeneEvent:
-    """A gene that a sample lost, in all or part.
+    """A gene lost in a sample, completely or partly.
 
     Attributes
     ----------
@@ -37,13 +37,13 @@ class GeneEvent:
 
     @property
     def label(self) -> str:
-        """Words for a timeline."""
+        """Text for a timeline."""
         added = f" ({self.against_before})" if self.against_before else ""
         return f"{self.gene} {self.loss.replace('_', ' ')} in {self.sample}{added}"
 
 
 def _rank(loss: str | None) -> int:
-    """Return how far a loss has gone: 2 both copies, 1 one hit, 0 excluded, -1 not known."""
+    """Return the extent of a loss: 2 both copies, 1 one hit, 0 excluded, -1 not known."""
     if loss is None:
         return -1
     if loss.startswith("biallelic"):

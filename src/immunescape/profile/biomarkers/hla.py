@@ -14,7 +14,7 @@ from immunescape.profile.study import Study
 __all__ = ["lost_alleles", "short_allele"]
 
 LOST, BAND = 0.5, 0.7
-"""An allele below `LOST` copies is lost; from there up to `BAND` it is lost in part of the cells, or noise."""
+"""An allele below `LOST` copies is lost; from there up to `BAND` it may be lost in a subset of cells, or be noise."""
 _P = 0.01
 LARGEST_GRANTHAM = 215.0
 """Largest distance in Grantham's matrix (cysteine to tryptophan)."""
@@ -22,7 +22,7 @@ _ALLELE = re.compile(r"(?:HLA[-_]?)?([ABC])[*_-]?(\d{2})[:_]?(\d{2,3})?", re.IGN
 
 
 def short_allele(text: object) -> str | None:
-    """Return a class I allele to two fields (``A*02:01``), or None where it is none (A2 alone names no protein)."""
+    """Return a class I allele to two fields (``A*02:01``), or None otherwise (A2 alone does not identify a protein)."""
     match = _ALLELE.match(text.strip()) if isinstance(text, str) else None
     if match is None or match.group(3) is None:
         return None
@@ -30,21 +30,21 @@ def short_allele(text: object) -> str | None:
 
 
 def _answer(copies: float, p: float, lost: object, caller: str) -> bool | None:
-    """Return whether one row says that its allele is lost; None where its numbers leave it open."""
+    """Return whether the allele of a row is lost; None if its numbers are inconclusive."""
     if lost is not None and lost == lost:
         return bool(lost)
     if math.isnan(copies) or (caller.startswith("lohhla") and math.isnan(p)):
-        return None  # LOHHLA gives no p where too few positions tell the two alleles apart
+        return None  # LOHHLA gives no p value if too few positions distinguish the two alleles
     if copies < LOST:
         return True if math.isnan(p) or p < _P else None
     return False if copies >= BAND else None
 
 
 def _lost(study: Study) -> dict[str, dict[str, bool | None]]:
-    """Return patient -> allele -> lost: True, False, or None where the caller's numbers leave it open.
+    """Return patient -> allele -> lost: True, False, or None if the caller's numbers are inconclusive.
 
-    Rows of one allele are two copies of a homozygous locus (kept while one copy is kept), else several samples (lost
-    where one sample lost it).
+    Several rows of one allele are the two copies of a homozygous locus (retained if one copy is retained), else several
+    samples (lost if one sample lost it).
     """
     rows: dict[str, dict[str, list[bool | None]]] = {}
     columns = ["patient", "allele", "copy_number", "p", "lost", "caller"]
@@ -68,7 +68,7 @@ def _lost(study: Study) -> dict[str, dict[str, bool | None]]:
 
 
 def _homozygous(study: Study, patient: str, alleles: Mapping[str, Sequence[object]]) -> set[str]:
-    """Return the loci at which both alleles of a patient are the same, by the types or by the caller's own rows."""
+    """Return the loci at which both alleles of a patient are the same, by typing or by the rows of the caller."""
     typed = shared(study, "hla_genotypes", _genotypes).get(patient, {})
     same = {locus for locus, names in typed.items() if len(names) == 1}
     for locus in {a[0] for a in alleles} - typed.keys():
@@ -98,7 +98,7 @@ def _genotypes(study: Study) -> dict[str, dict[str, set[str]]]:
 
 
 def _unseen(study: Study, patient: str, alleles: Mapping[str, bool | None], same: set[str]) -> list[str]:
-    """Return what must still be looked at before "no allele is lost" can be said: loci, or alleles of a locus."""
+    """Return what must still be assessed before all alleles can be called retained: loci, or alleles of a locus."""
     typed = shared(study, "hla_genotypes", _genotypes).get(patient, {})
     missing = []
     for locus in sorted({"A", "B", "C"} - same):
@@ -114,7 +114,7 @@ def _unseen(study: Study, patient: str, alleles: Mapping[str, bool | None], same
 
 def _loh(study: Study) -> dict[str, Measurement]:
     name, citation = "hla_loh", ("mcgranahan2017",)
-    method = "Copy number of each HLA class I allele: as the caller says, else below 0.5 copies with p < 0.01"
+    method = "Copy number of each HLA class I allele: lost as called by the tool, else below 0.5 copies with p < 0.01"
     source = study.sources.get("hla_loh", ())
     genotypes = shared(study, "hla_genotypes", _genotypes)
     truncated = _truncated(study)
@@ -129,13 +129,13 @@ def _loh(study: Study) -> dict[str, Measurement]:
         missing = _unseen(study, patient, alleles, same)
         if gone:
             shown = [f"{a} (truncating mutation)" if (patient, a) in truncated else a for a in gone]
-            note = f"lost: {', '.join(shown)}" + (f"; open: {', '.join(unclear)}" if unclear else "")
+            note = f"lost: {', '.join(shown)}" + (f"; inconclusive: {', '.join(unclear)}" if unclear else "")
             measurements[patient] = Measurement(name, True, "", "measured", note=note, **fields)  # type: ignore[arg-type]
         elif len(same) == 3:
             why = "homozygous at HLA-A, -B and -C: loss of heterozygosity cannot be detected"
             measurements[patient] = Measurement.not_assessable(name, "", why, **fields)
         elif unclear:
-            why = f"copy number between {LOST} and {BAND}, or not significant, or missing: {', '.join(unclear)}"
+            why = f"copy number between {LOST} and {BAND}, without significance, or missing: {', '.join(unclear)}"
             measurements[patient] = Measurement.not_assessable(name, "", why, **fields)
         elif missing:
             why = f"no loss among {', '.join(sorted(alleles)) or 'the alleles given'}, but not assessed: "
@@ -159,7 +159,7 @@ def _loh(study: Study) -> dict[str, Measurement]:
 def _by_gene(study: Study) -> dict[str, str]:
     """Return patient -> loss of heterozygosity by the minor copy number of HLA-A, -B or -C at a heterozygous locus.
 
-    It speaks for a loss alone: segments do not see small losses of one HLA gene.
+    It can only show a loss, not exclude one: segments do not resolve small losses of a single HLA gene.
     """
     if not any(study.has(kind) for kind in ("copy_number", "segments")):
         return {}
@@ -270,15 +270,15 @@ register(
         title="HLA class I loss of heterozygosity",
         family="hla",
         unit="",
-        definition="Whether the tumour lost at least one HLA class I allele of a heterozygous locus, by copy number or "
-        "by a truncating somatic mutation of that allele; or the minor copy number of the gene is 0 and the locus is "
-        "not homozygous by typing. No loss needs both alleles of HLA-A, -B and -C, or a "
-        "homozygous locus by typing.",
+        definition="Whether the tumour has lost at least one HLA class I allele of a heterozygous locus, by copy "
+        "number or by a truncating somatic mutation of that allele, or the minor copy number of the gene is 0 and the "
+        "locus is not homozygous by typing. To exclude a loss, both alleles of HLA-A, -B and -C must have been "
+        "assessed, unless the locus is homozygous by typing.",
         function=_loh,
         needs=("hla_loh", "copy_number", "segments"),
-        thresholds="allele below 0.5 copies with p < 0.01; 0.5 to 0.7 copies is left open",
+        thresholds="allele below 0.5 copies with p < 0.01; 0.5 to 0.7 copies is inconclusive",
         references=("mcgranahan2017",),
-        limits="Low purity can mask it; patients homozygous at all loci are not assessable. Zero copies of every "
+        limits="Low purity can mask a loss; patients homozygous at all loci are not assessable. Zero copies of every "
         "allele are taken to mean that no tumour sample was analysed.",
     )
 )

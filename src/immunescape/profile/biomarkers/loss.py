@@ -1,4 +1,4 @@
-"""Loss of a gene: from its state to a word, with the reasons."""
+"""Loss of a gene: from its state to a category, with the reasons."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LOSS_STATES = (
     "wild_type",
 )
 INACTIVATED = frozenset(LOSS_STATES[:4])
-"""Words of a gene with at least one inactivating alteration of its own (a lost copy alone is none)."""
+"""Categories with at least one inactivating alteration of the gene (a lost copy alone is not one)."""
 
 METHOD = "Homozygous deletion, two hits, or one hit with loss of heterozygosity"
 LossCall = tuple[str | None, str, float | None]
@@ -41,10 +41,11 @@ Extra = Callable[[Hit], bool]
 
 
 def loss_state(gene: str, state: GeneState, male: bool | None = None, extra: Extra | None = None) -> LossCall:
-    """Return the word for a gene, the reason, and the share of mutations and copy number that was looked at.
+    """Return the category of a gene, the reason, and the share of mutations and copy number that was assessed.
 
-    Each sample is judged on its own: a hit in one and a lost copy in another are not two hits of one cell. The patient
-    gets the word of the sample that lost most; what a sample leaves open is not closed by another.
+    Each sample is assessed separately: a hit in one sample and a lost copy in another are not two hits in one cell. The
+    patient is assigned the category of the sample with the greatest loss; what is inconclusive in one sample is not
+    settled by another.
 
     Parameters
     ----------
@@ -53,12 +54,12 @@ def loss_state(gene: str, state: GeneState, male: bool | None = None, extra: Ext
     male
         Sex of the patient, for genes on X; None where not known.
     extra
-        Tells whether a hit in frame counts as loss (e.g. a listed missense change).
+        Returns whether an in-frame hit counts as loss (e.g. a listed missense change).
 
     Returns
     -------
     tuple
-        word (None where not assessable), reason, coverage.
+        category (None where not assessable), reason, coverage.
     """
     samples = state.samples or (state,)
     answers = [(sample_loss(gene, s, male, extra), s) for s in samples]
@@ -89,7 +90,7 @@ def _named(state: GeneState) -> str:
 
 
 def sample_loss(gene: str, state: GeneState, male: bool | None = None, extra: Extra | None = None) -> LossCall:
-    """Return the word for a gene in one sample; see :func:`loss_state`."""
+    """Return the category of a gene in one sample; see :func:`loss_state`."""
     looked = (state.sequenced is True or bool(state.hits), state.copies is True)
     coverage = sum(looked) / 2
     if not state.hits and math.isnan(state.total) and math.isnan(state.minor) and math.isnan(state.discrete):
@@ -116,16 +117,16 @@ def sample_loss(gene: str, state: GeneState, male: bool | None = None, extra: Ex
     if losses and not state.partly_deleted and all(h.germline for h in state.hits):
         if state.loh is not False:
             return None, f"germline hit ({labels}); whether the tumour lost the other allele was not assessed", coverage
-        return "haploid_loss", f"germline hit ({labels}); the tumour kept the other allele", coverage
+        return "haploid_loss", f"germline hit ({labels}); the tumour retains the other allele", coverage
     if state.partly_deleted:
         return (
             "biallelic_loss_subclonal",
-            f"{state.total:.4g} copies: both copies are gone in part of the cells",
+            f"{state.total:.4g} copies: both copies are lost in a subset of the cells",
             coverage,
         )
     if losses:
         return _single_hit(state, losses, unknown, labels, coverage)
-    if unknown:  # before a lost copy: an unknown variant on the only copy left may be the loss
+    if unknown:  # before a lost copy: an unknown variant on the only remaining copy may inactivate it
         listed = "; ".join(" ".join(x for x in (h.text, place_in_protein(gene, h.protein)) if x) for h in unknown)
         return "variant_of_unknown_significance", f"{listed}: not known to inactivate the protein", coverage
     if state.single_copy and state.sequenced is True and state.enough:
@@ -140,7 +141,8 @@ def _single_hit(state: GeneState, losses: list[Hit], unknown: list[Hit], labels:
         why = "the second allele was not assessed" + (f": {state.copies_why}" if state.copies_why else "")
     elif [h for h in unknown if distinct_events([*losses, h]) != distinct_events(losses)]:
         why = f"{'; '.join(h.label for h in unknown)} may hit the second allele"
-    elif not (state.enough or any(h.vaf >= EVIDENT_VAF and not h.germline for h in losses)):  # its reads show them, too
+    # the reads of the hit show tumour cells as well
+    elif not (state.enough or any(h.vaf >= EVIDENT_VAF and not h.germline for h in losses)):
         why = f"of the second allele: {state.content.why}"
     if why:
         return "mutation_second_allele_unseen", f"one hit ({labels}); {why}", coverage
@@ -148,10 +150,10 @@ def _single_hit(state: GeneState, losses: list[Hit], unknown: list[Hit], labels:
 
 
 EXCLUDED = frozenset({"wild_type", "haploid_loss", "monoallelic_loss"})
-"""Words under which one copy is known to be left."""
+"""Categories in which one copy is known to be retained."""
 
 SAME_EVENT_BASES = 10
-"""Hits of one gene that start within so many bases count as one event (assumed: callers shift and split indels)."""
+"""Hits of one gene starting within this many bases count as one event (assumed: callers shift and split indels)."""
 
 
 def distinct_events(hits: list[Hit]) -> list[Hit]:
@@ -167,7 +169,9 @@ def _unaltered(gene: str, state: GeneState, coverage: float) -> LossCall:
     harmless = f" ({'; '.join(state.benign)}: benign)" if state.benign else ""
     if state.sequenced is not True:
         why = (
-            "is not on the panel" if state.sequenced is False else "may not be on the panel, whose genes are not known"
+            "is not on the panel"
+            if state.sequenced is False
+            else "may not be on the panel, as the panel's genes are not known"
         )
         return None, f"{gene} {why}", None
     if not state.enough:
@@ -190,7 +194,7 @@ def _men(study: Study) -> dict[str, bool | None]:
 def loss_function(
     name: str, gene: str, family_genes: tuple[str, ...], citation: tuple[str, ...], extra: Extra | None = None
 ) -> Callable[[Study], Mapping[str, Measurement]]:
-    """Return the function that measures the loss of one gene; `family_genes` are looked up together."""
+    """Return the function that measures the loss of one gene; the states of `family_genes` are computed together."""
 
     def function(study: Study) -> dict[str, Measurement]:
         states = gene_states(study, family_genes)
@@ -229,9 +233,9 @@ def loss_function(
 def any_biallelic(
     name: str, genes: tuple[str, ...], family_genes: tuple[str, ...], citation: tuple[str, ...]
 ) -> Callable[[Study], Mapping[str, Measurement]]:
-    """Return the function that tells whether any of several genes lost both copies.
+    """Return the function that assesses whether any of several genes has lost both copies.
 
-    True where one did, in all or part of the cells; False only where every gene was assessed; not assessable otherwise.
+    True if one has, in all or a subset of the cells; False only if every gene was assessed; otherwise not assessable.
     """
     method = "Any of " + ", ".join(genes) + " with both copies lost"
 
@@ -247,7 +251,7 @@ def any_biallelic(
                 note = "; ".join(f"{g}: {losses[g][0]} ({losses[g][1]})" for g in lost)
                 value: bool | None = True
             elif len(seen) == len(genes):
-                note, value = f"none of {len(genes)} genes", False
+                note, value = f"no loss in any of {len(genes)} genes", False
             else:
                 rest = ", ".join(g for g in genes if g not in seen)
                 note = f"no loss in {len(seen)} of {len(genes)} genes; not assessable: {rest}"

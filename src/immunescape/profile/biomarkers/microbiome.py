@@ -1,9 +1,9 @@
 """Gut microbiome: diversity, Akkermansia, TOPOSCORE, and antibiotics around the start of immunotherapy.
 
-Abundances are species of MetaPhlAn, renormalised to sum to one for each sample. Names lose ``s__`` and a trailing SGB
-number where the species is named (``Akkermansia_muciniphila_SGB9226``). Only stool counts: samples of another body
-site, or whose genera are typical of one where no site is given, are not assessable. The baseline sample counts: the
-last up to day 0, else the first. A species that a sample does not list was not found in it.
+Abundances are those of MetaPhlAn species, renormalised to sum to one in each sample. The prefix ``s__`` and the SGB
+number of named species (``Akkermansia_muciniphila_SGB9226``) are removed. Only stool is used: samples from another body
+site, or with genera typical of one if no site is given, are not assessable. The baseline sample is the last up to
+day 0, else the first. A species that is not listed for a sample counts as not detected in it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TABLE = Path(immunescape.knowledge.__file__).parent / "data" / "toposcore_specie
 AKKERMANSIA_HIGH = 0.04799
 """Share above which A. muciniphila is high (77th percentile of the discovery cohort, derosa2022)."""
 FEWEST_SPECIES = 3
-"""With fewer of the 82 species found, their lack tells more of the table than of the gut: no score (assumed)."""
+"""With fewer of the 82 species detected, their absence may be due to the table and not the gut: no score (assumed)."""
 SIG1_MOST, SIG2_LEAST = 0.5351, 0.7911
 AKKERMANSIA_LEVELS = ("zero", "low", "high")
 TOPOSCORE_CLASSES = ("SIG1+", "SIG2+")
@@ -40,7 +40,7 @@ _NAMED = re.compile(r"^([A-Z][a-z]+_[a-z]{3,}.*?)_SGB\d+(_group)?$")
 
 @dataclass(frozen=True)
 class MicrobiomeSample:
-    """Species and their shares in one sample; `unnamed`: Akkermansia whose species the table does not tell.
+    """Species and their shares in one sample; `unnamed`: Akkermansia of unspecified species.
 
     `elsewhere` says why the sample is not of the gut; '' where it is.
     """
@@ -118,15 +118,15 @@ def _samples(study: Study) -> dict[str, MicrobiomeSample]:
 
 
 def _elsewhere(site: object, shares: Mapping[str, float]) -> str:
-    """Say why a sample is not of the gut: its site, or genera of other sites where none is given; '' where it is."""
+    """Return why a sample is not from the gut: its site, or genera of other sites if none is given; '' if it is."""
     if isinstance(site, str):
-        return "" if site == GUT else f"the sample is of another site ({site}), not stool"
+        return "" if site == GUT else f"the sample is from another site ({site}), not stool"
     other, why = looks_like(shares)
     return f"{why}: not treated as stool (set site: stool if it is)" if other else ""
 
 
 def _genus(study: Study) -> dict[tuple[str, str, float], float]:
-    """Return (patient, sample, day) -> abundance of the genus Akkermansia, where the table holds genera."""
+    """Return (patient, sample, day) -> abundance of the genus Akkermansia, if the table lists genera."""
     frame = study.microbiome
     frame = frame[(frame["rank"] == "genus") & frame["taxon"].astype(str).str.contains("Akkermansia", regex=False)]
     abundance_of: dict[tuple[str, str, float], float] = {}
@@ -141,25 +141,25 @@ def _genus(study: Study) -> dict[tuple[str, str, float], float]:
 
 
 def _unclear(s: MicrobiomeSample) -> str:
-    """Say why the level of A. muciniphila is not known; '' where it is."""
+    """Return why the level of A. muciniphila is not known; '' if it is."""
     if s.elsewhere:
         return s.elsewhere
     if _akkermansia_share(s) == 0 and s.unnamed > 0:
-        return f"Akkermansia is there ({s.unnamed:.2g} of the total), but the table does not give its species"
+        return f"Akkermansia is present ({s.unnamed:.2g} of the total), but the table does not give its species"
     if "Akkermansia_muciniphila" not in s.shares and s.recognised == 0:
         return _few(s)
     return ""
 
 
 def _few(s: MicrobiomeSample) -> str:
-    """Say that it is not stool, or that too few of the scored species were found; '' where there are enough."""
+    """Return why no score can be computed: not stool, or too few of the scored species; '' if it can."""
     if s.elsewhere:
         return s.elsewhere
     if s.recognised >= FEWEST_SPECIES:
         return ""
     return (
-        f"{s.recognised} of the 82 species of the score are in the sample, at least {FEWEST_SPECIES} are needed: the "
-        "names may be those of another database or rank"
+        f"{s.recognised} of the 82 species of the score were detected in the sample, at least {FEWEST_SPECIES} are "
+        "needed: the names may be those of another database or rank"
     )
 
 
@@ -179,7 +179,7 @@ def _fields(study: Study, sample: MicrobiomeSample, method: str, citation: tuple
 
 
 def _diversity(name: str, what: str) -> Callable[[Study], Mapping[str, Measurement]]:
-    method = f"{what} of species, renormalised to one"
+    method = f"{what} of species after renormalisation"
 
     def function(study: Study) -> dict[str, Measurement]:
         measurements: dict[str, Measurement] = {}
@@ -191,7 +191,7 @@ def _diversity(name: str, what: str) -> Callable[[Study], Mapping[str, Measureme
                 continue
             shares = np.array(list(s.shares.values()))
             value = math.log(hill(shares, 1)) if name.endswith("shannon") else hill(shares, 2)
-            note = f"{int((shares > 0).sum())} species; they summed to {s.total:.3g} before renormalising"
+            note = f"{int((shares > 0).sum())} species; their abundances summed to {s.total:.3g} before renormalisation"
             measurements[patient] = Measurement(
                 name,
                 value,
@@ -262,7 +262,7 @@ def toposcore_class(score: float, akkermansia: str) -> str:
     score
         TOPOSCORE, 0 to 1.
     akkermansia
-        ``zero``, ``low`` or ``high``; decides between the two thresholds, where low goes with response.
+        ``zero``, ``low`` or ``high``; decides between the two thresholds, with low indicating response.
     """
     if score <= SIG1_MOST:
         return "SIG1+"
@@ -272,7 +272,7 @@ def toposcore_class(score: float, akkermansia: str) -> str:
 
 
 def _scored(s: MicrobiomeSample) -> tuple[float, str]:
-    """Return the score and how many species of each group were found."""
+    """Return the score and how many species of each group were detected."""
     groups = topo_groups()
     present = {g: [n for n in names if s.shares.get(n, 0.0) > 0] for g, names in groups.items()}
     first, second = (len(present[g]) / len(groups[g]) for g in ("SIG1", "SIG2"))
@@ -323,13 +323,13 @@ def _topo_class(study: Study) -> dict[str, Measurement]:
     return measurements
 
 
-_LIMITS = "Extraction, depth and release of the reference database change the list of species."
+_LIMITS = "The species detected depend on DNA extraction, sequencing depth and the release of the reference database."
 for _name, _title, _unit, _definition, _function, _levels, _thresholds, _references in (
     (
         "microbiome_shannon",
         "Gut diversity (Shannon)",
         "nat",
-        "Shannon's entropy of species after renormalising.",
+        "Shannon entropy of species after renormalisation.",
         _diversity("microbiome_shannon", "Shannon's entropy"),
         (),
         "none accepted",
@@ -339,7 +339,7 @@ for _name, _title, _unit, _definition, _function, _levels, _thresholds, _referen
         "microbiome_inverse_simpson",
         "Gut diversity (inverse Simpson)",
         "1",
-        "Inverse of Simpson's concentration of species after renormalising.",
+        "Inverse Simpson concentration of species after renormalisation.",
         _diversity("microbiome_inverse_simpson", "Inverse Simpson"),
         (),
         "none accepted",
@@ -380,7 +380,7 @@ for _name, _title, _unit, _definition, _function, _levels, _thresholds, _referen
         "toposcore_class",
         "TOPOSCORE class",
         "",
-        "SIG1+ up to 0.5351, SIG2+ from 0.7911; between them SIG2+ where A. muciniphila is low, else SIG1+.",
+        "SIG1+ up to 0.5351, SIG2+ from 0.7911; in between, SIG2+ if A. muciniphila is low, else SIG1+.",
         _topo_class,
         TOPOSCORE_CLASSES,
         "0.5351 and 0.7911",

@@ -1,12 +1,12 @@
-"""Neoantigen quality by the equation of Luksza et al. (2022), with parameters that the user supplies.
+"""Neoantigen quality by the equation of Luksza et al. (2022), with user-supplied parameters.
 
 ``quality = R * D``: recognition ``R`` from the similarity of the mutated peptide to known T cell epitopes, ``R = sum_e
 exp(-k (a - s_e)) / (1 + sum_e exp(-k (a - s_e)))`` with ``s_e`` the score of the best local alignment, and
 discrimination ``D = (1 - w) ln(Kd_wt / Kd_mt) + w d(wt, mt)`` with the cross-reactivity distance
-``d = sum_i d_i M(wt_i, mt_i)`` of
-9-mers. The published parameters come under a licence that allows no redistribution, so none ship: give a JSON file with
-``a``, ``k``, ``w``, ``position_weights`` (9 numbers), ``substitution_distance`` ({"A>C": number}), ``epitopes`` (list
-of peptides), ``alignment_scores`` ({"AA": number}, e.g. BLOSUM62) and ``gap`` (negative, for each gapped residue).
+``d = sum_i d_i M(wt_i, mt_i)`` of 9-mers. The licence of the published parameters does not permit redistribution, so
+none are included: supply a JSON file with ``a``, ``k``, ``w``, ``position_weights`` (9 numbers),
+``substitution_distance`` ({"A>C": number}), ``epitopes`` (list of peptides), ``alignment_scores`` ({"AA": number}, e.g.
+BLOSUM62) and ``gap`` (negative, for each gapped residue).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NEEDED = ("a", "k", "w", "position_weights", "substitution_distance", "epitopes
 
 @dataclass(frozen=True, kw_only=True)
 class QualityParameters:
-    """Parameters of neoantigen quality, as in the file that the user supplies."""
+    """Parameters of neoantigen quality, as in the user-supplied file."""
 
     a: float
     k: float
@@ -152,7 +152,10 @@ def neoantigen_quality(study: Study, parameters: QualityParameters | None = None
     """
     chosen = parameters or (_PARAMETERS[0] if _PARAMETERS else None)
     if chosen is None:
-        why = "no parameter file was given (the published parameters may not be shipped); see load_quality_parameters"
+        why = (
+            "no parameter file was given (the published parameters may not be redistributed); see "
+            "load_quality_parameters"
+        )
         nobody = Measurement.not_assessable(_NAME, "1", why, method=_METHOD, citation=_CITATION)
         return dict.fromkeys(study.patient_ids, nobody)
     measurements: dict[str, Measurement] = {}

@@ -1,10 +1,10 @@
-"""Neoantigen load: all, clonal, and what is left after the tumour's ways out.
+"""Neoantigen load: total, clonal, and what remains after immune escape.
 
 Predictions (peptide, allele, affinity) are taken as given. A neoantigen is a mutated peptide that binds at least one of
-the patient's class I alleles with IC50 of at most 500 nM. Load counts variants with at least one neoantigen, not
-peptides: tables of all peptides and of the best peptide of each variant then give one number. Escape-aware load takes
-away peptides that only lost alleles present, peptides whose gene is not expressed, and all of them where B2M, TAP1 or
-TAP2 lost both copies.
+the patient's class I alleles with an IC50 of at most 500 nM. The load counts variants with at least one neoantigen, not
+peptides, so that tables of all peptides and of the best peptide of each variant give the same number. Escape-aware load
+excludes peptides presented only by lost alleles, peptides of unexpressed genes, and all peptides if both copies of B2M,
+TAP1 or TAP2 are lost.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["BINDER_NM", "EXPRESSED_TPM", "Neoantigen", "neoantigens", "variants"
 
 BINDER_NM = 500.0
 EXPRESSED_TPM = 1.0
-"""A gene below it counts as not expressed (assumed)."""
+"""Expression below which a gene counts as not expressed (assumed)."""
 
 _SHARED = 5
 """Residues in a row that two peptides of one gene share where they come from one variant (assumed; for tables that do
@@ -49,7 +49,7 @@ class Neoantigen:
     variant: str = ""
 
     def presented(self, lost: Mapping[str, bool | None]) -> bool:
-        """Tell whether an allele that binds it is kept."""
+        """Return whether an allele that binds it is kept."""
         return any(not lost.get(allele) for allele in self.affinities)
 
 
@@ -82,7 +82,7 @@ def _table(study: Study) -> dict[str, list[Neoantigen]]:
 
 
 def neoantigens(study: Study) -> dict[str, list[Neoantigen]]:
-    """Return patient -> neoantigens (class I binders only); a patient with rows of class I but no binder has none."""
+    """Return patient -> neoantigens (class I binders only); empty for class I predictions without any binder."""
     table = shared(study, "neoantigens", _table)
     rows = study.neoantigens
     listed = set(rows.loc[[not is_class_two(a) for a in rows["allele"]], "patient"])
@@ -92,8 +92,8 @@ def neoantigens(study: Study) -> dict[str, list[Neoantigen]]:
 def variants(peptides: Sequence[Neoantigen]) -> list[list[Neoantigen]]:
     """Return neoantigens grouped by the variant that they come from.
 
-    Variants are told apart by their name. Where the table names none, peptides of one gene that share five residues
-    in a row are of one variant.
+    Variants are distinguished by name. If the table does not name them, peptides of one gene that share five
+    consecutive residues are assigned to the same variant.
     """
     groups: dict[str, list[Neoantigen]] = {}
     loose: list[list[Neoantigen]] = []
@@ -115,7 +115,7 @@ def _overlap(first: Neoantigen, second: Neoantigen) -> bool:
 
 
 def _clonal(group: Sequence[Neoantigen]) -> bool | None:
-    """Return whether the variant of some peptides is clonal; None where nothing tells it."""
+    """Return whether the variant of some peptides is clonal; None if this is not known."""
     stated = [n.clonal for n in group if n.clonal is not None]
     return any(stated) if stated else None
 
@@ -134,7 +134,7 @@ def _load(name: str, clonal: bool) -> Callable[[Study], Mapping[str, Measurement
             stated = [s for s in states if s is not None]
             note = f"{len(groups)} variants, {len(peptides)} binding peptides"
             if unnamed := sum(not n.variant for n in peptides):
-                note += f"; {unnamed} peptides name no variant and were joined where they overlap (assumed)"
+                note += f"; {unnamed} peptides without a variant name were merged where they overlap (assumed)"
             if clonal and groups and len(stated) < len(groups):
                 why = f"clonality is known for {len(stated)} of {len(groups)} variants"
                 measurements[patient] = Measurement.not_assessable(
@@ -159,18 +159,18 @@ def _load(name: str, clonal: bool) -> Callable[[Study], Mapping[str, Measurement
 
 
 def _all_fates_determined(peptides: list[Neoantigen], lost: Mapping[str, bool | None]) -> bool:
-    """Tell whether the fate of every allele that presents a peptide is known."""
+    """Return whether the fate of every allele that presents a peptide is known."""
     return all(lost.get(allele) is not None for peptide in peptides for allele in peptide.affinities)
 
 
 _SETTLED = EXCLUDED | {"biallelic_loss", "biallelic_loss_subclonal"}
-"""Words under which it is known whether both copies are gone."""
+"""Categories in which it is known whether both copies are lost."""
 
 
 def _escape(study: Study) -> dict[str, Measurement]:
     name = "neoantigen_load_escape_aware"
     citation = ("mcgranahan2017", "mcgranahan2016", "gettinger2017", "yoshihama2016")
-    method = "Neoantigens left after lost HLA alleles, unexpressed genes and loss of B2M, TAP1 or TAP2"
+    method = "Neoantigens remaining after loss of HLA alleles, lack of expression, and loss of B2M, TAP1 or TAP2"
     source = study.sources.get("neoantigens", ())
     lost = lost_alleles(study) if study.has("hla_loh") else {}
     genes = any(study.has(kind) for kind in ("mutations", "copy_number", "segments", "structural_variants"))
@@ -191,27 +191,31 @@ def _escape(study: Study) -> dict[str, Measurement]:
             "NLRC5": losses["NLRC5"] in _SETTLED,
         }
         if len(expressed) < len(peptides):
-            notes.append(f"{len(peptides) - len(expressed)} peptides not expressed (< {EXPRESSED_TPM:g} TPM)")
+            notes.append(f"{len(peptides) - len(expressed)} peptides of unexpressed genes (< {EXPRESSED_TPM:g} TPM)")
         if len(kept) < len(expressed):
             notes.append(f"{len(expressed) - len(kept)} peptides only on lost HLA alleles")
         value, low, high = float(left), None, None
         gone = [g for g in ("B2M", "TAP1", "TAP2") if losses[g] == "biallelic_loss"]
         partly = [g for g in ("B2M", "TAP1", "TAP2") if losses[g] == "biallelic_loss_subclonal"]
         if gone:
-            notes.append(f"{' and '.join(gone)} lost: no class I presentation (TAP-independent peptides are left out)")
+            notes.append(
+                f"{' and '.join(gone)} lost: no class I presentation (TAP-independent peptides are not considered)"
+            )
             value = 0.0
         elif partly or (losses["NLRC5"] or "").startswith("biallelic"):
             why = (
-                f"{' and '.join(partly)} lost in part of the cells" if partly else "NLRC5 lost: less class I, not none"
+                f"{' and '.join(partly)} lost in a subset of the cells"
+                if partly
+                else "NLRC5 lost: class I reduced but not absent"
             )
-            notes.append(f"{why}, so between 0 and {left}")
+            notes.append(f"{why}; the load is between 0 and {left}")
             low, high = 0.0, value
         missing = [what for what, done in checks.items() if not done]
         if missing:
             notes.append(f"not assessed: {', '.join(missing)}")
         coverage = 1 - len(missing) / len(checks)
         if coverage == 0:
-            why = "nothing is known of HLA loss, expression or presentation genes; see neoantigen_load"
+            why = "HLA loss, expression and presentation genes were not assessed; see neoantigen_load"
             measurements[patient] = Measurement.not_assessable(
                 name, "1", why, method=method, citation=citation, source=source, coverage=0.0
             )
@@ -246,7 +250,11 @@ for _name, _is_clonal in (("neoantigen_load", False), ("neoantigen_load_clonal",
             thresholds="none accepted",
             references=("mcgranahan2016", "sette1994"),
             limits="Predictions are taken as given; most predicted binders are not presented."
-            + (f" Clonal by the caller, else cancer cell fraction >= {CLONAL_CCF:g} (assumed)." if _is_clonal else ""),
+            + (
+                f" Clonal as called by the tool, else cancer cell fraction >= {CLONAL_CCF:g} (assumed)."
+                if _is_clonal
+                else ""
+            ),
         )
     )
 
@@ -256,12 +264,12 @@ register(
         title="Neoantigen load after escape",
         family="neoantigen",
         unit="1",
-        definition="Variants with a neoantigen left after taking away peptides that only lost HLA alleles present, "
-        f"those of genes below {EXPRESSED_TPM:g} TPM, and all where B2M, TAP1 or TAP2 lost both copies; with loss in "
-        "part of the cells, or of NLRC5, an interval from 0.",
+        definition="Number of variants with a neoantigen remaining after exclusion of peptides presented only by lost "
+        f"HLA alleles, peptides of genes below {EXPRESSED_TPM:g} TPM, and all peptides if both copies of B2M, TAP1 or "
+        "TAP2 are lost; with loss in a subset of the cells, or loss of NLRC5, an interval from 0.",
         function=_escape,
         needs=("neoantigens",),
         references=("mcgranahan2017", "gettinger2017", "yoshihama2016"),
-        limits="Unassessed steps are listed in the note and lower the coverage.",
+        limits="Steps that were not assessed are listed in the note and reduce the coverage.",
     )
 )

@@ -1,4 +1,4 @@
-"""Antigen presentation and interferon-gamma signalling: which genes lost one or both copies."""
+"""Antigen presentation and interferon-gamma signalling: loss of one or both copies of their genes."""
 
 from __future__ import annotations
 

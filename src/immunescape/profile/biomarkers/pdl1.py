@@ -1,7 +1,7 @@
 """PD-L1 by immunohistochemistry: tumour proportion score, other scores, and the guideline stratum.
 
 SP142 scores tumour cells (TC) and immune cells (IC) and stains fewer tumour cells than 22C3, 28-8 and SP263: its TC is
-no tumour proportion score and is never turned into one. A tumour-cell share by another clone is one.
+not a tumour proportion score and is never converted into one. The share of stained tumour cells by another clone is.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ Score = tuple[float | None, float, float, str, str, str | None, float | None]
 
 
 def clone_of(assay: object) -> str:
-    """Return the antibody clone named in an assay's name, or ''."""
+    """Return the antibody clone given in the name of an assay, or ''."""
     text = re.sub(r"[\s_]", "", assay).upper() if isinstance(assay, str) else ""
     return next((c for c in _CLONES if c.replace("-", "") in text.replace("-", "")), "")
 
 
 def _bounds(value: float, category: object, score: str, clone: str) -> tuple[float | None, float, float] | None:
-    """Return value and interval in percent of a number or a category; None where there is neither."""
+    """Return value and interval in percent from a number or a category; None if there is neither."""
     if not math.isnan(value):
         return value, value, value
     text = category.strip() if isinstance(category, str) else ""
@@ -77,7 +77,7 @@ def _scores(study: Study) -> dict[str, dict[str, list[Score]]]:
 
 
 def _same_day(study: Study, by_patient: dict[str, dict[str, list[Score]]]) -> dict[str, dict[str, list[Score]]]:
-    """Keep the values of one day where every value of a patient has a day: the last up to day 0, else the first.
+    """Keep the values of one day if every value of a patient has a day: the last up to day 0, else the first.
 
     The day is that of the PD-L1 table, else that of the sample.
     """
@@ -99,7 +99,7 @@ def _same_day(study: Study, by_patient: dict[str, dict[str, list[Score]]]) -> di
 
 
 def _contradiction(entries: list[Score]) -> str:
-    """Return why the values of one day cannot stand together ('' where they can): they fall into different strata."""
+    """Return why the values of one day are inconsistent: they fall into different strata; '' if they are consistent."""
     strata = {_stratum_of(low, high, value is not None) for value, low, high, *_ in entries} - {None}
     if len(strata) < 2:
         return ""
@@ -115,7 +115,7 @@ def _describe(entries: list[Score]) -> str:
     value, low, high, clone, assay, *_ = entries[0]
     text = f"clone {clone}" if clone else f"clone not stated{f' ({assay})' if assay else ''}"
     if value is None:
-        text += f"; given as a category of {low:g} to {high:g} %"
+        text += f"; reported as a category, {low:g} to {high:g} %"
     if len(entries) > 1:
         shown = ", ".join(f"{e[1]:g} %" if e[0] is not None else f"{e[1]:g} to {e[2]:g} %" for e in entries)
         text += f"; highest of {len(entries)} values ({shown})"
@@ -134,7 +134,7 @@ def _percent(name: str, score: str) -> Callable[[Study], Mapping[str, Measuremen
             note = _describe(entries)
             clash = _contradiction(entries) if score in ("tps", "tc") else ""
             if value is None or clash:
-                why = clash or f"only a category is given, {low:g} to {high:g} %"
+                why = clash or f"only a category is reported, {low:g} to {high:g} %"
                 low = min(e[1] for e in entries) if clash else low
                 high = max(e[2] for e in entries) if clash else high
                 measurements[patient] = Measurement.not_assessable(
@@ -164,9 +164,9 @@ def _percent(name: str, score: str) -> Callable[[Study], Mapping[str, Measuremen
         for patient in others:
             kinds = [s.upper() for s, by in scores.items() if patient in by and s != "unknown"]
             why = (
-                f"PD-L1 is given as {' and '.join(kinds)}, not as {score.upper()}"
+                f"PD-L1 is reported as {' and '.join(kinds)}, not as {score.upper()}"
                 if kinds
-                else "the score is not named"
+                else "the type of score is not stated"
             )
             measurements[patient] = Measurement.not_assessable(
                 name, "percent", why, method=method, citation=_REFERENCES
@@ -192,9 +192,9 @@ def _sp142_stratum(tumour: list[Score], immune: list[Score]) -> tuple[str | None
     if (tc and tc[0] >= 50) or (ic and ic[0] >= 10):
         return ">=50%", f"{seen}; high by the rule TC >= 50 % or IC >= 10 %, which is not a tumour proportion score"
     if tc is None or ic is None:
-        return None, f"{seen}; the SP142 rule needs both"
+        return None, f"{seen}; the SP142 rule requires both"
     if tc[0] >= 1 or ic[0] >= 1:
-        return "1-49%", f"{seen}; TC or IC at least 1 %, neither high"
+        return "1-49%", f"{seen}; TC or IC at least 1 %, and neither is high"
     return "<1%", seen
 
 
@@ -217,7 +217,7 @@ def _stratum(study: Study) -> dict[str, Measurement]:
         if entries:
             value, low, high, *_ = entries[0]
             stratum = _stratum_of(low, high, value is not None)
-            note = _describe(entries) if stratum else f"the category {low:g} to {high:g} % spans strata"
+            note = _describe(entries) if stratum else f"the category {low:g} to {high:g} % spans several strata"
             if clash := _contradiction(entries):
                 stratum, note = None, clash
         else:
@@ -225,7 +225,7 @@ def _stratum(study: Study) -> dict[str, Measurement]:
             if tumour or immune:
                 stratum, note = _sp142_stratum(tumour, immune)
             elif any(patient in scores[s] for s in scores):
-                note = "neither a tumour proportion score nor SP142 TC and IC are given"
+                note = "neither a tumour proportion score nor SP142 TC and IC scores are given"
             else:
                 continue
         if stratum is None:
@@ -240,7 +240,9 @@ def _stratum(study: Study) -> dict[str, Measurement]:
 
 
 def _tps_stratum(name: str, lowest: bool) -> Callable[[Study], Mapping[str, Measurement]]:
-    method = f"Stratum of the {'lowest' if lowest else 'highest'} tumour proportion score of the day; a category counts"
+    method = (
+        f"Stratum of the {'lowest' if lowest else 'highest'} tumour proportion score of the day; categories included"
+    )
 
     def function(study: Study) -> dict[str, Measurement]:
         measurements: dict[str, Measurement] = {}
@@ -249,7 +251,7 @@ def _tps_stratum(name: str, lowest: bool) -> Callable[[Study], Mapping[str, Meas
             value, low, high, *_ = entries[-1 if lowest else 0]
             stratum = _stratum_of(low, high, value is not None)
             if stratum is None:
-                why = f"the category {low:g} to {high:g} % spans strata"
+                why = f"the category {low:g} to {high:g} % spans several strata"
                 measurements[patient] = Measurement.not_assessable(name, "", why, **fields)
             else:
                 measurements[patient] = Measurement(name, stratum, "", "measured", note=_describe(entries), **fields)  # type: ignore[arg-type]
@@ -265,15 +267,15 @@ for _name, _lowest in (("pdl1_tps_stratum", False), ("pdl1_tps_stratum_lowest", 
             title=f"Stratum of the {'lowest' if _lowest else 'highest'} PD-L1 tumour proportion score",
             family="pdl1",
             unit="",
-            definition="Stratum (below 1 %, 1 to 49 %, 50 % and more) of the tumour proportion score, given as a "
-            "number or as a category; SP142 gives none. Where several values of one day differ, the lowest and the "
+            definition="Stratum (below 1 %, 1 to 49 %, 50 % or more) of the tumour proportion score, reported as a "
+            "number or as a category; SP142 gives none. If several values of one day differ, the lowest and the "
             "highest are reported separately, so that a contradiction is visible.",
             function=_tps_stratum(_name, _lowest),
             needs=("pdl1",),
             words=PDL1_STRATA,
             thresholds="1 and 50 %",
             references=_REFERENCES,
-            limits="Differs between samples, sites and readers; the clone is named in the note.",
+            limits="Varies between samples, sites and pathologists; the clone is given in the note.",
         )
     )
 
@@ -281,7 +283,7 @@ for _score, _title in (
     ("tps", "tumour proportion score"),
     ("cps", "combined positive score"),
     ("tc", "share of stained tumour cells"),
-    ("ic", "tumour area covered by stained immune cells"),
+    ("ic", "share of tumour area covered by stained immune cells"),
 ):
     register(
         Biomarker(
@@ -289,7 +291,7 @@ for _score, _title in (
             title=f"PD-L1 {_title}",
             family="pdl1",
             unit="percent",
-            definition=f"PD-L1 {_title}, as scored; a tumour-cell share by 22C3, 28-8 or SP263 counts as "
+            definition=f"PD-L1 {_title}, as scored; a share of stained tumour cells by 22C3, 28-8 or SP263 counts as "
             "tumour proportion score, one by SP142 does not."
             if _score in ("tps", "tc")
             else f"PD-L1 {_title}, as scored.",
@@ -297,7 +299,7 @@ for _score, _title in (
             needs=("pdl1",),
             thresholds="1 and 50 %" if _score in ("tps", "tc") else "1 and 10 %",
             references=_REFERENCES,
-            limits="Differs between samples, sites and readers; the clone is named in the note.",
+            limits="Varies between samples, sites and pathologists; the clone is given in the note.",
         )
     )
 
@@ -307,13 +309,13 @@ register(
         title="PD-L1 stratum",
         family="pdl1",
         unit="",
-        definition="Guideline stratum: below 1 %, 1 to 49 %, 50 % and more. SP142 has its own rule: TC >= 50 % or "
+        definition="Guideline stratum: below 1 %, 1 to 49 %, 50 % or more. SP142 has its own rule: TC >= 50 % or "
         "IC >= 10 % is high, TC or IC >= 1 % positive.",
         function=_stratum,
         needs=("pdl1",),
         words=PDL1_STRATA,
         thresholds="1 and 50 % (SP142: TC 50 %, IC 10 %)",
         references=("hendriks2023", "herbst2020", "tsao2018"),
-        limits="Strata by SP142 and by the other clones name different patients.",
+        limits="SP142 and the other clones assign different patients to the strata.",
     )
 )

@@ -1,8 +1,8 @@
-"""The register of biomarkers: a record of metadata and a pure function for each; it prints itself as a table.
+"""The registry of biomarkers: a record of metadata and a pure function for each.
 
-A module of this package calls `register` for each biomarker; another package names its records by entry points in the
-group ``immunescape.biomarkers``. Every function is ``(Study) -> {patient: Measurement}``; patients that it does not
-return become ``not_assessable``. `measure` runs many of them and lets them share what they have in common.
+A module of this package calls `register` for each biomarker; other packages declare their records as entry points in
+the group ``immunescape.biomarkers``. Every function is ``(Study) -> {patient: Measurement}``; patients that it does not
+return become ``not_assessable``. `measure` runs many of them and shares intermediate results between them.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ _SHARED: ContextVar[dict[object, object] | None] = ContextVar("shared", default=
 
 @dataclass(frozen=True, kw_only=True)
 class Biomarker:
-    """What a biomarker is, and the function that measures it.
+    """Description of a biomarker, and the function that measures it.
 
     Attributes
     ----------
     name, title : ``tmb``, ``Tumour mutational burden``.
     family : ``pdl1``, ``tmb``, ``pathway``, …
-    unit : unit of a number; '' for words and truth values.
-    definition : how the value is made, in a sentence or two.
+    unit : unit of a number; '' for categories and Boolean values.
+    definition : how the value is obtained, in a sentence or two.
     function : study -> patient -> measurement.
-    needs : kinds of data, any one of which is enough to try; where the study has none, nobody is assessable.
-    words : the words that the value may be, for a biomarker that is a word.
-    thresholds : cut-offs in use, in words; '' where there is none.
+    needs : kinds of data, at least one of which is required; if the study has none, no patient is assessable.
+    words : permitted values of a categorical biomarker.
+    thresholds : cut-offs in use, as text; '' if there is none.
     references : keys of ``knowledge/references.bib``.
-    limits : what the value does not tell.
+    limits : limitations of the value.
     """
 
     name: str
@@ -73,12 +73,12 @@ class Biomarker:
     limits: str = ""
 
     def __call__(self, study: Study) -> Measured:
-        """Measure every patient of a study; nobody is left out.
+        """Measure every patient of a study, without exception.
 
         Parameters
         ----------
         study
-            What the readers made of a folder.
+            The study as read from a folder.
         """
         reported = self._reported(study)
         given = [kind for kind in self.needs if study.has(kind)]
@@ -94,7 +94,7 @@ class Biomarker:
         return answer | {p: m for p, m in reported.items() if answer[p].value is None}
 
     def _measured(self, study: Study) -> Mapping[str, Measurement]:
-        """Return what the function measures; a function of another package is checked, and a failure names it.
+        """Return the measurements of the function; one from another package is checked and named in case of failure.
 
         Raises
         ------
@@ -130,9 +130,9 @@ class Biomarker:
         return measured
 
     def _reported(self, study: Study) -> Measured:
-        """Return what the patients table itself says in a column of the biomarker's name.
+        """Return the values reported in a column of the patients table with the name of the biomarker.
 
-        Only words, truth values and plain ratios: a number with a unit needs a file that declares the unit.
+        Only categories, Boolean values and dimensionless ratios: a number with a unit requires a file that declares it.
         """
         if self.unit not in ("", "1") or self.name not in study.patients.columns:
             return {}
@@ -185,7 +185,7 @@ BIOMARKERS = Registry(
 
 
 def register(biomarker: Biomarker) -> Biomarker:
-    """Add a biomarker to the register; a name may be taken only once.
+    """Add a biomarker to the registry; each name may be used only once.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def biomarkers() -> dict[str, Biomarker]:
 
 
 def biomarkers_table() -> pd.DataFrame:
-    """Return the register as a table: name, family, title, unit, definition, thresholds, references, limits, needs."""
+    """Return the registry as a table: name, family, title, unit, definition, thresholds, references, limits, needs."""
     columns = ("name", "family", "title", "unit", "definition", "thresholds", "limits")
     rows = [
         {c: getattr(b, c) for c in columns}
@@ -226,14 +226,14 @@ def _sharing() -> Iterator[None]:
 
 
 def shared(study: Study, key: object, make: Callable[[Study], T]) -> T:
-    """Return ``make(study)``, made once while `measure` runs; outside of it, it is made anew each time.
+    """Return ``make(study)``, computed once while `measure` runs and each time otherwise.
 
     Parameters
     ----------
     study
         The study.
     key
-        What names the thing, unique among all modules.
+        Name of the result, unique among all modules.
     make
         Function of the study alone.
     """
@@ -273,10 +273,10 @@ def measure(study: Study, names: Iterable[str] | None = None) -> dict[str, Measu
 
 
 def values_frame(measured: Mapping[str, Mapping[str, Measurement]]) -> pd.DataFrame:
-    """Return values as a table, patients x biomarkers; what is not assessable is missing (None or NaN).
+    """Return values as a table, patients x biomarkers; values that are not assessable are missing (None or NaN).
 
-    Numbers become float64, truth values and words stay as they are. A value below the limit of detection stands at
-    the limit; ask the measurements for its status.
+    Numbers become float64; Boolean values and categories are unchanged. A value below the limit of detection is set to
+    the limit; its status is in the measurements.
     """
     columns: dict[str, pd.Series] = {}
     for name, of_patients in measured.items():

@@ -18,12 +18,12 @@ from immunescape.profile.study import Study
 __all__ = ["MINIMUM_CELLS", "binomial_interval", "sample_of_each"]
 
 MINIMUM_CELLS = 50
-"""Cells that a fraction must be of (assumed): with fewer the interval spans half the scale."""
+"""Smallest number of cells for a fraction (assumed): with fewer the interval spans half the scale."""
 
 _UNSTATED = "not told"
 _LIMITS = (
-    "Dissociation loses cells unevenly (neutrophils, plasma cells, tumour cells), so that fractions compare within one "
-    "protocol only. A gene that was not detected in a cell counts as not expressed."
+    "Dissociation depletes cell types unevenly (neutrophils, plasma cells, tumour cells), so that fractions are "
+    "comparable within one protocol only. A gene that was not detected in a cell counts as not expressed."
 )
 
 
@@ -72,27 +72,32 @@ _SHARES = {
         ("cd8",),
         ("cd8",),
         "progenitor",
-        "CD8 T cells that express TCF7 or CXCR5 but not HAVCR2, or are so labelled in the file, over CD8 T cells.",
+        "CD8 T cells that express TCF7 or CXCR5 but not HAVCR2, or are labelled as such in the file, over CD8 T cells.",
         ("miller2019", "siddiqui2019", "im2016"),
     ),
     "sc_cd8_exhausted": _Share(
-        "Terminally exhausted among CD8 T cells",
+        "Terminally exhausted cells among CD8 T cells",
         ("cd8",),
         ("cd8",),
         "exhausted",
-        "CD8 T cells that express HAVCR2 with TOX or ENTPD1 but not TCF7, or are so labelled in the file, "
+        "CD8 T cells that express HAVCR2 with TOX or ENTPD1 but not TCF7, or are labelled as such in the file, "
         "over CD8 T cells.",
         ("miller2019", "sadefeldman2018"),
     ),
     "sc_treg_of_t": _Share(
-        "Regulatory among T cells", ("treg",), T_CELLS, "", "Regulatory T cells over all T cells.", ("togashi2019",)
+        "Regulatory T cells among T cells",
+        ("treg",),
+        T_CELLS,
+        "",
+        "Regulatory T cells over all T cells.",
+        ("togashi2019",),
     ),
     "sc_mdsc_of_immune": _Share(
-        "MDSC among immune cells",
+        "MDSCs among immune cells",
         ("mdsc",),
         IMMUNE,
         "",
-        "Cells that the file labels as myeloid-derived suppressor cells over immune cells; no single gene "
+        "Cells labelled as myeloid-derived suppressor cells in the file, over immune cells; no single gene "
         "identifies them reliably.",
         ("gabrilovich2009",),
     ),
@@ -162,7 +167,7 @@ def _share(study: Study, name: str) -> Mapping[str, Measurement]:
             continue
         hits = sum(n for (kind, state), n in among.items() if kind in share.types and share.state in ("", state))
         low, high = binomial_interval(hits, of)
-        note = f"{hits} of {of} cells" + (f"; selected before: {selection}" if selection else "")
+        note = f"{hits} of {of} cells" + (f"; selected beforehand: {selection}" if selection else "")
         measurements[patient] = Measurement(
             name, hits / of, "1", "measured", low=low, high=high, note=note, sample=sample, **fields
         )
@@ -171,14 +176,16 @@ def _share(study: Study, name: str) -> Mapping[str, Measurement]:
 
 def _why_not(share: _Share, among: Counts, of: int, types: set[str], selection: str) -> str:
     if not types & set(share.types):
-        return f"the file does not tell {' or '.join(share.types)} apart: not examined is not absent"
+        return (
+            f"the file does not distinguish {' or '.join(share.types)}, and cells that were not examined are not absent"
+        )
     if of < MINIMUM_CELLS:
-        return f"{of} cells are too few; {MINIMUM_CELLS} of {', '.join(share.among[:3])} … are needed"
+        return f"{of} cells are too few; at least {MINIMUM_CELLS} ({', '.join(share.among[:3])} …) are needed"
     if share.state and any(state == _UNSTATED and n for (_, state), n in among.items()):
         return "the file does not give the state of these cells"
     selected = selection.casefold()
     if selected and share.among == IMMUNE and not any(w in selected for w in ("cd45", "none", "viable", "live")):
-        return f"cells were selected ({selection}) before: their share of immune cells is that of the selection"
+        return f"cells were selected beforehand ({selection}), so their share of immune cells is that of the selection"
     return ""
 
 
@@ -211,7 +218,7 @@ def _mhc1(study: Study) -> Mapping[str, Measurement]:
                 weighted = float(np.average(b["log2_cpm"], weights=b["cells"]))
                 differences.append(float(a["log2_cpm"].mean()) - weighted)
         if len(differences) < len(_HLA):
-            why = f"{len(differences)} of the {len(_HLA)} genes are measured"
+            why = f"only {len(differences)} of the {len(_HLA)} genes were measured"
             measurements[patient] = Measurement.not_assessable(name, "log2", why, sample=sample, **fields)
             continue
         note = f"{enough[0][1]:.0f} tumour cells, {enough[1][1]:.0f} T cells"
@@ -252,6 +259,6 @@ register(
         function=_mhc1,
         needs=("pseudobulk",),
         references=("gettinger2017",),
-        limits="RNA, not surface protein; loss in a part of the tumour cells is masked by the mean. No cut-off.",
+        limits="RNA, not surface protein; loss in a subset of the tumour cells is masked by the mean. No cut-off.",
     )
 )

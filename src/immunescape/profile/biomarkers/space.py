@@ -1,6 +1,6 @@
 """Cells in space: densities by compartment, immune phenotype, distances, tertiary lymphoid structures.
 
-Definitions that no study agrees on carry numbers that are assumed, all in `LIMITS`.
+Definitions on which studies do not agree use assumed numbers, all of them in `LIMITS`.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ __all__ = ["LIMITS", "Section", "lymphoid_structures", "section_of"]
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Numbers of the definitions; every one is assumed.
+    """Numbers of the definitions, all of them assumed.
 
     Attributes
     ----------
-    tile : side of the squares that area is counted in, micrometres.
-    tumour_share : tumour cells among the cells of a tile and its eight neighbours, immune cells left out, from which
-        on the tile is tumour; so infiltration does not turn tumour into stroma.
-    compartment_area, tls_area : smallest area seen, mm2.
-    density : CD8 T cells per mm2 from which on a compartment is infiltrated.
-    cells : fewest cells of a distance.
-    link : micrometres between neighbours of one aggregate.
-    core : B cells within `link` of a B cell inside an aggregate.
-    b_cells : fewest B cells of a structure.
-    t_share : T cells among its B and T cells, at least.
+    tile : side length of the square tiles from which area is computed, micrometres.
+    tumour_share : share of tumour cells among the non-immune cells of a tile and its eight neighbours from which the
+        tile counts as tumour; infiltration therefore does not turn tumour into stroma.
+    compartment_area, tls_area : smallest area examined, mm2.
+    density : CD8 T cells per mm2 above which a compartment counts as infiltrated.
+    cells : smallest number of cells for a distance.
+    link : largest distance between neighbours of one aggregate, micrometres.
+    core : smallest number of B cells within `link` of a B cell in the core of an aggregate.
+    b_cells : smallest number of B cells of a structure.
+    t_share : smallest share of T cells among its B and T cells.
     """
 
     tile: float = 50.0
@@ -59,14 +59,14 @@ _POINTS = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """What one sample shows.
+    """Measurements of one sample.
 
     Attributes
     ----------
-    area : compartment -> mm2 seen. cd8 : compartment -> CD8 T cells. cells : cell type -> cells.
-    tumour_distances : from each CD8 T cell to the next tumour cell, micrometres. pdl1_distances : to the next cell
-    that shows PD-L1, empty where PD-L1 is not told. structures : B cells of each lymphoid structure.
-    compartments : where the compartment of a cell comes from.
+    area : compartment -> mm2 examined. cd8 : compartment -> CD8 T cells. cells : cell type -> cells.
+    tumour_distances : from each CD8 T cell to the nearest tumour cell, micrometres. pdl1_distances : to the nearest
+    PD-L1-positive cell, empty if PD-L1 is not given. structures : B cells of each lymphoid structure.
+    compartments : how the compartment of a cell was assigned.
     """
 
     area: Mapping[str, float]
@@ -80,7 +80,7 @@ class Section:
 
     @property
     def seen(self) -> float:
-        """Area seen, mm2."""
+        """Area examined, mm2."""
         return sum(self.area.values())
 
 
@@ -89,7 +89,7 @@ def _tiles(points: _POINTS) -> NDArray[np.int64]:
 
 
 def _derived(points: _POINTS, kind: NDArray[np.object_]) -> NDArray[np.bool_]:
-    """Tell for each cell whether its tile is tumour: by tumour cells among those not immune in the 3 x 3 tiles."""
+    """Return for each cell whether its tile is tumour: by tumour cells among non-immune cells in the 3 x 3 tiles."""
     tiles = _tiles(points)
     keys, inverse = np.unique(tiles, axis=0, return_inverse=True)
     inverse = inverse.ravel()
@@ -151,7 +151,7 @@ def lymphoid_structures(b_cells: _POINTS, t_cells: _POINTS) -> tuple[int, ...]:
 
 
 def section_of(rows: pd.DataFrame) -> Section:
-    """Measure one sample; regions lie apart, whatever their coordinates.
+    """Measure one sample; regions are treated as separate, whatever their coordinates.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def section_of(rows: pd.DataFrame) -> Section:
         structures=tuple(sorted(structures, reverse=True)),
         compartments="compartments as given"
         if given
-        else f"compartments by tumour cells among those not immune, {LIMITS.tile:g} um tiles",
+        else f"compartments by the share of tumour cells among non-immune cells, {LIMITS.tile:g} um tiles",
     )
 
 
@@ -233,15 +233,15 @@ def _measured(study: Study, name: str) -> Mapping[str, Measurement]:
 def _density(section: Section, compartment: str) -> Answer | str:
     area, count = section.area[compartment], section.cd8[compartment]
     if area < LIMITS.compartment_area:
-        return f"{area:.3f} mm2 of {compartment} are examined, {LIMITS.compartment_area:g} are needed"
+        return f"{area:.3f} mm2 of {compartment} was examined, {LIMITS.compartment_area:g} is needed"
     if "cd8" not in section.cells and not _is_labelled(section, "cd8"):
-        return "no cell is labelled cd8: not examined is not absent"
+        return "no cell is labelled cd8, and cells that were not examined are not absent"
     low, high = _poisson(count)
     return count / area, low / area, high / area, f"{count} CD8 T cells in {area:.2f} mm2 of {compartment}"
 
 
 def _is_labelled(section: Section, cell_type: str) -> bool:
-    """Tell whether the file looked for a cell type that it holds no cell of: where it tells other T cells apart."""
+    """Return whether a cell type without any cells was examined, i.e. whether other T cells are distinguished."""
     return cell_type == "cd8" and any(t in section.cells for t in ("cd4", "treg"))
 
 
@@ -254,8 +254,8 @@ def _phenotype(section: Section) -> Answer | str:
         value, low, high = (float(v) for v in answer[:3] if v is not None)
         if low <= LIMITS.density <= high:
             return (
-                f"{value:.0f} CD8 T cells per mm2 of {compartment} ({low:.0f} to {high:.0f}) lie on both sides of "
-                f"{LIMITS.density:g}"
+                f"{value:.0f} CD8 T cells per mm2 of {compartment} ({low:.0f} to {high:.0f}) include the "
+                f"threshold of {LIMITS.density:g}"
             )
         densities[compartment] = value
     infiltrated = {c: v > LIMITS.density for c, v in densities.items()}
@@ -269,16 +269,16 @@ def _distance(section: Section, name: str) -> Answer | str:
         return "the file does not say which cells are PD-L1-positive"
     distances = section.tumour_distances if name == "tumour" else section.pdl1_distances
     if len(distances) < LIMITS.cells:
-        return f"{len(distances)} CD8 T cells with a target cell; {LIMITS.cells} are needed"
+        return f"{len(distances)} CD8 T cells with a target cell, {LIMITS.cells} are needed"
     low, middle, high = np.percentile(distances, [25, 50, 75])
     return float(middle), float(low), float(high), f"median (quartiles) of {len(distances)} CD8 T cells"
 
 
 def _structures(section: Section) -> Answer | str:
     if not any(t in section.cells for t in ("b", "plasma")):
-        return "no cell is labelled b: not examined is not absent"
+        return "no cell is labelled b, and cells that were not examined are not absent"
     if not section.structures and section.seen < LIMITS.tls_area:
-        return f"none in {section.seen:.2f} mm2; {LIMITS.tls_area:g} mm2 are needed to say that there is none"
+        return f"none in {section.seen:.2f} mm2; {LIMITS.tls_area:g} mm2 is needed to conclude that there is none"
     count = len(section.structures)
     low, high = _poisson(count)
     sizes = f", B cells in each: {', '.join(map(str, section.structures[:8]))}" if count else ""
@@ -296,7 +296,7 @@ class _Space:
     words: tuple[str, ...] = ()
 
 
-_AREA = f"area is that of the {LIMITS.tile:g} um tiles that hold a cell"
+_AREA = f"area is that of the {LIMITS.tile:g} um tiles that contain a cell"
 _SPACE = {
     "space_cd8_density_tumour": _Space(
         "CD8 T cells per area of tumour",

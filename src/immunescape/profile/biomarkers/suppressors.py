@@ -1,4 +1,4 @@
-"""Tumour suppressors that go with resistance, and how they combine with KRAS."""
+"""Tumour suppressors associated with resistance, and their co-mutation with KRAS."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ COMUTATION_CLASSES = ("kras_wild_type", "KRAS", "KRAS+STK11", "KRAS+KEAP1", "KRA
 
 
 def _tp53(hit: Hit) -> bool:
-    """Missense changes of the DNA-binding domain (residues 102-292) destroy p53."""
+    """Missense changes of the DNA-binding domain (residues 102-292) inactivate p53."""
     position = residue(hit.protein)
     return hit.classification.startswith("Missense") and position is not None and 102 <= position <= 292
 
 
 def _pten(hit: Hit) -> bool:
-    """Missense changes of the hotspot R130 destroy the phosphatase."""
+    """Missense changes of the hotspot R130 inactivate the phosphatase."""
     return bool(re.fullmatch(r"(p\.)?R130[A-Z]", hit.protein))
 
 
@@ -38,7 +38,7 @@ _DETAILS = {
 
 
 def _comutation(study: Study) -> dict[str, Measurement]:
-    name, method = "kras_comutation", "Listed KRAS changes; truncating hits or deletions of STK11 and KEAP1"
+    name, method = "kras_comutation", "Listed KRAS mutations; truncating hits or deletions of STK11 and KEAP1"
     citation = ("skoulidis2018", "arbour2018")
     states = gene_states(study, _LOOKED_UP)
     measurements: dict[str, Measurement] = {}
@@ -56,9 +56,9 @@ def _comutation(study: Study) -> dict[str, Measurement]:
         if not listed and kras.sequenced is not True:
             value, note = None, "KRAS is not on the panel, or the panel's genes are not known"
         elif not listed:
-            value, note = "kras_wild_type", "no listed KRAS change"
+            value, note = "kras_wild_type", "no listed KRAS mutation"
             if not kras.enough:
-                value, note = None, f"no listed KRAS change, but {kras.content.why}"
+                value, note = None, f"no listed KRAS mutation, but {kras.content.why}"
         elif unseen and not lost:
             value, note = None, f"KRAS is mutated, but {' and '.join(unseen)} could not be assessed"
         else:
@@ -87,8 +87,8 @@ for _gene in GENES:
             words=LOSS_STATES,
             thresholds="homozygous deletion below 0.5 copies (discrete <= -1.5); 0.5 to 0.7 copies: subclonal",
             references=_citation,
-            limits="Published cohorts often count any change of the protein, which also takes variants of unknown "
-            "significance; without allele-specific copy number one hit reads as monoallelic.",
+            limits="Published cohorts often count any protein-altering change, which includes variants of unknown "
+            "significance; without allele-specific copy number, a single hit is reported as monoallelic.",
         )
     )
 
@@ -98,7 +98,7 @@ register(
         title="KRAS with STK11 and KEAP1",
         family="suppressor",
         unit="",
-        definition="Activating KRAS change alone or together with an inactivating change of STK11 or KEAP1.",
+        definition="Activating KRAS mutation alone or with an inactivating alteration of STK11 or KEAP1.",
         function=_comutation,
         needs=("mutations",),
         words=COMUTATION_CLASSES,

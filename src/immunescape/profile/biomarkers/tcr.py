@@ -1,9 +1,9 @@
 """T cell receptor repertoire: richness, Hill numbers and clonality, at one fixed depth.
 
-Richness grows with sequencing depth, so every value is for `DEPTH` productive templates of one T cell receptor locus:
-TRB where it is deep enough, else the locus with the most templates; immunoglobulin loci never count. Values are
-rarefied exactly where the sample is larger, extrapolated where it holds at least half of it, not assessable below.
-Clones are equal junctions (amino acids). Nothing depends on other patients.
+Richness increases with sequencing depth, so every value refers to `DEPTH` productive templates of one T cell receptor
+locus: TRB if it is deep enough, else the locus with the most templates; immunoglobulin loci are never counted. Values
+are rarefied exactly in larger samples, extrapolated from at least half that depth, and not assessable below. Clones are
+defined by identical junctions (amino acids). No value depends on other patients.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from immunescape.profile.study import Study
 __all__ = ["DEPTH"]
 
 DEPTH = 1000
-"""Templates that values are given for (assumed: low enough for most bulk samples)."""
+"""Number of templates to which values refer (assumed: low enough for most bulk samples)."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def _repertoires(study: Study) -> dict[str, Repertoire]:
     summed = usable.groupby(["patient", "sample", "day", "locus", "junction_aa"], dropna=False)["duplicate_count"].sum()
     groups: dict[tuple[str, str, float, str], list[float]] = {}
     for (patient, sample, day, locus, _), count in zip(summed.index, summed.to_numpy(), strict=True):
-        day_or_nan = math.nan if day != day else float(day)  # one and the same NaN, so that equal keys are equal
+        day_or_nan = math.nan if day != day else float(day)  # the same NaN object, so that equal keys compare equal
         groups.setdefault((patient, sample, day_or_nan, locus), []).append(float(count))
     by_patient: dict[str, list[tuple[str, float, str]]] = {}
     for patient, sample, day, locus in groups:
@@ -76,7 +76,7 @@ def _repertoires(study: Study) -> dict[str, Repertoire]:
 
 
 def _values(study: Study) -> dict[str, tuple[float, float, float]]:
-    """Return patient -> Hill numbers 0, 1 and 2 at `DEPTH`, where the sample is deep enough and holds whole counts."""
+    """Return patient -> Hill numbers 0, 1 and 2 at `DEPTH`, if the sample is deep enough and has integer counts."""
     indices: dict[str, tuple[float, float, float]] = {}
     for patient, r in shared(study, "repertoires", _repertoires).items():
         if r.counts.sum() >= DEPTH / 2 and np.array_equal(r.counts, np.round(r.counts)):
@@ -102,7 +102,7 @@ def _function(name: str, what: str) -> Callable[[Study], Mapping[str, Measuremen
             n = float(r.counts.sum())
             fields |= {"sample": r.sample, "day": r.day}  # type: ignore[dict-item]
             if not np.array_equal(r.counts, np.round(r.counts)):
-                why = "counts are not whole numbers (frequencies cannot be rarefied)"
+                why = "counts are not integers (frequencies cannot be rarefied)"
                 measurements[patient] = Measurement.not_assessable(name, "1", why, **fields)
                 continue
             if n < DEPTH / 2:
@@ -136,20 +136,20 @@ for _name, _what, _title, _definition in (
         "tcr_richness",
         "0",
         "T cell receptor richness",
-        f"Number of clones expected among {DEPTH} templates (Hill number 0).",
+        f"Expected number of clones among {DEPTH} templates (Hill number 0).",
     ),
     (
         "tcr_hill_1",
         "1",
         "T cell receptor diversity, order 1",
-        "Effective number of clones: exponential of Shannon's entropy.",
+        "Effective number of clones: exponential of Shannon entropy.",
     ),
     ("tcr_hill_2", "2", "T cell receptor diversity, order 2", "Effective number of dominant clones: inverse Simpson."),
     (
         "tcr_clonality",
         "clonality",
         "T cell receptor clonality",
-        "1 minus Shannon's entropy over the logarithm of richness.",
+        "1 minus the ratio of Shannon entropy to the logarithm of richness.",
     ),
 ):
     register(

@@ -38,10 +38,10 @@ _interval = lru_cache(maxsize=4096)(poisson_interval)
 
 
 def tumour_sample(study: Study) -> dict[str, tuple[str, int]]:
-    """Return the sample whose mutations stand for each patient, and how many samples were sequenced.
+    """Return the sample whose mutations represent each patient, and how many samples were sequenced.
 
-    The last sample before or at the start of immunotherapy where days are known, else the first by name. Samples that a
-    file lists as not sequenced are left out.
+    The last sample before or at the start of immunotherapy if days are known, else the first by name. Samples listed as
+    not sequenced are excluded.
     """
     looked = study.assessed.get("mutations")
     rows: dict[str, list[tuple[float, str]]] = {}
@@ -78,7 +78,7 @@ def _panels(study: Study) -> dict[str, Panel | None]:
 
 
 def _count(study: Study) -> dict[str, Measurement]:
-    name, method = "tmb_nonsynonymous_count", "Distinct somatic mutations that change the protein or a splice site"
+    name, method = "tmb_nonsynonymous_count", "Distinct somatic mutations that alter the protein or a splice site"
     if not study.has("mutations"):
         return {}
     counts = shared(study, "tmb_counts", _counts)
@@ -167,7 +167,7 @@ def _tmb(study: Study) -> dict[str, Measurement]:
                 reported[0],
                 unit,
                 "measured",
-                method="As reported by the file",
+                method="As reported in the file",
                 citation=("merino2020",),
                 source=study.sources.get("samples", ()),
                 sample=reported[1],
@@ -176,9 +176,9 @@ def _tmb(study: Study) -> dict[str, Measurement]:
             )
         elif sample:
             lack = (
-                "the panel of the sample is not known"
+                "the sample's panel is not known"
                 if panel is None
-                else f"the megabases of panel {panel.name} are not known"
+                else f"the size of panel {panel.name} in megabases is not known"
             )
             measurements[patient] = Measurement.not_assessable(
                 name, unit, lack, method=method, citation=_CITATION, sample=sample
@@ -192,15 +192,15 @@ register(
         title="Tumour mutational burden",
         family="tmb",
         unit="1/megabase",
-        definition="Distinct somatic nonsynonymous mutations (missense, truncating, in frame, splice site, start and "
-        "stop) per megabase of the coding region that was sequenced. Synonymous, promoter and germline changes are not "
-        "counted. A panel's value is not converted to exome scale. Without the panel's size only a value that the file "
-        "reports is used.",
+        definition="Distinct somatic nonsynonymous mutations (missense, truncating, in-frame, splice-site, start and "
+        "stop) per megabase of the sequenced coding region. Synonymous, promoter and germline variants are not "
+        "counted. Panel-based values are not converted to exome scale. If the size of the panel is not known, only a "
+        "value reported in the file is used.",
         function=_tmb,
         needs=("mutations", "samples"),
         thresholds="10 1/megabase",
         references=("merino2020", "zehir2017", "garwood1936"),
-        limits="Panels differ by design and filters; the interval is that of the count alone.",
+        limits="Panels differ in design and filters; the interval reflects the count alone.",
     )
 )
 register(

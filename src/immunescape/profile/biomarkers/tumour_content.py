@@ -1,9 +1,9 @@
-"""Whether a sample holds enough tumour cells for "nothing was found" to mean "nothing is there".
+"""Whether the tumour content of a sample is sufficient to conclude that an alteration is absent.
 
-A stated (or derived) purity of at least `LOW_PURITY` shows it. So do the reads: two somatic mutations, or one listed
-driver, at an allele frequency of at least `EVIDENT_VAF`, which clonal heterozygous mutations have at that purity. Where
-neither speaks, a long segment whose log2 ratio lies as low as one lost copy does at that purity shows it. Where none of
-them speaks, an unaltered gene is not assessable: a purity that nobody gave is no better than a low one.
+It is if the reported (or derived) purity is at least `LOW_PURITY`, or if two somatic mutations, or one listed driver,
+have an allele frequency of at least `EVIDENT_VAF`, as clonal heterozygous mutations have at that purity, or if a long
+segment has a log2 ratio as low as that of one lost copy at that purity. In the absence of all of these, an unaltered
+gene is not assessable: an unreported purity is treated like a low one.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ EVIDENT_VAF = LOW_PURITY / 2
 """Allele frequency of a clonal heterozygous mutation at that purity, in a diploid tumour."""
 
 LOSS_LOG2, LOSS_BASES, LOSS_PROBES = -0.2, 1e7, 20.0
-"""Log2 ratio, length and probes of a segment that shows tumour cells (assumed; one copy lost of two gives -0.15 at a
-purity of 0.2, and noise of single probes averages out)."""
+"""Log2 ratio, length and probes of a segment that demonstrates tumour cells (assumed; loss of one of two copies gives
+-0.15 at a purity of 0.2, and noise of single probes averages out)."""
 
 
 def _evident(study: Study) -> dict[str, str]:
-    """Return sample (or patient, for rows without sample) -> what in its reads shows tumour cells."""
+    """Return sample (or patient, for rows without a sample) -> evidence of tumour cells in its reads."""
     frame = study.mutations
     rows = frame[(frame["vaf"] >= EVIDENT_VAF) & (frame["germline"] != True)]  # noqa: E712
     rows = rows[rows["classification"].isin(NONSYNONYMOUS)]
@@ -71,7 +71,7 @@ def _evident(study: Study) -> dict[str, str]:
 
 
 def _lost_segments(study: Study) -> dict[str, str]:
-    """Return sample -> a long segment that a lost copy in the tumour cells alone explains."""
+    """Return sample -> a long segment that only a lost copy in tumour cells can explain."""
     frame = study.segments
     rows = frame[
         (frame["seg_mean"] <= LOSS_LOG2)
@@ -97,18 +97,18 @@ def _content(study: Study) -> dict[str, TumourContent]:
         elif name in reads:
             drivers[name] = TumourContent(True, f"tumour cells are evident from {reads[name]}", p)
         elif p == p:
-            drivers[name] = TumourContent(False, f"at a tumour purity of {p:.2g} an alteration can be missed", p)
+            drivers[name] = TumourContent(False, f"at a tumour purity of {p:.2g} an alteration may be missed", p)
     return drivers
 
 
 def tumour_contents(study: Study) -> Callable[[str], TumourContent]:
-    """Return the function that tells the tumour cells of a sample (or of a patient whose rows name no sample)."""
+    """Return the function that gives the tumour content of a sample (or of a patient without named samples)."""
     contents = shared(study, "tumour_content", _content)
     return lambda sample: contents.get(sample, UNKNOWN_CONTENT)
 
 
 def patient_content(study: Study) -> dict[str, TumourContent]:
-    """Return patient -> the content of the tumour sample that shows most; for findings that any sample may give."""
+    """Return patient -> the most informative tumour content of any sample; for findings that any sample may provide."""
     content = tumour_contents(study)
     content_of = {p: content(p) for p in study.patient_ids}
     order = {True: 2, False: 1, None: 0}

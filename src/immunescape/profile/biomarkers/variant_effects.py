@@ -1,8 +1,8 @@
-"""What a change in frame does to a protein: the table ``knowledge/data/variant_effects.csv``.
+"""Effects of in-frame changes on proteins: the table ``knowledge/data/variant_effects.csv``.
 
 A row is a change (``R521K``), all missense changes of a residue (``D194*``), or a domain (``49-309``). A change is
-inactivating or benign where a row says so. All others are of unknown significance: lying in a domain proves nothing
-alone, but the call says which domain it is, as it does where a gene has domains and the change lies in none.
+inactivating or benign if a row classifies it as such. All others are of unknown significance: the location in a domain
+proves nothing by itself, but the call states the domain, or that the change lies outside the listed domains.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def variant_effects() -> dict[tuple[str, str], VariantEffect]:
 
 
 def one_letter(protein: str) -> str:
-    """Return a protein change in one-letter words (``p.Arg521Lys`` -> ``p.R521K``); others stay as they are."""
+    """Return a protein change in one-letter code (``p.Arg521Lys`` -> ``p.R521K``); other text is unchanged."""
     if not re.search(r"[A-Z][a-z]{2}\d", protein):
         return protein
     change = protein.removeprefix("p.").strip("()")
@@ -70,7 +70,7 @@ def one_letter(protein: str) -> str:
 
 
 def variant_effect(gene: str, classification: str, protein: str) -> VariantEffect | None:
-    """Return what is known of a missense change, or None where no row lists it."""
+    """Return what is known about a missense change, or None if no row lists it."""
     if not classification.startswith("Missense"):
         return None
     change = _MISSENSE.match(one_letter(protein).removeprefix("p."))
@@ -81,7 +81,7 @@ def variant_effect(gene: str, classification: str, protein: str) -> VariantEffec
 
 
 def place_in_protein(gene: str, protein: str) -> str:
-    """Return where a change lies (``in the kinase domain``), or '' where no domain of the gene is listed."""
+    """Return where a change lies (``in the kinase domain``), or '' if no domain of the gene is listed."""
     domains = [(k[1], e) for k, e in variant_effects().items() if k[0] == gene and e.effect == "domain"]
     residue = re.search(r"\d+", protein)
     if not domains or residue is None:

@@ -1,4 +1,4 @@
-"""One module for each file format; each registers its readers."""
+"""One module per file format; each registers its readers."""
 
 from immunescape.profile.readers._base import Partial, Reader, all_readers, get_reader, reader
 

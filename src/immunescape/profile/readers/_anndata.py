@@ -1,4 +1,4 @@
-"""Opening of AnnData files (h5ad), for every reader of them alike."""
+"""Opening of AnnData files (h5ad), shared by all readers of this format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["hdf5_bytes", "open_anndata"]
 
 
 def hdf5_bytes(path: Path) -> float:
-    """Return the size in memory of all arrays of an HDF5 file, 0 for what is none.
+    """Return the size in memory of all arrays of an HDF5 file, 0 for other files.
 
     Raises
     ------

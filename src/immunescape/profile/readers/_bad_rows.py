@@ -1,7 +1,7 @@
-"""Rows that no reader can use: left out of a study and told, so that one bad row does not refuse the whole study.
+"""Unusable rows are left out of a study and reported, so that a single bad row does not invalidate the whole study.
 
-A row that is left out still says that its gene was hit in its sample. Such pairs are handed on, so that the gene is
-"not assessable" there, never "unchanged".
+A row that is left out may still indicate an alteration of its gene in its sample. Such pairs are passed on, so that the
+gene is "not assessable" there, never "unchanged".
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ __all__ = ["CHROMOSOMES", "read_but_bad_rows"]
 CHROMOSOMES = frozenset({*LENGTHS["GRCh38"], "MT"})
 _LINE = re.compile(r", line (\d+)$")
 _MOST = 20
-"""Bad rows of other kinds than positions after which the file is refused: it is not a few slips any more."""
+"""Number of bad rows, other than those with impossible positions, above which the file is rejected."""
 
 Function = Callable[[Path, Mapping[str, Any]], Partial]
 
 
 def _blanked(path: Path, text: list[str], lines: set[int], folder: str) -> Path:
-    """Write the file with some lines emptied; the numbers of the other lines stay."""
+    """Write the file with some lines emptied, so that the other lines keep their numbers."""
     target = Path(folder) / path.name.removesuffix(".gz")
     kept = ("" if number in lines else line for number, line in enumerate(text, 1))
     target.write_text("\n".join(kept) + "\n", encoding="utf-8")
@@ -88,8 +88,8 @@ def read_but_bad_rows(path: Path, function: Function, options: Mapping[str, Any]
     Returns
     -------
     Partial
-        What the rest of the file gives; ``problems`` count the rows left out and name the first, genes of
-        mutations among them are marked as unclear in their samples.
+        The content of the remaining rows; ``problems`` gives the number of rows left out and the first of them, and
+        genes of mutations among them are marked as unclear in their samples.
 
     Raises
     ------
@@ -125,9 +125,9 @@ def read_but_bad_rows(path: Path, function: Function, options: Mapping[str, Any]
     if lines:
         first = "; ".join(f"line {line}: {why}" for line, why in reasons[:3])
         out.problems.append(
-            f"{path.name}: {len(lines)} row{'s' * (len(lines) > 1)} cannot be and "
+            f"{path.name}: {len(lines)} row{'s' * (len(lines) > 1)} with impossible values "
             f"{'were' if len(lines) > 1 else 'was'} left out ({first}{'; …' if len(reasons) > 3 else ''}). Correct the "
-            "file to have them counted"
+            "file to include them"
         )
         if out.reads:
             note = out.reads[-1]
@@ -142,7 +142,7 @@ def read_but_bad_rows(path: Path, function: Function, options: Mapping[str, Any]
 
 
 def _unknown_chromosomes(out: Partial, reasons: list[tuple[int, str]], lines: set[int]) -> None:
-    """Take rows on chromosomes that there are not out of mutations and segments."""
+    """Remove rows with non-existent chromosomes from mutations and segments."""
     for kind in ("mutations", "segments"):
         table = out.tables.get(kind)
         if table is None or not len(table):

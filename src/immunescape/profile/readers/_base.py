@@ -1,4 +1,4 @@
-"""What a reader is, what it returns, and the register of readers."""
+"""Definition of a reader, what it returns, and the registry of readers."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Reader:
 
     Attributes
     ----------
-    name : word for ``format:`` in a manifest.
+    name : value of ``format:`` in a manifest.
     title : what it reads.
-    gives : kinds of data that it gives.
-    options : options it understands, each with one line of help.
+    gives : kinds of data that it provides.
+    options : options it accepts, each with one line of help.
     function : (path, options) -> partial study.
     extra : optional dependency that it needs, or ''.
     """
@@ -48,8 +48,8 @@ class Reader:
     def __call__(self, path: Path, options: Mapping[str, Any] | None = None) -> Partial:
         """Read a file.
 
-        Every format that is a table takes ``columns:`` (name that it expects -> column of the file) and ``values:``
-        (column -> {word: word}), whether or not it lists them.
+        Every tabular format takes ``columns:`` (expected name -> column of the file) and ``values:`` (column ->
+        {term: term}), whether or not it lists them.
 
         Raises
         ------
@@ -121,7 +121,7 @@ READERS = Registry(
     tags=lambda r: {"title": r.title, "gives": r.gives, "extra": r.extra},
     error=ImmunescapeError,
 )
-"""Every reader, by the word for ``format:``."""
+"""Every reader, by its value of ``format:``."""
 
 
 def reader(
@@ -148,12 +148,12 @@ def all_readers() -> dict[str, Reader]:
 
 
 def get_reader(name: str, where: str | None = None) -> Reader:
-    """Return the reader of a format; an unknown word answers with the nearest."""
+    """Return the reader of a format; for an unknown format the error suggests the nearest one."""
     return READERS.get(name, where=where)
 
 
 def need_extra(module: str, extra: str, file: str) -> Any:
-    """Import an optional dependency, or say which extra installs it."""
+    """Import an optional dependency, or report which extra installs it."""
     try:
         return import_module(module)
     except ImportError:

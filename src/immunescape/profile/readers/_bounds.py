@@ -22,7 +22,7 @@ _UNDETECTED = frozenset({"nd", "not detected", "undetected", "undetectable", "ne
 
 
 def bounds_as_categories(kind: str, frame: pd.DataFrame, file: str, problems: list[str]) -> pd.DataFrame:
-    """Read cells of value columns that are bounds or ranges, each table in its own way, and say so.
+    """Read cells of value columns that are bounds or ranges, as appropriate for each table, and report it.
 
     PD-L1: the category. Laboratory values: the limit of the assay. ctDNA: not detected at that limit of detection.
 
@@ -35,7 +35,7 @@ def bounds_as_categories(kind: str, frame: pd.DataFrame, file: str, problems: li
     file
         Name of the file, for messages.
     problems
-        Gets how many cells were read so.
+        Receives the number of cells read in this way.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Checks of tables of cells: words for cell types, counts, coordinates in micrometres."""
+"""Checks of tables of cells: terms for cell types, counts, coordinates in micrometres."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _typed(out: pd.DataFrame, file: str) -> pd.Series:
 
 
 def finish_cell_counts(out: pd.DataFrame, file: str, problems: list[str], units: Mapping[str, str]) -> pd.DataFrame:
-    """Check a table of numbers of cells by type."""
+    """Check a table of cell counts by type."""
     out["cell_type"] = _typed(out, file)
     bad = out["cells"].isna() | (out["cells"] < 0) | (out["cells"] != np.round(out["cells"]))
     if bad.any():
@@ -53,7 +53,7 @@ def micrometres(unit: str, file: str) -> float:
     Raises
     ------
     InputError
-        For any other word; pixels need their size.
+        For any other unit; pixels require their size.
     """
     text = unit.strip().casefold().replace("µ", "u").replace("μ", "u").replace("microns", "um").replace("micron", "um")
     if text in ("um", "micrometre", "micrometres", "micrometer", "micrometers"):
@@ -66,7 +66,7 @@ def micrometres(unit: str, file: str) -> float:
     raise InputError(
         f"the unit of coordinates '{unit}' is not known",
         where=file,
-        hint=f"Declare it in the manifest, units: {{x: …}}, as {_UNITS}. Pixels need their size.",
+        hint=f"Declare it in the manifest, units: {{x: …}}, as {_UNITS}. Pixels require their size.",
     )
 
 

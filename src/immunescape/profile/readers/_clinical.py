@@ -1,4 +1,4 @@
-"""Clinical tables of cBioPortal: columns are recognised by their usual names, whichever table they stand in."""
+"""Clinical tables of cBioPortal: columns are recognised by their usual names, in whichever table they occur."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class DeclaredUnits:
         self.asked: dict[str, None] = {}
 
     def __bool__(self) -> bool:
-        """Tell whether any unit was declared."""
+        """Return whether any unit was declared."""
         return bool(self._units)
 
     def of(self, column: str) -> str | None:
@@ -69,7 +69,7 @@ def _plain(name: str) -> str:
 
 
 def strip_unknown(table: TextTable) -> TextTable:
-    """Make words for "not known" missing."""
+    """Convert terms for "not known" to missing values."""
     for column in table.frame.columns:
         cells = table.frame[column]
         table.frame[column] = cells.where(~cells.map(lambda v: isinstance(v, str) and v.upper() in _NOT_READ), None)
@@ -77,12 +77,12 @@ def strip_unknown(table: TextTable) -> TextTable:
 
 
 def recist_or_none(values: pd.Series) -> pd.Series:
-    """Return RECIST categories; words that are none become missing."""
+    """Return RECIST categories; other terms become missing."""
     return pd.Series([recist_category(v) for v in values], index=values.index, dtype=object)
 
 
 def _numbers(values: pd.Series, column: str, out: Partial, file: str) -> pd.Series:
-    """Keep cells that are numbers; ``>89`` and ``<1`` are read as their limit; what is left out is told."""
+    """Keep cells that are numbers; ``>89`` and ``<1`` are read as their limit; cells left out are reported."""
     marked = values.map(lambda v: isinstance(v, str) and re.fullmatch(r"[<>≤≥]=?\s*[\d.]+", v.strip()) is not None)
     if marked.any():
         out.problems.append(
@@ -103,7 +103,7 @@ def _numbers(values: pd.Series, column: str, out: Partial, file: str) -> pd.Seri
 def clinical_tables(
     table: TextTable, patient: str, sample: str | None, units: DeclaredUnits, out: Partial
 ) -> tuple[dict[str, pd.Series], dict[str, pd.Series], set[str]]:
-    """Read what a clinical table holds, whether it lists patients or samples.
+    """Read the content of a clinical table, whether it lists patients or samples.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def clinical_tables(
     units
         Declared units.
     out
-        Gets PD-L1, HLA types and blood values as tables, and what must be told.
+        Receives PD-L1, HLA types and blood values as tables, and messages for the user.
 
     Returns
     -------
@@ -167,7 +167,7 @@ def _events(values: pd.Series, column: str, out: Partial, file: str) -> pd.Serie
 
 
 def prior_lines(table: TextTable, used: set[str], out: Partial) -> pd.Series | None:
-    """Return the number of earlier lines of therapy, where a column gives them or the present line."""
+    """Return the number of earlier lines of therapy if a column gives it, or the current line."""
     prior = table.find("PRIOR_LINES", "NUMBER_OF_PRIOR_LINES", "PRIOR_LINES_OF_THERAPY")
     if prior is not None:
         used.add(prior)
@@ -207,7 +207,8 @@ def _months(
     if unit == "?":
         if pd.to_numeric(values, errors="coerce").notna().any():
             out.problems.append(
-                f"{file}: {column} has no unit and was left out. Say it: --unit {column}=months (or days, weeks, years)"
+                f"{file}: {column} has no unit and was left out. Declare it: --unit {column}=months (or days, weeks, "
+                "years)"
             )
         return None
     if unit not in MONTHS_PER:
@@ -219,7 +220,7 @@ def _months(
 
 
 def _pdl1(table: TextTable, patient: str, sample: str | None, units: DeclaredUnits, out: Partial) -> set[str]:
-    """Read PD-L1 columns: one for each score; a name that holds no score is read as tumour proportion score."""
+    """Read PD-L1 columns, one per score; a name that states no score is read as tumour proportion score."""
     assay = find_column(table, "pdl1", "assay")
     used: set[str] = set()
     frames = []
@@ -252,13 +253,13 @@ def _pdl1(table: TextTable, patient: str, sample: str | None, units: DeclaredUni
             frames.append(finish("pdl1", rows, table.file, out.problems, percent))
         except InputError as error:
             out.problems.append(
-                f"{table.file}: {named.column} was left out: {error.message}. Say it: --unit {named.column}=fraction "
-                f"or --unit {named.column}=percent"
+                f"{table.file}: {named.column} was left out: {error.message}. Declare it: --unit "
+                f"{named.column}=fraction or --unit {named.column}=percent"
             )
             continue
         how = "tumour proportion score" if score in ("tps", "unnamed") else score.upper()
         if assay is None or score == "unnamed":
-            clone = "; no column names the antibody clone" if assay is None else ""
+            clone = "; no column gives the antibody clone" if assay is None else ""
             out.problems.append(f"{table.file}: {named.column} is read as {how} in percent{clone}")
     if frames:
         out.tables["pdl1"] = pd.concat(frames)
@@ -271,7 +272,7 @@ _SPLIT = re.compile(r"[,;/|\s]+")
 
 
 def _hla(table: TextTable, patient: str, out: Partial) -> set[str]:
-    """Read HLA types: a column for each allele or locus, or several alleles in one cell."""
+    """Read HLA types: one column per allele or locus, or several alleles in one cell."""
     alleles: list[tuple[object, str, int]] = []
     used: set[str] = set()
     wrong: list[str] = []
@@ -300,7 +301,7 @@ def _hla(table: TextTable, patient: str, out: Partial) -> set[str]:
             used.add(str(column))
     if wrong:
         out.problems.append(
-            f"{table.file}: {len(wrong)} words in columns of HLA types are not alleles and were left out (first: "
+            f"{table.file}: {len(wrong)} entries in columns of HLA types are not alleles and were left out (first: "
             f"{wrong[0]}). Write them as A*02:01"
         )
     if alleles:
@@ -311,7 +312,7 @@ def _hla(table: TextTable, patient: str, out: Partial) -> set[str]:
 
 
 def _blood_column(column: str) -> tuple[str, str] | None:
-    """Return (analyte, unit that the name states or '') of a column of blood values, or None."""
+    """Return (analyte, unit stated in the name or '') for a column of blood values, or None."""
     units, aliases = lab_units()
     plain = _MOMENT.sub("", _plain(column))
     spelled = {_plain(alias): name for alias, name in aliases.items() if name in _BLOOD and not alias[0].isdigit()}
@@ -326,7 +327,7 @@ def _blood_column(column: str) -> tuple[str, str] | None:
 
 
 def _blood(table: TextTable, patient: str, taken: set[str], units: DeclaredUnits, out: Partial) -> set[str]:
-    """Read blood values that stand in columns of their own; their day is not known."""
+    """Read blood values in separate columns; their day is not known."""
     used: set[str] = set()
     frames = []
     for column in table.frame.columns:
@@ -357,13 +358,13 @@ def _blood(table: TextTable, patient: str, taken: set[str], units: DeclaredUnits
 
 
 def labs_or_note(rows: pd.DataFrame, column: str, file: str, out: Partial) -> pd.DataFrame | None:
-    """Bring blood values of one column or analyte to their unit; where that is open, leave them out and ask."""
+    """Convert blood values of one column or analyte to their unit; if it is ambiguous, omit them and ask for it."""
     try:
         return finish("labs", rows, file, out.problems)
     except InputError as error:
         analyte = canonical_analyte(str(rows["analyte"].iloc[0]))
         choices = list(lab_units()[0].get(analyte, {}))
-        ask = f". Say it: --unit {column}={choices[0]}" if choices else ""
+        ask = f". Declare it: --unit {column}={choices[0]}" if choices else ""
         also = f" (or {', '.join(choices[1:])})" if len(choices) > 1 else ""
         out.problems.append(f"{file}: {len(rows)} values of {column} were left out: {error.message}{ask}{also}")
         return None

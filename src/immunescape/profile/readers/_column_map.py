@@ -1,4 +1,4 @@
-"""Columns and words that a manifest names for formats of fixed columns: ``columns:``, ``values:``."""
+"""Mapping of columns and terms in a manifest for formats with fixed columns: ``columns:``, ``values:``."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def plain(name: object) -> str:
 
 
 class ColumnMap:
-    """What ``columns:`` and ``values:`` say of a file, and what its reader asked for.
+    """The content of ``columns:`` and ``values:`` for a file, and what its reader requested.
 
     Parameters
     ----------
     columns
         Name that the reader expects (or the study's name of it) -> column of the file.
     values
-        Column (of the file, or as the reader expects it) -> {word of the file: word that the reader knows}.
+        Column (of the file, or as the reader expects it) -> {term in the file: term of the reader}.
     aliases
         Other names of a column, so that the study's name of it may be used.
     """
@@ -45,7 +45,7 @@ class ColumnMap:
         self.tables = 0
 
     def opened(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Translate the words of a table that was read."""
+        """Translate the terms of a table that was read."""
         self.tables += 1
         self.seen.update(dict.fromkeys(str(c) for c in frame.columns))
         for key, translations in self.values.items():
@@ -59,7 +59,7 @@ class ColumnMap:
         return frame
 
     def column(self, names: Iterable[str], frame: pd.DataFrame) -> str | None:
-        """Return the column that the manifest names for one of the names that a reader asks for."""
+        """Return the column given in the manifest for one of the names requested by a reader."""
         for name in names:
             self.asked.setdefault(name)
             for key, column in self.columns.items():
@@ -69,12 +69,12 @@ class ColumnMap:
         return None
 
     def check(self, where: str) -> None:
-        """Refuse what no table used.
+        """Reject entries that no table used.
 
         Raises
         ------
         InputError
-            Naming the nearest column of the file, or the nearest name that the reader asks for.
+            Naming the nearest column of the file, or the nearest name requested by the reader.
         """
         asked = {plain(a) for a in self.asked}
         for key, column in self.columns.items():
@@ -108,7 +108,7 @@ def using(column_map: ColumnMap) -> Iterator[ColumnMap]:
 
 
 def refuse_without_table(name: str, column_map: ColumnMap, options: Iterable[str], file: str) -> None:
-    """Refuse ``columns:`` and ``values:`` for a file that is not a table."""
+    """Reject ``columns:`` and ``values:`` for a file that is not a table."""
     if column_map.tables:
         return
     for setting, given in (("columns", column_map.columns), ("values", column_map.values)):

@@ -1,7 +1,7 @@
-"""The other names that columns usually go by, from ``knowledge/data/clinical_columns.csv``.
+"""Other usual names of columns, from ``knowledge/data/clinical_columns.csv``.
 
-A name that starts with ``~`` is a pattern for the whole name in small letters with underscores; in it ``¦`` stands
-for the bar between alternatives.
+A name that starts with ``~`` is a pattern for the whole name in lower case with underscores; in it, ``¦`` stands for
+the bar between alternatives.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ __all__ = ["Named", "UsualName", "aliases_of", "find_column", "usual_names"]
 
 @dataclass(frozen=True)
 class UsualName:
-    """Names that one column of the study usually bears in files.
+    """Usual names of a column of the study in files.
 
     Attributes
     ----------
     column : column of the study, or what the names mean (``tps``, ``assay``).
-    unit : unit that the name states; '' where there is none to state, ``?`` where the name leaves it open.
+    unit : unit stated by the name; '' if there is none, ``?`` if the name leaves it open.
     names : names in order of preference.
     """
 
@@ -45,7 +45,7 @@ class UsualName:
 
 @dataclass(frozen=True)
 class Named:
-    """A column of a file that was recognised: its name in the file, and the unit that this name states."""
+    """A recognised column of a file: its name in the file, and the unit stated by this name."""
 
     column: str
     unit: str

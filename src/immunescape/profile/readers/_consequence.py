@@ -17,12 +17,12 @@ __all__ = ["classifications"]
 
 @lru_cache(maxsize=1)
 def _consequences() -> dict[str, str]:
-    """Return other words for a consequence -> class (``knowledge/data/consequence_words.csv``)."""
+    """Return other terms for a consequence -> class (``knowledge/data/consequence_words.csv``)."""
     return {row["word"]: row["classification"] for row in read_rows("consequence_words")}
 
 
 def _class_of(text: str, ref: str, alt: str) -> str | None:
-    """Return the class of a word of another vocabulary (Sequence Ontology, ANNOVAR, plain), or None."""
+    """Return the class of a term of another vocabulary (Sequence Ontology, ANNOVAR, plain), or None."""
     terms = [t.strip() for t in re.split(r"[&,;|]", text)]
     class_name = maf_class(terms, ref, alt)
     if class_name != "Unknown" or any(t == "coding_sequence_variant" for t in terms):
@@ -34,7 +34,7 @@ def _class_of(text: str, ref: str, alt: str) -> str | None:
 
 
 def classifications(frame: pd.DataFrame, classes: Sequence[str], file: str, problems: list[str]) -> pd.Series:
-    """Return classes of the MAF specification; known words of other vocabularies are translated and told.
+    """Return classes of the MAF specification; known terms of other vocabularies are translated and reported.
 
     Parameters
     ----------
@@ -45,12 +45,12 @@ def classifications(frame: pd.DataFrame, classes: Sequence[str], file: str, prob
     file
         Name of the file, for messages.
     problems
-        Gets which words were translated.
+        Receives the terms that were translated.
 
     Raises
     ------
     InputError
-        For a word of no known vocabulary, with the nearest ones. A missing word becomes ``Unknown``.
+        For a term of no known vocabulary, with the nearest ones. A missing value becomes ``Unknown``.
     """
     by_spelling = {c.casefold(): c for c in classes}
     translated: dict[str, str] = {}
@@ -79,7 +79,7 @@ def classifications(frame: pd.DataFrame, classes: Sequence[str], file: str, prob
         raise InputError(
             f"unknown variant classification '{value}'",
             where=f"{file}, line {line}",
-            hint=f"{near}Translate a word of your own: values: {{classification: {{'{value}': {example}}}}}{among}.",
+            hint=f"{near}Map your own terms: values: {{classification: {{'{value}': {example}}}}}{among}.",
         )
     if translated:
         examples = ", ".join(f"{a} as {b}" for a, b in list(translated.items())[:6])

@@ -1,4 +1,4 @@
-"""What every reader of expression ends with: the unit, a check that columns are samples and no cells, HGNC symbols."""
+"""Final steps of every expression reader: the unit, a check that columns are samples and not cells, HGNC symbols."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["BULK_HELP", "UNITS", "UNIT_HELP", "finish_expression", "refuse_cells
 
 UNITS = ("counts", "tpm", "log2_tpm1")
 UNIT_HELP = "unit of the values: counts, tpm or log2_tpm1 (log2(TPM + 1))"
-BULK_HELP = "true: columns that look like single cells are bulk samples all the same"
+BULK_HELP = "true: columns that look like single cells are bulk samples"
 _BARCODE = re.compile(r"(^|[^A-Za-z])[ACGT]{12,24}([-_.:]|$)")
 _CELLS_WAY = "Single cells are read from h5ad with format: single_cells (patient and sample as columns of the cells); "
 
@@ -34,7 +34,7 @@ def refuse_cells(names: Sequence[str], zeros: float, genes: int, file: str) -> N
     zeros
         Share of zeros among values.
     genes
-        Rows that the share rests on.
+        Number of rows from which the share was computed.
     file
         For messages.
 
@@ -59,7 +59,7 @@ def refuse_cells(names: Sequence[str], zeros: float, genes: int, file: str) -> N
     raise InputError(
         f"single cells, not samples: {why}; each would count as a patient",
         where=file,
-        hint=f"{_CELLS_WAY}for bulk samples sum the cells up, or set bulk: true if they are bulk.",
+        hint=f"{_CELLS_WAY}for bulk data sum the cells of each sample, or set bulk: true if these are bulk samples.",
     )
 
 
@@ -114,16 +114,16 @@ def finish_expression(
     file, name
         File and reader, for messages.
     out
-        Gets the expression, its note and what is doubtful.
+        Receives the expression, its note and any doubts.
     bulk
         The columns are bulk samples, whatever they look like.
     left
-        What of the file was not read, for the note.
+        What was not read from the file, for the note.
 
     Raises
     ------
     InputError
-        For a unit that is not clear or cannot be, for single cells, and for rows that are no human genes.
+        For an ambiguous or impossible unit, for single cells, and for rows that are not human genes.
     """
     unit_name = _checked(values, unit, file, out.problems)
     missing = values.isna()
@@ -132,7 +132,7 @@ def finish_expression(
         values = values.loc[~empty]
         partly = int(values.isna().any(axis=1).sum())
         if partly:
-            out.problems.append(f"{file}: {partly} genes without value in some sample are left out")
+            out.problems.append(f"{file}: {partly} genes with missing values in some samples are left out")
             values = values.dropna(axis=0)
     mapped, report = map_expression(values, unit_name, file)
     if not bulk:
@@ -150,10 +150,10 @@ def finish_expression(
         if off.any():
             out.problems.append(
                 f"{file}: TPM of a sample should sum to a million; {int(off.sum())} samples do not "
-                f"({sums.min():.3g} to {sums.max():.3g}): a part of the genes, or another unit"
+                f"({sums.min():.3g} to {sums.max():.3g}): the table has only a subset of genes, or another unit"
             )
     if report.merged:
-        out.problems.append(f"{file}: {report.merged} rows share a gene symbol with another and were joined")
+        out.problems.append(f"{file}: {report.merged} rows share a gene symbol with another and were merged")
     out.expression, out.expression_unit, out.gene_map = mapped, unit_name, report
     out.note(file, name, report.rows, len(mapped), "; ".join(x for x in (report.note, left) if x))
     return out

@@ -1,4 +1,4 @@
-"""Genomic variants of FHIR R4 (Genomics Reporting, mCODE): somatic ones are read, others are named and left.
+"""Genomic variants of FHIR R4 (Genomics Reporting, mCODE): somatic ones are read, others are reported and skipped.
 
 Components by LOINC: 48018-6 gene, 48004-6 coding and 48005-3 protein change (HGVS), 81290-9 genomic change, 81258-6
 allelic frequency, 48002-0 genomic source class, 62374-4 assembly, 82155-3 copy number, 69547-8 and 69551-0 alleles.
@@ -57,12 +57,12 @@ def _target(reference: Any) -> str | None:
 
 
 def is_variant(codes: list[str], resource: Mapping[str, Any]) -> bool:
-    """Tell whether an Observation is a genomic variant."""
+    """Return whether an Observation is a genomic variant."""
     return VARIANT in codes or ("48018-6" in codes and REGION not in codes) or _profile(resource, "variant")
 
 
 def is_region(codes: list[str], resource: Mapping[str, Any]) -> bool:
-    """Tell whether an Observation says which genes were studied."""
+    """Return whether an Observation says which genes were studied."""
     return REGION in codes or _profile(resource, "region-studied")
 
 
@@ -81,7 +81,7 @@ def _components(resource: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def _texts(component: Mapping[str, Any]) -> list[str]:
-    """Return every text that a component's value holds: texts, displays, codes."""
+    """Return every text in the value of a component: texts, displays, codes."""
     concept = component.get("valueCodeableConcept")
     texts = [text_of(component.get("valueString")), text_of(get(concept, "text"))]
     for coding in dicts(get(concept, "coding")):
@@ -90,7 +90,7 @@ def _texts(component: Mapping[str, Any]) -> list[str]:
 
 
 def _gene(component: Mapping[str, Any]) -> str | None:
-    """Return the symbol of a gene: a word that the gene table holds, else the first that looks like one."""
+    """Return the symbol of a gene: a term in the gene table, else the first that looks like a symbol."""
     labels = [w for w in _texts(component) if not re.fullmatch(r"(HGNC:)?\d+", w)]
     for entry in labels:
         symbol = to_symbols([entry.partition(" ")[0]])[0]
@@ -128,14 +128,14 @@ def _fraction(component: Mapping[str, Any], file: str) -> float | None:
 
 @dataclass
 class VariantRows:
-    """Genomic variants of a bundle, sorted by what may be done with them.
+    """Genomic variants of a bundle, grouped by how they may be used.
 
     Parameters
     ----------
     file
         Name of the file, for messages.
     unstated
-        What the user says of variants without genomic source class: ``somatic``, ``germline`` or ''.
+        What the user declares for variants without a genomic source class: ``somatic``, ``germline`` or ''.
     """
 
     file: str
@@ -242,7 +242,7 @@ class VariantRows:
         }
 
     def into(self, out: Partial) -> None:
-        """Write tables, panels and what must be told into a partial study."""
+        """Write tables, panels and messages for the user into a partial study."""
         if self.germline:
             out.problems.append(
                 f"{self.file}: {len(self.germline)} genomic variants are not somatic and are not used: "
@@ -251,8 +251,8 @@ class VariantRows:
         if self.open:
             labels = list(dict.fromkeys(label for _, _, label in self.open))
             out.problems.append(
-                f"{self.file}: {len(labels)} genomic variants have no source class (48002-0), so that they may be of "
-                f"the germline: their genes are not assessable ({', '.join(labels[:6])}"
+                f"{self.file}: {len(labels)} genomic variants have no source class (48002-0) and may therefore be "
+                f"germline: their genes are not assessable ({', '.join(labels[:6])}"
                 f"{' …' if len(labels) > 6 else ''}). If all of them are somatic, set source_class: somatic"
             )
             for sample, gene, _ in self.open:
@@ -271,8 +271,8 @@ class VariantRows:
                 out.panels[name] = Panel(name, genes=frozenset(genes), source=f"{self.file}, region studied (53041-0)")
         if any(not self.studied.get(s) for s in self.sequenced):
             out.problems.append(
-                f"{self.file}: no Observation says which genes were studied (53041-0), so that a gene without variant "
-                "is not assessable"
+                f"{self.file}: no Observation states which genes were studied (53041-0), so that genes without a "
+                "variant are not assessable"
             )
         out.genome_build = self.build
         rows = pd.DataFrame(self.rows or [{"patient": None, "sample": None, "gene": None, "classification": None}])

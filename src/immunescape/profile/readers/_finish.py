@@ -1,4 +1,4 @@
-"""Rows as read -> rows of the study: types, words, units, impossible values."""
+"""Rows as read -> rows of the study: types, terms, units, impossible values."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ _EVENTS |= {"recurred/progressed": 1.0, "true": 1.0, "false": 0.0, "yes": 1.0, "
 
 
 def recist_category(text: object) -> str | None:
-    """Return the RECIST category of a word (``Partial Response``, ``cPR``, ``Stable disease (SD)``), or None."""
+    """Return the RECIST category of a term (``Partial Response``, ``cPR``, ``Stable disease (SD)``), or None."""
     if not isinstance(text, str):
         return None
     response = re.sub(r"[\s_]+", " ", text).strip().upper()
@@ -117,7 +117,7 @@ def recist_category(text: object) -> str | None:
 
 
 def event_value(text: object) -> float | None:
-    """Return 1 for an event, 0 for censored, or None for a word that says neither (``1:DECEASED``, ``LIVING``)."""
+    """Return 1 for an event (``1:DECEASED``), 0 for censored (``LIVING``), or None for any other term."""
     if not isinstance(text, str):
         return None
     head = text.partition(":")[0].strip()
@@ -141,7 +141,7 @@ def canonical_build(text: str, where: str) -> str:
 
 
 def truth_column(values: pd.Series, file: str, name: str) -> pd.Series:
-    """Turn yes/no words into True, False or None."""
+    """Convert yes/no terms to True, False or None."""
 
     def truth_of(line: object, value: object) -> bool | None:
         if value is None or value != value:
@@ -174,7 +174,7 @@ def _events(values: pd.Series, file: str, name: str) -> pd.Series:
         raise InputError(
             f"'{values[line]}' in '{name}' is not an event code",
             where=f"{file}, line {line}",
-            hint="Use 1 for an event and 0 for censored, or translate words with values: in the manifest.",
+            hint="Use 1 for an event and 0 for censored, or map your terms with values: in the manifest.",
         )
     return numbers
 
@@ -237,7 +237,7 @@ def _range(frame: pd.DataFrame, name: str, low: float, high: float, file: str, u
 
 
 def _positions(frame: pd.DataFrame, build: str, file: str) -> None:
-    """Refuse positions outside their chromosome; where the build is not known, outside that of both builds."""
+    """Reject positions outside their chromosome; if the build is not known, outside that of both builds."""
     limits = frame["chrom"].map(longest(build))
     lowest = 0 if "end" in frame else 1  # segments may count from 0
     for column in ("start", "end"):
@@ -282,7 +282,7 @@ def finish(
     units: Mapping[str, str] | None = None,
     build: str = "",
 ) -> pd.DataFrame:
-    """Bring rows as read to the study's columns, types, words and units.
+    """Convert rows as read to the study's columns, types, terms and units.
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ def finish(
     file
         Name of the file, for messages.
     problems
-        Gets what was changed or inferred.
+        Receives what was changed or inferred.
     units
         Column or analyte -> declared unit.
     build
@@ -302,7 +302,7 @@ def finish(
     Raises
     ------
     InputError
-        Naming file, line and value of what cannot be.
+        Naming file, line and value of an impossible entry.
     """
     if not frame.index.is_unique:  # several rows of the study from one line of the file
         turn = pd.Series(frame.index).groupby(frame.index.to_numpy()).cumcount().to_numpy()
@@ -348,15 +348,15 @@ def _genes(values: pd.Series, file: str, problems: list[str]) -> pd.Series:
     if lost.any():
         line = symbols.index[lost][0]
         problems.append(
-            f"{file}: {int(lost.sum())} rows name their gene by an identifier that the gene table lacks (first: "
-            f"'{values[line]}', line {line}) and count for no gene, so that a gene they hit can read as unchanged: "
-            "name genes by HGNC symbol"
+            f"{file}: {int(lost.sum())} rows have a gene identifier that is not in the gene table (first: "
+            f"'{values[line]}', line {line}) and are not assigned to any gene, so that an altered gene may appear "
+            "unaltered: use HGNC symbols"
         )
     return symbols
 
 
 def chromosome_name(value: object) -> object:
-    """Return a chromosome as 1 to 22, X, Y or MT where it is spelt otherwise; other words stay."""
+    """Return a chromosome as 1 to 22, X, Y or MT, however it is spelt; other text is unchanged."""
     if not isinstance(value, str):
         return value
     chromosome = re.sub(r"^chr", "", value.strip(), flags=re.IGNORECASE).removesuffix(".0").upper()
@@ -452,7 +452,7 @@ def _pdl1(out: pd.DataFrame, file: str, problems: list[str], units: Mapping[str,
 
 
 def _unlike_stool(out: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return the samples that are declared as stool and whose genera are those of another site, and why."""
+    """Return the samples that are declared as stool but have the genera of another site, and why."""
     stool = out[(out["site"] == GUT) & (out["rank"].isna() | (out["rank"] == "species")) & (out["abundance"] > 0)]
     problems_of_rows = []
     for name, rows in stool.groupby(stool["sample"].fillna(stool["patient"]), sort=False):
@@ -483,7 +483,7 @@ def _microbiome(out: pd.DataFrame, file: str, problems: list[str], units: Mappin
     if strange:
         problems.append(
             f"{file}: {len(strange)} samples are not treated as stool: {'; '.join(strange[:3])}. Set site: in the "
-            "manifest (stool, oral, lung, skin) to say what they are"
+            "manifest (stool, oral, lung, skin) to declare their site"
         )
     if names:
         problems.append(f"{file}: no body site is given; {len(names)} samples are treated as stool (set site: stool)")
@@ -498,15 +498,17 @@ def _tcr(out: pd.DataFrame, file: str, problems: list[str], units: Mapping[str, 
             raise unknown_word("locus", str(gene_name), (*T_CELL_LOCI, *B_CELL_LOCI), where=f"{file}, line {line}")
     out["locus"] = out["locus"].map(lambda w: loci.get(w))
     if others := int(out["locus"].isin(B_CELL_LOCI).sum()):
-        problems.append(f"{file}: {others} rows are of B cell receptors and do not count")
+        problems.append(f"{file}: {others} rows are B-cell receptors and are not counted")
     if bare := int(out["locus"].isna().sum()):
-        problems.append(f"{file}: no locus is given in {bare} rows; they are taken for TRB")
+        problems.append(f"{file}: no locus is given in {bare} rows; they are assumed to be TRB")
     return out
 
 
 def _neoantigens(out: pd.DataFrame, file: str, problems: list[str], units: Mapping[str, str]) -> pd.DataFrame:
     if second := sum(map(is_class_two, out["allele"])):
-        problems.append(f"{file}: {second} peptides are of class II alleles and do not count: the load is of class I")
+        problems.append(
+            f"{file}: {second} peptides bind class II alleles and are not counted, as the load refers to class I"
+        )
     return out
 
 

@@ -1,7 +1,7 @@
-"""What a reader of another package returns: checked, finished as the tables of our own readers are, failures named.
+"""Results of readers from other packages: checked, finished like those of the included readers, failures reported.
 
-Our own readers call `finish` themselves, and a fault in them ends in a traceback, which the tests of damaged files look
-for. A reader of a plug-in returns plain rows; a fault in it is reported with the package that must be mended.
+The included readers call `finish` themselves, and an error in them ends in a traceback, which is tested for with
+damaged files. A reader of a plug-in returns plain rows; an error in it is reported with the package responsible.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["completed"]
 
 
 def completed(name: str, gives: tuple[str, ...], package: str, out: object, path: Path) -> Partial:
-    """Check what a reader of another package returned, and finish its tables: columns, types, words, units.
+    """Check what a reader of another package returned, and finish its tables: columns, types, terms, units.
 
     Parameters
     ----------

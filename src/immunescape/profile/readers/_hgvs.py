@@ -23,15 +23,15 @@ def short_protein(text: str | None) -> str:
 
 
 def class_of_hgvs(protein: str | None, coding: str | None) -> str | None:
-    """Return the class of a change, or None where the notation does not tell.
+    """Return the class of a change, or None if the notation does not determine it.
 
     Parameters
     ----------
     protein
         ``p.`` notation, one or three letters, with or without accession.
     coding
-        ``c.`` notation; decides where the protein change is not given (splice sites), and whether a frame shift adds
-        or takes bases.
+        ``c.`` notation; used if the protein change is not given (splice sites), and to decide whether a frameshift is
+        an insertion or a deletion.
     """
     change, bases = short_protein(protein), (coding or "").strip().rpartition(":")[2]
     longer = "Ins" if re.search(r"ins|dup", bases) and not re.search(r"delins", bases) else "Del"

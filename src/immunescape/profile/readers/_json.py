@@ -1,4 +1,4 @@
-"""JSON documents: read, and walked without trusting their shape."""
+"""JSON documents: reading, and traversal without assumptions about their structure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_json(path: Path) -> Any:
 
 
 def get(value: Any, *keys: str | int) -> Any:
-    """Walk into nested objects; None where the path does not exist."""
+    """Return the value at a path of nested objects; None if the path does not exist."""
     for key in keys:
         if isinstance(key, str) and isinstance(value, dict):
             value = value.get(key)
@@ -56,7 +56,7 @@ def text_of(value: Any) -> str | None:
 
 
 def iso_day(value: Any) -> int | None:
-    """Return the day number of an ISO 8601 date or time; None where there is none (a year alone is none)."""
+    """Return the day number of an ISO 8601 date or time; None if there is none (a year alone is not a date)."""
     if not isinstance(value, str) or len(value) < 10:
         return None
     try:

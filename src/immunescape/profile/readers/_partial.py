@@ -1,4 +1,4 @@
-"""What one file gives to a study."""
+"""The contribution of one file to a study."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ __all__ = ["Partial"]
 
 @dataclass(kw_only=True)
 class Partial:
-    """What one file gives.
+    """The contribution of one file.
 
     Attributes
     ----------
     tables : kind -> rows (columns of the study's table; not yet finished).
     panels : panel name -> panel.
-    expression, expression_unit, gene_map : expression, where the file holds it.
-    genome_build : ``GRCh37`` or ``GRCh38`` where the file says so.
-    assessed : kind -> samples that the file lists as looked at.
-    sequenced : samples that a file of mutations holds, whether or not any of their rows counts.
+    expression, expression_unit, gene_map : expression, if the file contains it.
+    genome_build : ``GRCh37`` or ``GRCh38`` if the file states it.
+    assessed : kind -> samples that the file lists as assessed.
+    sequenced : samples in a file of mutations, whether or not any of their rows is used.
     unclear : (kind, gene) -> samples in which the file leaves open whether the gene is changed, or in which a row
         of the gene was left out as impossible.
-    of_patients : columns of samples that a table gives by patient: they go to a patient's only sample.
-    per_file : for a folder, what each of its files gives.
+    of_patients : sample-level columns that a table gives by patient: they are assigned to a patient's only sample.
+    per_file : for a folder, the contribution of each of its files.
     reads, problems : notes.
     """
 
@@ -47,7 +47,7 @@ class Partial:
     problems: list[str] = field(default_factory=list)
 
     def note(self, file: str, name: str, rows: int, kept: int, left: str = "") -> None:
-        """Add a note of what was read and left."""
+        """Add a note of what was read and what was left out."""
         self.reads.append(ReadNote(file, name, rows, kept, left))
 
     def mark_unclear(self, kind: str, gene: str, samples: Iterable[str]) -> None:

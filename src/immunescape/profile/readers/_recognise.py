@@ -1,4 +1,4 @@
-"""Which tool wrote a file, by the columns of its header (``knowledge/data/file_signatures.csv``)."""
+"""Recognition of the tool that wrote a file, by its header (``knowledge/data/file_signatures.csv``)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from immunescape.knowledge.tables import read_rows
 __all__ = ["FileSignature", "recognise", "signatures"]
 
 _ENOUGH = 200_000
-"""Bytes from the start of a file in which its header stands."""
+"""Number of bytes at the start of a file that contain its header."""
 
 
 @dataclass(frozen=True)
 class FileSignature:
-    """Columns that tell the files of a tool.
+    """Columns that identify the files of a tool.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class FileSignature:
 
     @property
     def sentence(self) -> str:
-        """What the file looks like, and what to do with it."""
+        """The tool that the file resembles, and what to do with it."""
         use = f"use format: {self.format}." if self.format else "no format reads it."
         return " ".join(w for w in (f"The file looks like {self.tool}: {use}", self.advice) if w)
 
@@ -65,7 +65,7 @@ def _start(path: Path) -> str:
 
 
 def recognise(path: Path) -> FileSignature | None:
-    """Return what a file looks like, by its first line that is not a comment; None where nothing matches."""
+    """Return the signature matching the first line of a file that is not a comment; None if there is none."""
     for line in _start(path).splitlines():
         if not line.strip() or (line.startswith("#") and not line.startswith("#CHROM")):
             continue

@@ -1,7 +1,7 @@
-"""Is a variant in a tumour's file somatic, and is it in the tumour? Shared by the readers of MAF and VCF.
+"""Whether a variant in a tumour file is somatic, and present in the tumour; shared by the readers of MAF and VCF.
 
-Germline variants reach files of tumours without a matched normal, and with one through filters that were switched off.
-Three things show them: a population frequency in the file, reads of the normal, and what the caller says.
+Germline variants occur in files of tumours without a matched normal, and in others if filters were disabled. They are
+identified by a population frequency in the file, by reads of the normal, or by the call itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["GENERIC_SAMPLES", "Tally", "frequency", "germline_by_normal", "is_po
 GENERIC_SAMPLES = frozenset(
     "tumor tumour primary sample tumor_sample tumour_sample normal unknown __unknown__ none t sample1 na".split()
 )
-"""Names that callers and converters give to every patient's tumour (in lower case)."""
+"""Generic names given to tumour samples by callers and converters (in lower case)."""
 
 _SOURCES = re.compile(r"gnomad|exac|1000g|1kg|^kg|esp6500|topmed|tgp|kaviar|gmaf")
 _KIND = re.compile(r"(af|freq|frequency|all|maf)(raw|adj|popmax|\w{2,4})?$")
@@ -32,7 +32,7 @@ _HARMLESS = re.compile(r"conflicting|non[-_ ]?pathogenic", re.IGNORECASE)
 
 @lru_cache(maxsize=10_000)
 def is_population_column(name: str) -> bool:
-    """Tell whether a column or INFO key holds the frequency of an allele in a population (gnomAD, ExAC, 1000G, …)."""
+    """Return whether a column or INFO key holds the frequency of an allele in a population (gnomAD, ExAC, 1000G, …)."""
     plain = re.sub(r"[^a-z0-9]", "", name.casefold())
     if plain in _VEP:
         return True
@@ -40,7 +40,7 @@ def is_population_column(name: str) -> bool:
 
 
 def frequency(texts: Iterable[object]) -> float:
-    """Return the largest population frequency that cells give (``0.31``, ``T:0.31``, ``0.1&0.2``), NaN without one."""
+    """Return the largest population frequency in some cells (``0.31``, ``T:0.31``, ``0.1&0.2``), NaN without one."""
     best = math.nan
     for text in texts:
         if not isinstance(text, str):
@@ -63,7 +63,7 @@ def population_verdict(value: float, clinical: object = None) -> str:
     value
         Largest frequency in any population, a fraction.
     clinical
-        What ClinVar says: a variant that is pathogenic is not taken for a harmless rare one.
+        ClinVar classification: a pathogenic variant is not taken for a harmless rare one.
     """
     if value >= limit("population_frequency_common"):
         return "common"
@@ -74,7 +74,7 @@ def population_verdict(value: float, clinical: object = None) -> str:
 
 
 def germline_by_normal(alt: float, depth: float) -> bool:
-    """Tell whether the reads of the normal show the variant as germline."""
+    """Return whether the reads of the normal show the variant as germline."""
     if not depth >= limit("normal_depth"):
         return False
     return bool(alt / depth >= limit("normal_fraction"))
@@ -82,19 +82,19 @@ def germline_by_normal(alt: float, depth: float) -> bool:
 
 _SENTENCES = {
     "common": "variants are common in a population (frequency of at least {common:g} in the file): germline, left out",
-    "rare": "variants are seen in a population (frequency above {rare:g} in the file): taken for germline, not counted "
-    "as somatic",
-    "normal": "variants are in the matched normal as well: germline, not counted as somatic",
-    "caller": "variants are germline by the caller: not counted as somatic",
-    "absent": "variants are not in the tumour (genotype 0/0, or no read with the variant): left out",
+    "rare": "variants occur in a population (frequency above {rare:g} in the file): assumed to be germline, not "
+    "counted as somatic",
+    "normal": "variants are also present in the matched normal: germline, not counted as somatic",
+    "caller": "variants are germline according to the caller: not counted as somatic",
+    "absent": "variants are absent from the tumour (genotype 0/0, or no read with the variant): left out",
     "no call": "variants have no genotype and no reads in the tumour: left out, and their genes are not assessable",
-    "overruled": "variants have genotype 0/0 but reads that show them in the tumour: kept",
+    "overruled": "variants have genotype 0/0, but their reads show them in the tumour: kept",
 }
 
 
 @dataclass
 class Tally:
-    """Lines of a file by what was decided on them."""
+    """Lines of a file by the decision made about them."""
 
     lines: dict[str, list[int]] = field(default_factory=dict)
 

@@ -1,4 +1,4 @@
-"""Reads behind the rows of a table of mutations: allele frequency, depth, and whether a variant is in the tumour."""
+"""Read counts in a table of mutations: allele frequency, depth, and whether a variant is present in the tumour."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ READS: Mapping[str, tuple[str, ...]] = {
 def with_reads(
     table: TextTable, rows: pd.DataFrame, columns: Mapping[str, Any], problems: list[str]
 ) -> tuple[pd.DataFrame, pd.Series, bool, set[str]]:
-    """Use the columns of reads that stand beside mutations, by the rules that hold for a MAF.
+    """Use the read-count columns of a table of mutations, by the same rules as for a MAF.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ def with_reads(
     rows
         Its mutations, one row for each line.
     columns
-        Column of reads -> column of the file, where the manifest names it.
+        Read-count column -> column of the file, if given in the manifest.
     problems
-        Gets what was left out.
+        Receives what was left out.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def with_reads(
     Raises
     ------
     InputError
-        For counts that cannot be.
+        For impossible counts.
     """
     names = {}
     for name, usual in READS.items():

@@ -1,4 +1,4 @@
-"""Text tables as they come: any line ends, byte-order marks, gzip, comment lines, missing-value words."""
+"""Text tables in any form: line endings, byte-order marks, gzip, comment lines, terms for missing values."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ def _unpacked(raw: bytes, path: Path) -> bytes:
                 if size > limit("packing_ratio_from") and size > limit("packing_ratio") * len(raw):
                     raise InputError(
                         f"the gzip file of {len(raw):,} bytes unpacks to more than {size:,}: no table "
-                        "compresses so well",
+                        "is this compressible",
                         where=str(path),
-                        hint="Unpack it and inspect it; an unpacked file is read up to the limit of size.",
+                        hint="Unpack it and inspect it; an unpacked file is read up to the size limit.",
                     )
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"broken gzip file: {error}", where=str(path), hint="Download it again.") from None
@@ -112,7 +112,7 @@ class TextTable:
     comments: tuple[str, ...] = ()
 
     def find(self, *names: str) -> str | None:
-        """Return the column that one of the names means (case and separators aside), or None."""
+        """Return the column that matches one of the names (ignoring case and separators), or None."""
         named = current_map()
         if named is not None and (column := named.column(names, self.frame)) is not None:
             named.taken.add(column)
@@ -127,7 +127,7 @@ class TextTable:
         return None
 
     def need(self, *names: str) -> str:
-        """Return the column that one of the names means.
+        """Return the column that matches one of the names.
 
         Raises
         ------
@@ -167,7 +167,7 @@ def _plain(name: str) -> str:
 
 
 def number_column(values: pd.Series, file: str, name: str, extra: Iterable[str] = ()) -> pd.Series:
-    """Turn text into numbers; missing words become NaN.
+    """Convert text to numbers; terms for missing values become NaN.
 
     Raises
     ------
@@ -285,7 +285,7 @@ def table_from_text(
         raise InputError(
             f"{cells or 'more'} cells, but the header has {len(names)}",
             where=f"{file}, line {row}" if row else file,
-            hint="Quote cells that hold the separator, or name the column.",
+            hint="Quote cells that contain the separator, or name the column.",
         ) from None
     except (pd.errors.ParserError, ValueError, OverflowError) as error:
         message = str(error).replace("Error tokenizing data. C error: ", "").strip()
@@ -302,7 +302,7 @@ def table_from_text(
 
 
 def _cut_off(body: str, sep: str, quoting: Any, columns: int, file: str, skipped: int) -> None:
-    """Refuse a table whose last line stops short: no line end, and fewer cells than the header and the line above."""
+    """Reject a table with a truncated last line: no line ending, and fewer cells than the header and the line above."""
     if body.endswith("\n") or sep == " ":
         return
     head, _, last = body.rpartition("\n")
@@ -310,14 +310,14 @@ def _cut_off(body: str, sep: str, quoting: Any, columns: int, file: str, skipped
     cells, before = (len(next(csv.reader([x], delimiter=sep, quoting=quoting), [])) for x in (last, above))
     if head.count("\n") and cells < columns == before:
         raise InputError(
-            f"the file ends inside a row: {cells} of {columns} cells and no line end",
+            f"the file ends inside a row: {cells} of {columns} cells and no line ending",
             where=f"{file}, line {skipped + body.count(chr(10)) + 1}",
-            hint="It was cut off: fetch it again; or end the last line, if it is whole.",
+            hint="It was truncated: download it again or, if the last line is complete, add a line ending.",
         )
 
 
 def _cell(value: object, cache: dict[object, str | None]) -> str | None:
-    """Return a cell as stripped text, or None where it is a word for missing."""
+    """Return a cell as stripped text, or None if it is a term for a missing value."""
     if value not in cache:
         text = value.strip() if isinstance(value, str) else ""
         cache[value] = None if text.casefold() in MISSING else text
@@ -325,7 +325,7 @@ def _cell(value: object, cache: dict[object, str | None]) -> str | None:
 
 
 def number_block(frame: pd.DataFrame, columns: Sequence[str], file: str) -> np.ndarray:
-    """Turn many columns of text into a matrix of numbers (rows x columns), NaN where missing.
+    """Convert many columns of text to a matrix of numbers (rows x columns), NaN where missing.
 
     Raises
     ------
@@ -349,6 +349,6 @@ def read_table(path: Path, *, comment: str = "#", separator: str | None = None) 
 
 
 def rows_of(frame: pd.DataFrame, mask: pd.Series, limit: int = 5) -> str:
-    """Write the line numbers where a mask holds, for a message."""
+    """Return the line numbers selected by a mask, for a message."""
     lines = [str(i) for i in frame.index[mask]]
     return ", ".join(lines[:limit]) + (f" and {len(lines) - limit} more" if len(lines) > limit else "")

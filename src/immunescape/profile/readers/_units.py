@@ -1,4 +1,4 @@
-"""Units of laboratory values and variant allele frequencies: declared, or inferred only where one is possible."""
+"""Units of laboratory values and variant allele frequencies: declared, or inferred if only one is possible."""
 
 from __future__ import annotations
 
@@ -50,8 +50,9 @@ _UNIT_OF_SPELLING = {spelling: unit for unit, spellings in _SAME.items() for spe
 class LabUnit:
     """One unit of an analyte: value × `factor` is in the `canonical` unit.
 
-    From `low` to `high` values are usual enough to infer the unit from them; outside `possible_low` to `possible_high`
-    no patient is, so that the unit or the value must be wrong. Zero is possible where the canonical unit's `low` is 0.
+    Values from `low` to `high` are common enough to infer the unit from them; values outside `possible_low` to
+    `possible_high` do not occur, so that the unit or the value must be wrong. Zero is possible if the canonical unit's
+    `low` is 0.
     """
 
     analyte: str
@@ -64,7 +65,7 @@ class LabUnit:
     possible_high: float
 
     def possible(self, values: pd.Series, zero: bool) -> pd.Series:
-        """Tell for each value whether a patient can have it in this unit."""
+        """Return for each value whether a patient can have it in this unit."""
         within = values.between(self.possible_low, self.possible_high)
         return within | (values == 0) if zero else within
 
@@ -85,20 +86,20 @@ def lab_units() -> tuple[dict[str, dict[str, LabUnit]], dict[str, str]]:
 
 
 def canonical_analyte(name: str) -> str:
-    """Return the study's word for an analyte; a word that is not known stays, in snake_case."""
+    """Return the study's name of an analyte; an unknown name is returned in snake_case."""
     analyte = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
     aliases = lab_units()[1]
     return aliases.get(analyte, aliases.get(name.strip(), analyte))
 
 
 def canonical_unit(unit: str) -> str:
-    """Return the study's spelling of a unit; one that is not known stays as it is."""
+    """Return the study's spelling of a unit; an unknown unit is unchanged."""
     plain = re.sub(r"\s+", "", unit.casefold())
     return _UNIT_OF_SPELLING.get(plain, unit.strip())
 
 
 def convert_labs(frame: pd.DataFrame, file: str, problems: list[str]) -> pd.DataFrame:
-    """Bring laboratory values to one unit for each analyte.
+    """Convert laboratory values to one unit per analyte.
 
     Parameters
     ----------
@@ -107,7 +108,7 @@ def convert_labs(frame: pd.DataFrame, file: str, problems: list[str]) -> pd.Data
     file
         Name of the file, for messages.
     problems
-        Gets a sentence for each unit that was inferred.
+        Receives a sentence for each unit that was inferred.
 
     Raises
     ------
@@ -136,7 +137,7 @@ def convert_labs(frame: pd.DataFrame, file: str, problems: list[str]) -> pd.Data
 
 
 def _possible(values: pd.Series, unit: LabUnit, file: str) -> None:
-    """Refuse values that no patient can have in their unit, and name the units in which they would be possible."""
+    """Reject values that are impossible in their unit, and list the units in which they would be possible."""
     units = lab_units()[0][unit.analyte]
     zero = units[unit.canonical].low == 0
     bad = values.notna() & (values >= 0) & ~unit.possible(values, zero)
@@ -186,7 +187,7 @@ def vaf_fraction(values: pd.Series, unit: str | None, file: str, problems: list[
     file
         Name of the file, for messages.
     problems
-        Gets a sentence where the unit was inferred.
+        Receives a sentence if the unit was inferred.
 
     Raises
     ------

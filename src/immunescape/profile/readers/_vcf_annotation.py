@@ -55,7 +55,7 @@ def maf_class(terms: Sequence[str], ref: str, alt: str) -> str:
     terms
         Sequence Ontology terms, e.g. ``missense_variant``.
     ref, alt
-        Alleles: a frame shift that adds bases is an insertion.
+        Alleles: a frameshift that adds bases is an insertion.
     """
     ranked = [t for t in terms if t in _RANK]
     if not ranked:
@@ -81,7 +81,7 @@ def _population_fields(fields: tuple[str, ...]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Annotation:
-    """What the annotation says of one allele: gene, Sequence Ontology terms, protein change, population frequency."""
+    """The annotation of one allele: gene, Sequence Ontology terms, protein change, population frequency."""
 
     gene: str | None = None
     terms: tuple[str, ...] = ()

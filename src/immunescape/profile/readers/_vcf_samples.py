@@ -1,4 +1,4 @@
-"""Sample columns of a VCF: which is the tumour and which its normal, what a genotype says, and reads of one allele."""
+"""Sample columns of a VCF: tumour and normal, interpretation of genotypes, and reads of one allele."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GERMLINE_CALLERS = re.compile(
 
 @dataclass
 class SampleNames:
-    """Names that the header gives to tumours and normals, and the caller of germline variants that it names."""
+    """Names of tumours and normals in the header, and the germline caller that it mentions."""
 
     tumours: list[str] = field(default_factory=list)
     normals: list[str] = field(default_factory=list)
@@ -60,17 +60,16 @@ def choose_samples(
     names
         Sample columns in order.
     header
-        What the header says of them.
+        What the header says about them.
     declared
         ``tumour_sample`` of the manifest, or ''.
     file, problems
-        Name for messages; a choice by name is told.
+        Name for messages; a choice by name is reported.
 
     Raises
     ------
     InputError
-        For an unknown sample, where the choice is open, where the only sample is a normal, and for calls of germline
-        variants without a normal.
+        For an unknown sample, an ambiguous choice, a normal as the only sample, and germline calls without a normal.
     """
     normals = [i for i, n in enumerate(names) if n in header.normals] or [
         i for i, n in enumerate(names) if _role(n) == "normal" and n not in header.tumours
@@ -89,9 +88,9 @@ def choose_samples(
     normal = next((i for i in normals if i != tumour), others[0] if len(others) == 1 else None)
     if header.germline_caller and normal is None:
         raise InputError(
-            f"the header names a caller of germline variants ({header.germline_caller}) and there is no normal",
+            f"the header mentions a germline caller ({header.germline_caller}), and there is no normal",
             where=file,
-            hint="Give the calls of a caller of somatic mutations (Mutect2, Strelka, SAGE, …).",
+            hint="Use the calls of a somatic caller (Mutect2, Strelka, SAGE, …).",
         )
     return tumour, normal
 
@@ -118,11 +117,13 @@ def _tumour(names: Sequence[str], header: SampleNames, normals: list[int], file:
     rest = [i for i in range(len(names)) if i not in normals]
     for candidates in ([] if named else by_name, [] if named else rest):
         if len(candidates) == 1:
-            problems.append(f"{file}: {names[candidates[0]]} is taken for the tumour, by the names of the samples")
+            problems.append(f"{file}: {names[candidates[0]]} is assumed to be the tumour, by the names of the samples")
             return candidates[0]
     letters = [i for i, n in enumerate(names) if _letter(n) == "t"]
     if not named and len(letters) == 1 and all(_letter(n) in ("t", "n", "r", "b") for n in names):
-        problems.append(f"{file}: {names[letters[0]]} is taken for the tumour, by the last letters of the samples")
+        problems.append(
+            f"{file}: {names[letters[0]]} is assumed to be the tumour, by the last letter of the sample names"
+        )
         return letters[0]
     raise InputError(
         f"several samples ({', '.join(names[:6])}): which is the tumour?", where=file, hint="Set tumour_sample."
@@ -136,7 +137,7 @@ def _letter(name: str) -> str:
 
 
 def genotype(values: dict[str, str], which: int) -> str:
-    """Return what GT says of an alternative allele: ``carries``, ``reference``, ``missing``, or '' without GT."""
+    """Return the meaning of GT for an alternative allele: ``carries``, ``reference``, ``missing``, or '' without GT."""
     if "GT" not in values:
         return ""
     alleles = re.split(r"[/|]", values["GT"])
@@ -157,9 +158,9 @@ def _numbers(text: str | None, where: str, name: str) -> list[float]:
 
 
 def reads_of(values: dict[str, str], which: int, ref: str, alt: str, where: str) -> tuple[float, float, float]:
-    """Return reads with the allele, depth, and the share of the allele; NaN where the columns do not tell.
+    """Return reads with the allele, depth, and the share of the allele; NaN if the columns do not give them.
 
-    Knows AD (GATK), AD with RD (VarScan), AO with RO (FreeBayes), the base counts AU, CU, GU, TU and TAR, TIR
+    Supports AD (GATK), AD with RD (VarScan), AO with RO (FreeBayes), the base counts AU, CU, GU, TU and TAR, TIR
     (Strelka), and AF with DP.
 
     Raises
@@ -194,7 +195,7 @@ def reads_of(values: dict[str, str], which: int, ref: str, alt: str, where: str)
 
 
 def in_tumour(gt: str, reads: float, depth: float, share: float) -> str:
-    """Tell whether the tumour has the allele: ``''`` (yes), ``absent``, ``no call``, ``overruled`` (yes, against 0/0).
+    """Return whether the tumour has the allele: ``''`` (yes), ``absent``, ``no call``, ``overruled`` (yes despite 0/0).
 
     Parameters
     ----------

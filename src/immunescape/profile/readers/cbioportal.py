@@ -28,13 +28,13 @@ _UNITS = {"units": "column -> unit of the file, for columns whose name holds non
 
 
 def _units(options: Mapping[str, Any]) -> tuple[DeclaredUnits, bool]:
-    """Return the declared units, and whether this file alone must use them all."""
+    """Return the declared units, and whether this file must use all of them."""
     given = options.get("units")
     return (given, False) if isinstance(given, DeclaredUnits) else (DeclaredUnits(given), True)
 
 
 def _kept_columns(table: TextTable, used: set[str]) -> tuple[dict[str, pd.Series], str]:
-    """Return the columns that no value was taken from, and the sentence that lists them."""
+    """Return the columns that were not used, and the sentence that lists them."""
     rest = [str(c) for c in table.frame.columns if c not in used]
     listed = f"columns not used (kept as they are): {', '.join(rest)}" if rest else ""
     return {c: table.frame[c] for c in rest}, listed
@@ -42,7 +42,7 @@ def _kept_columns(table: TextTable, used: set[str]) -> tuple[dict[str, pd.Series
 
 @reader("cbioportal_clinical_patient", "cBioPortal data_clinical_patient.txt", ("patients",), _UNITS)
 def read_clinical_patient(path: Path, options: Mapping[str, Any]) -> Partial:
-    """Read the clinical table of patients; what it holds of their samples goes to a patient's only sample."""
+    """Read the clinical table of patients; sample-level columns are assigned to a patient's only sample."""
     table = strip_unknown(read_table(path))
     out = Partial()
     units, alone = _units(options)
@@ -96,7 +96,7 @@ def read_clinical_sample(path: Path, options: Mapping[str, Any]) -> Partial:
     if of_patients:
         rows = pd.DataFrame({"patient": table.frame[patient]} | of_patients, index=table.frame.index)
         groups = rows.groupby("patient", sort=False)
-        first = groups.first()  # of several samples, the first that holds a value
+        first = groups.first()  # the first of several samples that has a value
         differ = [c for c in of_patients if bool((groups[c].nunique() > 1).any())]
         if differ:
             whose = groups[differ].nunique().gt(1).any(axis=1)
@@ -134,7 +134,7 @@ def read_panel_matrix(path: Path, options: Mapping[str, Any]) -> Partial:
     return out
 
 
-@reader("cbioportal_cna_long", "cBioPortal discrete copy number, one gene of one sample a row", ("copy_number",))
+@reader("cbioportal_cna_long", "cBioPortal discrete copy number, one gene and sample per row", ("copy_number",))
 def read_discrete_long(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read rows of gene, sample and a value from -2 (deep deletion) to 2 (amplification).
 
@@ -167,7 +167,7 @@ def read_discrete_long(path: Path, options: Mapping[str, Any]) -> Partial:
     out.assessed["copy_number"] = frozenset(sample.dropna())
     left = []
     if (~keep).any():
-        left.append(f"{int((~keep).sum())} rows without known gene, sample or value")
+        left.append(f"{int((~keep).sum())} rows without a known gene, sample or value")
     twice = int(keep.sum()) - len(strongest)
     if twice:
         left.append(f"{twice} duplicate rows of a gene and sample (the stronger value counts)")
@@ -177,7 +177,7 @@ def read_discrete_long(path: Path, options: Mapping[str, Any]) -> Partial:
 
 @reader("cbioportal_sv", "cBioPortal data_sv.txt or data_fusions.txt", ("structural_variants",))
 def read_structural(path: Path, options: Mapping[str, Any]) -> Partial:
-    """Read structural variants; germline ones and rows without a gene are left."""
+    """Read structural variants; germline variants and rows without a gene are skipped."""
     table = read_table(path)
     out = Partial()
     if table.find("Sample_Id", "Site1_Hugo_Symbol", "Site2_Hugo_Symbol") is not None:
@@ -186,7 +186,7 @@ def read_structural(path: Path, options: Mapping[str, Any]) -> Partial:
             table.need("Site1_Hugo_Symbol")
         sample, event = table.frame[table.need("Sample_Id")], table.text("Event_Info", "Class")
         state = table.text("SV_Status").map(lambda s: isinstance(s, str) and s.casefold() == "germline")
-    else:  # the older data_fusions.txt: one gene a row
+    else:  # the older data_fusions.txt: one gene per row
         sample, gene1 = table.frame[table.need("Tumor_Sample_Barcode")], table.frame[table.need("Hugo_Symbol")]
         event, gene2 = table.text("Fusion"), pd.Series([None] * len(table.frame), index=table.frame.index, dtype=object)
         state = pd.Series(False, index=table.frame.index)
@@ -198,7 +198,7 @@ def read_structural(path: Path, options: Mapping[str, Any]) -> Partial:
             frame[extra] = table.text(extra)
     keep = ~state & (frame["gene1"].notna() | frame["gene2"].notna())
     out.tables["structural_variants"] = finish("structural_variants", frame[keep], path.name, out.problems)
-    left = f"{int((~keep).sum())} rows without gene or germline" if (~keep).any() else ""
+    left = f"{int((~keep).sum())} rows without a gene, or germline" if (~keep).any() else ""
     out.note(path.name, "cbioportal structural variants", len(frame), int(keep.sum()), left)
     return out
 
@@ -256,6 +256,6 @@ def read_timeline(path: Path, options: Mapping[str, Any]) -> Partial:
         left = f"events of other kinds: {', '.join(sorted(set(kind[~used]) - {''})) or 'unnamed'}"[:120]
     if alone:
         units.check(path.name)
-    out.problems.append(f"{path.name}: days count from the study's own day 0; cBioPortal does not say which it is")
+    out.problems.append(f"{path.name}: days are counted from the study's own day 0, which cBioPortal does not define")
     out.note(path.name, "cbioportal timeline", len(table.frame), int(used.sum()), left)
     return out

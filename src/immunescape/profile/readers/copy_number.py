@@ -40,7 +40,7 @@ def read_discrete(path: Path, options: Mapping[str, Any]) -> Partial:
         raise InputError(
             f"{values[row, column]:g} for {samples[column]}: discrete copy number is -2 to 2",
             where=f"{path.name}, line {wide.index[row]}",
-            hint="A table of log ratios or absolute copies is another format: cna_allele_specific, or seg.",
+            hint="Tables of log ratios or absolute copies have other formats: cna_allele_specific, or seg.",
         )
     genes = to_symbols(table.frame[symbol])
     out = Partial()
@@ -82,7 +82,7 @@ def read_discrete(path: Path, options: Mapping[str, Any]) -> Partial:
 
 
 _OPTIONS = {
-    "sample": "sample that the file belongs to, where no column names it",
+    "sample": "sample that the file belongs to, if no column gives it",
     "genome_build": "GRCh37 or GRCh38",
     "columns": "column of the study (chrom, start, end, total_cn, minor_cn, seg_mean …) -> column of the file",
 }
@@ -110,7 +110,7 @@ _NAMES = {
 
 
 class _Columns:
-    """The columns of a copy-number file under the names of the study: named in the manifest, else by their tool."""
+    """The columns of a copy-number file under the names of the study: as in the manifest, else as written by a tool."""
 
     def __init__(self, table: TextTable, options: Mapping[str, Any]) -> None:
         self.table, self.options = table, options
@@ -126,7 +126,7 @@ class _Columns:
         return self.table.find(*_NAMES[name])
 
     def need(self, name: str) -> pd.Series:
-        """Return a column; the error names the option that maps it."""
+        """Return a column; the error states the option that maps it."""
         column = self.find(name)
         if column is None:
             other = {"total_cn": ("seg_mean", "seg"), "seg_mean": ("total_cn", "cna_allele_specific")}.get(name)
@@ -151,9 +151,9 @@ class _Columns:
             return self.table.frame[column]
         if not self.options.get("sample"):
             raise InputError(
-                "no column names the sample",
+                "no column gives the sample",
                 where=self.table.file,
-                hint="Say in the manifest whose file it is: sample: NAME.",
+                hint="State in the manifest to which sample the file belongs: sample: NAME.",
             )
         index = self.table.frame.index
         return pd.Series([str(self.options["sample"])] * len(index), index=index, dtype=object)
@@ -214,8 +214,8 @@ def _segments(columns: _Columns, data: Mapping[str, pd.Series], out: Partial, na
 def read_seg(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read segments; the value is log2 of the ratio to the sample's mean copy number.
 
-    CNVkit's ``cn1`` and ``cn2`` give total and minor copy number. A ``cn`` without them rests on thresholds unless the
-    caller corrected for purity, which the file does not say, so that only its homozygous deletions (0) are taken.
+    CNVkit's ``cn1`` and ``cn2`` give total and minor copy number. A ``cn`` without them is based on thresholds unless
+    the caller corrected for purity, which the file does not state, so that only homozygous deletions (0) are used.
     """
     table = read_table(path)
     columns = _Columns(table, options)
@@ -231,7 +231,7 @@ def read_seg(path: Path, options: Mapping[str, Any]) -> Partial:
 
 
 def _lists_genes(cells: pd.Series, columns: _Columns) -> bool:
-    """Tell whether rows are segments that name all their genes (CNVkit), not genes."""
+    """Return whether rows are segments that name all their genes (CNVkit), not genes."""
     placed = all(columns.find(name) is not None for name in ("chrom", "start", "end"))
     return placed and bool(cells.map(lambda c: isinstance(c, str) and ("," in c or ";" in c)).any())
 
@@ -245,7 +245,7 @@ def _lists_genes(cells: pd.Series, columns: _Columns) -> bool:
 def read_allele_specific(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read allele-specific copy number; a table with genes gives ``copy_number``, one without gives ``segments``.
 
-    Understood: ``total_cn``/``minor_cn``; PURPLE ``minCopyNumber``/``minMinorAlleleCopyNumber`` (genes) or
+    Supported: ``total_cn``/``minor_cn``; PURPLE ``minCopyNumber``/``minMinorAlleleCopyNumber`` (genes) or
     ``copyNumber``/``minorAlleleCopyNumber`` (segments); FACETS ``tcn.em``/``lcn.em``; ASCAT ``nMajor``/``nMinor``; GDC
     ``Copy_Number``/``Minor_Copy_Number``; Sequenza ``CNt``/``B``.
     """
@@ -296,7 +296,7 @@ def read_allele_specific(path: Path, options: Mapping[str, Any]) -> Partial:
     {"sample": _OPTIONS["sample"], "patient": "patient that the sample belongs to"},
 )
 def read_purity(path: Path, options: Mapping[str, Any]) -> Partial:
-    """Read purity and ploidy; a run that PURPLE marks ``NO_TUMOR`` gives neither, and says so."""
+    """Read purity and ploidy; a run marked ``NO_TUMOR`` by PURPLE gives neither, which is reported."""
     table = read_table(path)
     out = Partial()
     columns = _Columns(table, options)
@@ -305,8 +305,7 @@ def read_purity(path: Path, options: Mapping[str, Any]) -> Partial:
     untold = table.text("status", "fitMethod", "qcStatus").map(lambda s: isinstance(s, str) and "NO_TUMOR" in s)
     if untold.any():
         out.problems.append(
-            f"{path.name}: {int(untold.sum())} samples are marked NO_TUMOR, so that their purity and ploidy count for "
-            "nothing"
+            f"{path.name}: {int(untold.sum())} samples are marked NO_TUMOR, so their purity and ploidy are not used"
         )
     frame = pd.DataFrame(
         {

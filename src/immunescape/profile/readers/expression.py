@@ -37,7 +37,7 @@ _QUANTITIES = frozenset(
 
 
 def _samples_of(columns: list[str], skip: set[str], file: str, problems: list[str]) -> list[str]:
-    """Return the columns that are samples; refuse columns of quantities, and leave annotation out."""
+    """Return the columns that are samples; reject columns of quantities, and leave out annotation."""
     samples = [c for c in columns if c not in skip]
     plain = {c: "".join(x for x in c.casefold() if x.isalnum()) for c in samples}
     quantities = [c for c in samples if plain[c] in _QUANTITIES]
@@ -45,8 +45,8 @@ def _samples_of(columns: list[str], skip: set[str], file: str, problems: list[st
         raise InputError(
             f"the columns {', '.join(quantities[:6])} are quantities, not samples: each would count as a patient",
             where=file,
-            hint="The output of a quantifier is format: quantification, with patient:. For a table of genes x samples "
-            "name each column after its sample.",
+            hint="For the output of a quantification tool use format: quantification, with patient:. In a table of "
+            "genes x samples, name each column after its sample.",
         )
     endings = {
         c: e for c in samples if (e := re.split(r"[._ :-]", c)[-1].casefold()) in _QUANTITIES and e != c.casefold()
@@ -77,7 +77,7 @@ def _samples_of(columns: list[str], skip: set[str], file: str, problems: list[st
 def read_expression(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read genes x samples; identifiers may be HGNC symbols (also previous), Entrez or Ensembl ids, mixed.
 
-    The output of a quantifier, whose columns are no samples, is read as the format ``quantification``.
+    The output of a quantification tool, whose columns are not samples, is read as the format ``quantification``.
 
     Raises
     ------
@@ -96,9 +96,9 @@ def read_expression(path: Path, options: Mapping[str, Any]) -> Partial:
         return read_quantification(path, sample_options)
     if misplaced := [k for k in OPTIONS if k != "unit" and options.get(k)]:
         raise InputError(
-            f"{misplaced[0]}: is for the output of a quantifier; this is a table of genes x samples",
+            f"{misplaced[0]}: is for the output of quantification tools; this is a table of genes x samples",
             where=path.name,
-            hint="Say whose samples they are in a table of samples.",
+            hint="Assign the samples to patients in a table of samples.",
         )
     gene_column = table.need(str(options["gene_column"])) if options.get("gene_column") else columns[0]
     skip = {gene_column}
@@ -172,7 +172,7 @@ _DONOR_COLUMNS = frozenset(
 
 
 def _refuse_observed_cells(obs: pd.DataFrame, names: list[str], file: str) -> None:
-    """Refuse observations that are cells by their columns, by several of one donor, or by their names and number."""
+    """Reject observations that are cells, judging by their columns, repeated donors, or their names and number."""
     plain = {str(c): "".join(x for x in str(c).casefold() if x.isalnum()) for c in obs.columns}
     columns = [c for c, p in plain.items() if p in _CELL_COLUMNS]
     donors = [c for c, p in plain.items() if p in _DONOR_COLUMNS]
@@ -184,7 +184,7 @@ def _refuse_observed_cells(obs: pd.DataFrame, names: list[str], file: str) -> No
             f"single cells, not samples: {' and '.join(x for x in (why, more) if x)}; each would count as a patient",
             where=file,
             hint="Read them with format: single_cells (patient, sample and cell type are columns of the cells); or sum "
-            "the cells of each sample up; or set bulk: true if they are bulk samples.",
+            "the cells of each sample; or set bulk: true if they are bulk samples.",
         )
     refuse_cells(names, 0.0, 0, file)
 
@@ -193,13 +193,13 @@ def _refuse_observed_cells(obs: pd.DataFrame, names: list[str], file: str) -> No
     "geo_series_matrix",
     "sample annotation of a GEO series matrix",
     ("patients", "samples"),
-    {"columns": "study column -> characteristic of the file", "values": "study column -> {word: word}"},
+    {"columns": "study column -> characteristic of the file", "values": "study column -> {term: term}"},
 )
 def read_geo(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read the ``!Sample_`` lines of a series matrix; characteristics (``key: value``) become columns.
 
-    One sample is one patient, named by its accession. Expression values of a series matrix are left: their unit is
-    not in the file.
+    One sample is one patient, named by its accession. Expression values of a series matrix are not read, as the file
+    does not state their unit.
     """
     rows: dict[str, list[str]] = {}
     accessions: list[str] = []

@@ -28,7 +28,7 @@ _RECIST = (("complete", "CR"), ("partial", "PR"), ("stable", "SD"), ("progress",
 
 
 def _pdl1_score(text: str) -> str | None:
-    """Return the score that the name of a PD-L1 observation says, or None."""
+    """Return the score stated in the name of a PD-L1 observation, or None."""
     if "combined positive" in text or "cps" in text:
         return "cps"
     if "immune cell" in text:
@@ -60,7 +60,7 @@ def _recist_category(value: Any) -> str | None:
 
 
 class _Rows:
-    """What the resources of a bundle give, before days are counted from the first immunotherapy."""
+    """The content of the resources of a bundle, before days are counted from the first immunotherapy."""
 
     def __init__(self, file: str, source_class: str = "") -> None:
         self.file = file
@@ -148,7 +148,7 @@ def _pdl1(
     when: int | None,
     rows: _Rows,
 ) -> None:
-    """Read PD-L1 as a number or a category; the antibody clone may stand in the method or in the name."""
+    """Read PD-L1 as a number or a category; the antibody clone may be given in the method or in the name."""
     category = text_of(resource.get("valueString")) or _concept_text(resource.get("valueCodeableConcept"))
     if value is None and category is None:
         rows.skip(f"PD-L1 without a value ({name})")
@@ -159,7 +159,7 @@ def _pdl1(
     if score is None and unit == "%" and clone and clone.group(0).casefold() != "sp142":
         score = "tps"
         rows.problems.append(
-            f"{rows.file}: a percentage of PD-L1 by {clone.group(0).upper()} without named score is read as tumour "
+            f"{rows.file}: a PD-L1 percentage by {clone.group(0).upper()} without a stated score is read as tumour "
             "proportion score"
         )
     sign = text_of(get(resource, "valueQuantity", "comparator")) or ""
@@ -199,7 +199,7 @@ def day_zero(treatments: list[dict[str, Any]]) -> dict[str, int]:
 
 
 def dated(frame: pd.DataFrame, zero: Mapping[str, int], start: str = "day") -> pd.DataFrame:
-    """Turn dates (``at``, ``until``) into days after day zero; without it they are missing."""
+    """Convert dates (``at``, ``until``) to days after day zero; without it they are missing."""
     base = frame["patient"].map(zero)
     out = frame.copy()
     out[start] = pd.to_numeric(out.pop("at")) - base
@@ -233,15 +233,15 @@ OPTIONS = {
 def read_fhir(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read a bundle: Patient, Condition (stage, histology), Observation (ECOG, TMB, PD-L1, labs, response), drugs.
 
-    Genomic variants are read where they are somatic; those of the germline are named and left, and genes of variants
-    without source class are not assessable unless ``source_class: somatic`` says what they are.
+    Genomic variants are read if they are somatic; germline variants are reported and skipped, and genes of variants
+    without a source class are not assessable unless ``source_class: somatic`` is declared.
 
     Days count from the first dose of a checkpoint antibody, else of the first drug.
 
     Raises
     ------
     InputError
-        For what is not a bundle with at least one Patient.
+        For anything but a bundle with at least one Patient.
     """
     bundle = read_json(path)
     if get(bundle, "resourceType") == "Patient":

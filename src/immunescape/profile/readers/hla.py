@@ -29,7 +29,7 @@ def allele_name(text: str, where: str) -> str:
     Raises
     ------
     InputError
-        For what is not an HLA allele at all.
+        For anything that is not an HLA allele.
     """
     match = _ALLELE.match(text.strip())
     if match is None:
@@ -53,7 +53,7 @@ def _owner(table: Any, options: Mapping[str, Any]) -> pd.Series:
     if options.get("patient"):
         return pd.Series([str(options["patient"])] * len(table.frame), index=table.frame.index, dtype=object)
     raise InputError(
-        "no column says which patient the rows belong to",
+        "no column states which patient the rows belong to",
         where=table.file,
         hint="Add one, or set patient: in the manifest.",
     )
@@ -61,7 +61,7 @@ def _owner(table: Any, options: Mapping[str, Any]) -> pd.Series:
 
 @reader(
     "hla_types",
-    "HLA types: one allele a row, or one patient a row with columns A1, A2, B1, B2, C1, C2",
+    "HLA types: one allele per row, or one patient per row with columns A1, A2, B1, B2, C1, C2",
     ("hla",),
     {"patient": "patient that the file belongs to"},
 )
@@ -99,7 +99,7 @@ def read_hla_types(path: Path, options: Mapping[str, Any]) -> Partial:
 def read_lohhla(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read LOHHLA's table: for each locus the copy number of both alleles with interval and p of imbalance.
 
-    An allele is called lost below 0.5 copies with p < 0.01 (McGranahan 2017); both cuts can be set.
+    An allele is called lost below 0.5 copies with p < 0.01 (McGranahan 2017); both cut-offs can be set.
     """
     table = read_table(path, separator="\t")
     out = Partial()
@@ -138,7 +138,7 @@ def read_lohhla(path: Path, options: Mapping[str, Any]) -> Partial:
 
 
 _KEPT = 0.7
-"""Copies from which an allele is kept; from the cut for loss up to it the call is open."""
+"""Copies from which an allele is called kept; between the cut-off for loss and this number the call is open."""
 
 
 def _lost_by_copies(copies: pd.Series, cut: float, significant: Any = True, usable: Any = True) -> pd.Series:
@@ -154,7 +154,7 @@ def _lilac_qc(path: Path, out: Partial) -> str:
     beside = path.with_name(path.name.replace(".lilac.tsv", ".lilac.qc.tsv"))
     if beside == path or not beside.is_file():
         out.problems.append(
-            f"{path.name}: there is no QC file of LILAC beside it, so the quality of the typing is not known"
+            f"{path.name}: there is no LILAC QC file in the same folder, so the quality of the typing is not known"
         )
         return ""
     statuses = read_table(beside, separator="\t").text("Status").dropna()
@@ -182,7 +182,7 @@ def read_lilac(path: Path, options: Mapping[str, Any]) -> Partial:
     without_tumour = bool((copies.fillna(0) == 0).all())
     if without_tumour:
         out.problems.append(
-            f"{path.name}: no tumour copy number (every allele at 0, as LILAC writes without the tumour's files): loss "
+            f"{path.name}: no tumour copy number (every allele at 0, as written by LILAC without tumour files): loss "
             "of HLA alleles is not assessable"
         )
         copies = copies.where(copies.isna(), float("nan"))
@@ -190,7 +190,7 @@ def read_lilac(path: Path, options: Mapping[str, Any]) -> Partial:
     lost = _lost_by_copies(copies, cut)
     hits = table.number("SomaticNonsenseOrFrameshift").fillna(0.0) + table.number("SomaticSplice").fillna(0.0)
     truncating = hits >= 1
-    between = (hits > 0) & ~truncating  # a variant that fits two alleles counts in part for each
+    between = (hits > 0) & ~truncating  # a variant compatible with two alleles counts partly for each
     lost = lost.where(~truncating, True).where(~between | (lost == True), None)  # noqa: E712
     if failed:
         lost = pd.Series([None] * len(lost), index=lost.index, dtype=object)

@@ -28,11 +28,11 @@ __all__ = ["CLASSES", "builds_of", "mark_germline", "read_maf", "vaf_of_reads"]
 _GERMLINE = ("germline", "loh_germline")
 _DROP = ("wildtype", "redacted", "none")
 _COMMON_FILTER = re.compile(r"common_variant|common_in_exac|(^|[;,])germline", re.IGNORECASE)
-"""FILTER words of vcf2maf, GDC and Mutect2 for variants of the germline."""
+"""FILTER values of vcf2maf, GDC and Mutect2 for germline variants."""
 
 
 def builds_of(table: TextTable, declared: str) -> str:
-    """Return the one genome build of a MAF; two builds, or another than declared, are an error."""
+    """Return the genome build of a MAF; two builds, or one other than declared, are an error."""
     column = table.find("NCBI_Build")
     builds = [w for w in table.frame[column].dropna().unique()] if column else []
     line_of: dict[str, Any] = {}
@@ -55,7 +55,7 @@ def builds_of(table: TextTable, declared: str) -> str:
 
 
 def vaf_of_reads(table: TextTable) -> tuple[pd.Series, str | None]:
-    """Return the allele frequency of each row, from reads where they are given, and its unit where that is sure.
+    """Return the allele frequency of each row, from reads if given, and its unit if known.
 
     Raises
     ------
@@ -90,18 +90,18 @@ def vaf_of_reads(table: TextTable) -> tuple[pd.Series, str | None]:
 
 
 def _filtered(table: TextTable) -> pd.Series:
-    """Return the rows that FILTER marks, other than by a frequency in a population."""
+    """Return the rows marked by FILTER for reasons other than a population frequency."""
     marks = table.text("FILTER").map(lambda f: f.casefold() if isinstance(f, str) else "pass")
     return ~marks.isin(("pass", ".", "common_variant", "common_in_exac"))
 
 
 def _name_samples(rows: pd.DataFrame, patient: str, file: str, problems: list[str]) -> None:
-    """Give rows the patient of the manifest, and barcodes that every file shares a name of their own.
+    """Assign the patient of the manifest to rows, and unique names to generic barcodes.
 
     Raises
     ------
     InputError
-        Where neither barcode nor manifest says whose mutations these are.
+        If neither barcode nor manifest identifies the patient.
     """
     barcode = rows["sample"]
     generic = barcode.isna() | barcode.map(lambda b: isinstance(b, str) and b.casefold() in GENERIC_SAMPLES)
@@ -110,19 +110,19 @@ def _name_samples(rows: pd.DataFrame, patient: str, file: str, problems: list[st
         rows["sample"] = barcode.where(~generic, f"{patient}-" + barcode.fillna("tumour"))
     elif barcode.isna().any():
         raise InputError(
-            "Tumor_Sample_Barcode is empty: whose mutation is it?",
+            "Tumor_Sample_Barcode is empty, so the mutation cannot be assigned to a sample",
             where=f"{file}, line {barcode.index[barcode.isna()][0]}",
-            hint="Fill it in; or, where the whole file is of one patient, set patient: in the manifest.",
+            hint="Fill it in or, if the whole file is from one patient, set patient: in the manifest.",
         )
     elif (generic & rows["patient"].isna()).any():
         name = barcode[generic & rows["patient"].isna()].iloc[0]
         problems.append(
-            f"{file}: the barcode '{name}' is a default of converters, not a name; set patient: in the manifest"
+            f"{file}: the barcode '{name}' is a placeholder of converters, not a name; set patient: in the manifest"
         )
 
 
 def _require_single_normal(table: TextTable, rows: pd.DataFrame) -> None:
-    """Refuse a default barcode that stands for the tumours of several normals, unless the manifest names the patient.
+    """Reject a placeholder barcode used for the tumours of several normals, unless the manifest gives the patient.
 
     Raises
     ------
@@ -136,12 +136,12 @@ def _require_single_normal(table: TextTable, rows: pd.DataFrame) -> None:
         raise InputError(
             f"one barcode for the tumours of {len(others)} matched normals ({', '.join(others[:3])})",
             where=table.file,
-            hint="Name each tumour in Tumor_Sample_Barcode, or give a file for each patient with patient:.",
+            hint="Name each tumour in Tumor_Sample_Barcode, or provide one file per patient with patient:.",
         )
 
 
 def _population_frequencies(table: TextTable) -> pd.Series:
-    """Return the largest frequency in any population that the columns of each row give, NaN without one."""
+    """Return the largest frequency in any population given in the columns of each row, NaN without one."""
     names = [str(c) for c in table.frame.columns if is_population_column(str(c))]
     if (everybody := table.find("AF")) is not None and table.find("AFR_AF", "EUR_AF"):
         names.append(everybody)
@@ -167,8 +167,9 @@ def mark_germline(
     normal_barcode = table.find("Matched_Norm_Sample_Barcode")
     if normal_barcode is not None and table.frame[normal_barcode].isna().all() and populations.isna().all():
         problems.append(
-            f"{table.file}: neither a matched normal nor population frequencies: variants of the germline cannot be "
-            "told from somatic ones and would raise the mutation burden (annotate with gnomAD, or give the normal)"
+            f"{table.file}: neither a matched normal nor population frequencies: germline variants cannot be told "
+            "apart from somatic ones and would inflate the mutational burden (annotate with gnomAD, or provide the "
+            "normal)"
         )
     clinical = table.text("CLIN_SIG", "CLINVAR", "ClinVar_SIG")
     n_alt, n_depth = table.number("n_alt_count"), table.number("n_depth")
@@ -195,19 +196,19 @@ def mark_germline(
     "mutations in MAF (GDC, cBioPortal, vcf2maf)",
     ("mutations",),
     {
-        "patient": "patient that the whole file belongs to, whatever its barcodes",
+        "patient": "patient to whom the whole file belongs, whatever its barcodes",
         "pass_only": "true: read only rows whose FILTER is PASS, '.' or empty (default false)",
-        "genome_build": "GRCh37 or GRCh38, where the file does not say",
+        "genome_build": "GRCh37 or GRCh38, if the file does not state it",
         "units": "vaf: fraction or percent",
     },
 )
 def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
-    """Read a MAF file; columns may stand in any order.
+    """Read a MAF file; columns may be in any order.
 
     Raises
     ------
     InputError
-        For a missing column, an unknown classification, two genome builds, or counts that cannot be.
+        For a missing column, an unknown classification, two genome builds, or impossible counts.
     """
     table = read_table(path)
     out = Partial()
@@ -243,7 +244,7 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
     )
     owners = rows[["sample", "patient"]].drop_duplicates("sample")
     owners = owners[owners["sample"].notna() & ~owners["sample"].isin(out.tables["mutations"]["sample"])]
-    if len(owners):  # sequenced, though none of its rows counts
+    if len(owners):  # sequenced, even if none of its rows is used
         out.tables["samples"] = finish("samples", owners, path.name, out.problems)
     out.sequenced = frozenset(rows["sample"].dropna())
     out.note(path.name, "maf", len(rows), len(out.tables["mutations"]), _left(drop, twice))
@@ -251,7 +252,7 @@ def read_maf(path: Path, options: Mapping[str, Any]) -> Partial:
 
 
 _SAME_VARIANT = ["sample", "gene", "chrom", "start", "ref", "alt", "protein_change"]
-"""Columns in which two rows of one variant agree."""
+"""Columns that identify a variant."""
 
 
 def _study_rows(table: TextTable, columns: Mapping[str, str], vaf: pd.Series, status: pd.Series) -> pd.DataFrame:
@@ -291,7 +292,7 @@ def _study_rows(table: TextTable, columns: Mapping[str, str], vaf: pd.Series, st
 def _refused_by_caller(
     table: TextTable, rows: pd.DataFrame, drop: pd.Series, *, pass_only: bool, problems: list[str]
 ) -> pd.Series:
-    """Return the rows that their FILTER leaves out, none unless asked for; and say how many there are."""
+    """Return the rows excluded by FILTER, none unless requested, and report their number."""
     filtered = _filtered(table)
     if (filtered & ~drop).any():
         left_or_kept = "left out" if pass_only else "kept; pass_only: true leaves them out"

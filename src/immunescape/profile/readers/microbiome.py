@@ -34,7 +34,7 @@ _RANKS = {
 }
 _OPTIONS = {
     "day": "day of the samples",
-    "rank": "rank of unlabelled taxa (default species)",
+    "rank": "rank of taxa without a rank prefix (default species)",
     "site": "body site of the samples: stool, oral, lung, skin, …; inferred from the genera if not given",
 }
 
@@ -60,7 +60,7 @@ def _long(
     percent: bool,
     sites: Sequence[str | None] = (),
 ) -> pd.DataFrame:
-    """Return one row for each taxon of each sample; the manifest's site counts before those of the file."""
+    """Return one row per taxon and sample; the site in the manifest takes precedence over those in the file."""
     day, rank = options.get("day"), str(options.get("rank", "species"))
     declared = str(options["site"]) if options.get("site") else None
     of_sample = [declared or (sites[i] if sites else None) for i in range(len(samples))]
@@ -81,7 +81,7 @@ def _long(
 
 
 def _percent(values: np.ndarray, ranks: Sequence[str], file: str, unit: str | None, problems: list[str]) -> bool:
-    """Decide whether abundances are percent; sums over one rank tell it, or the manifest."""
+    """Decide whether abundances are percent, by their sums over one rank or the manifest."""
     if unit in ("percent", "%"):
         return True
     if unit == "fraction":
@@ -113,8 +113,8 @@ def _percent(values: np.ndarray, ranks: Sequence[str], file: str, unit: str | No
     {
         **_OPTIONS,
         "units": "abundance: percent or fraction (default percent, as MetaPhlAn writes)",
-        "patient": "patient of the profile of one sample",
-        "sample": "name of the sample of such a profile; else it is named after the file",
+        "patient": "patient, for the profile of a single sample",
+        "sample": "name of the sample of such a profile; otherwise it is named after the file",
     },
 )
 def read_metaphlan(path: Path, options: Mapping[str, Any]) -> Partial:
@@ -153,7 +153,7 @@ def read_metaphlan(path: Path, options: Mapping[str, Any]) -> Partial:
         frame["patient"] = str(options["patient"])
     version = next((c.lstrip("#").strip() for c in table.comments if "mpa" in c.casefold()), "")
     if not version:
-        out.problems.append(f"{path.name}: no line names MetaPhlAn's database; species names change between releases")
+        out.problems.append(f"{path.name}: no line gives the MetaPhlAn database; species names change between releases")
     out.tables["microbiome"] = finish("microbiome", frame, path.name, out.problems)
     out.note(path.name, "metaphlan", len(taxa), len(taxa), f"database {version}" if version else "")
     return out
@@ -161,15 +161,15 @@ def read_metaphlan(path: Path, options: Mapping[str, Any]) -> Partial:
 
 @reader(
     "species_table",
-    "microbiome table with one sample a row and one species a column",
+    "microbiome table with one sample per row and one species per column",
     ("microbiome",),
     {
         **_OPTIONS,
-        "sample_column": "column that names the sample",
+        "sample_column": "column with the sample name",
         "units": "abundance: percent or fraction",
-        "patients": "sample is the patient (true) or not",
+        "patients": "whether the sample name is that of the patient (true) or not",
         "skip": "columns that are not species",
-        "duplicates": "first: of differing rows of one sample the first counts (otherwise an error)",
+        "duplicates": "first: use the first of several differing rows of a sample (otherwise an error)",
     },
 )
 def read_species_table(path: Path, options: Mapping[str, Any]) -> Partial:
@@ -194,7 +194,7 @@ def read_species_table(path: Path, options: Mapping[str, Any]) -> Partial:
             hint="Remove or rename one row, or set duplicates: first.",
         )
     if rows > len(table.frame) or twice.any():
-        out.problems.append(f"{path.name}: {rows - int((~twice).sum())} repeated rows of a sample count once")
+        out.problems.append(f"{path.name}: {rows - int((~twice).sum())} repeated rows of a sample are counted once")
         table.frame = table.frame[~twice]
     samples = [str(s) for s in table.frame[key]]
     values = number_block(table.frame, taxa, path.name).T
@@ -210,7 +210,7 @@ def read_species_table(path: Path, options: Mapping[str, Any]) -> Partial:
 
 
 def _site_of(metadata: object) -> str | None:
-    """Return the body site in a sample's metadata, or None where it has none or a word of no site."""
+    """Return the body site in a sample's metadata, or None if there is none or it is not a site."""
     if not isinstance(metadata, Mapping):
         return None
     for key, value in metadata.items():
@@ -266,7 +266,7 @@ def read_biom(path: Path, options: Mapping[str, Any]) -> Partial:
     Raises
     ------
     InputError
-        For what is not a BIOM table, negative counts, or BIOM 2.1 without the extra.
+        For anything but a BIOM table, negative counts, or BIOM 2.1 without the extra.
     """
     if not path.is_file():
         read_text(path)
@@ -298,7 +298,7 @@ def read_biom(path: Path, options: Mapping[str, Any]) -> Partial:
     empty = [s for s, t in zip(samples, totals, strict=True) if t <= 0]
     out = Partial()
     if empty:
-        out.problems.append(f"{path.name}: samples without any count are left out: {', '.join(empty[:5])}")
+        out.problems.append(f"{path.name}: samples without any counts are left out: {', '.join(empty[:5])}")
     keep = totals > 0
     share = values[:, keep] / totals[keep]
     names = [s for s, k in zip(samples, keep, strict=True) if k]

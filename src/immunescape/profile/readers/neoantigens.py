@@ -19,7 +19,7 @@ __all__ = ["read_pvacseq"]
 
 
 def _variants(table: TextTable) -> pd.Series:
-    """Return what tells variants apart: place and alleles as the aggregated table writes them, else None."""
+    """Return the identifier of variants: position and alleles as written in the aggregated table, else None."""
     named = table.text("ID")
     columns = [table.text(c) for c in ("Chromosome", "Start", "Stop", "Reference", "Variant")]
     if all(p.notna().any() for p in columns):
@@ -37,14 +37,14 @@ def _variants(table: TextTable) -> pd.Series:
 def read_pvacseq(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read pVACseq: peptide, allele, predicted IC50 of the mutant and of the wild type, expression and VAF.
 
-    VAF is a fraction in pVACseq's tables. The aggregated table holds the best peptide of each variant; it gives no
-    wild-type peptide, and clonality is in its tier (``Subclonal``). Both tables name the variant of each peptide, so
-    that the load, which counts variants, is the same of both. Peptides of class II alleles are left out and told.
+    VAF is a fraction in pVACseq's tables. The aggregated table lists the best peptide of each variant; it gives no
+    wild-type peptide, and clonality is in its tier (``Subclonal``). Both tables give the variant of each peptide, so
+    that the load, which counts variants, is the same for both. Peptides of class II alleles are left out and reported.
 
     Raises
     ------
     InputError
-        For a missing column, an allele that is none, and a table of class II alleles alone.
+        For a missing column, an invalid allele, and a table of class II alleles only.
     """
     table = read_table(path, separator="\t")
     aggregated = table.find("Best Peptide") is not None
@@ -63,11 +63,11 @@ def read_pvacseq(path: Path, options: Mapping[str, Any]) -> Partial:
             raise InputError(
                 f"all {len(second)} peptides are predicted for class II alleles (first: {alleles.iloc[0]})",
                 where=path.name,
-                hint="Neoantigen load is of class I: name the table of MHC_Class_I, and leave this one out.",
+                hint="Neoantigen load refers to class I: use the MHC_Class_I table instead of this one.",
             )
         out.problems.append(
-            f"{path.name}: {int(second.sum())} of {len(second)} rows are of class II alleles and are left out: the "
-            "load counts class I"
+            f"{path.name}: {int(second.sum())} of {len(second)} rows are for class II alleles and are left out, as "
+            "the load refers to class I"
         )
         table.frame, alleles = table.frame[~second], alleles[~second]
         owner = owner[~second] if isinstance(owner, pd.Series) else owner

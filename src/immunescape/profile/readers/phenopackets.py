@@ -88,7 +88,7 @@ def _read_packet(packet: Mapping[str, Any], file: str, tables: dict[str, list[di
 
 
 def _interpreted(packets: list[dict[str, Any]], file: str, samples: list[dict[str, Any]], out: Partial) -> str:
-    """Mark the genes of genomic interpretations as open; returns what the note says of them."""
+    """Mark the genes of genomic interpretations as open; returns the text for the note."""
     labels: list[str] = []
     for packet in packets:
         patient = text_of(get(packet, "subject", "id"))
@@ -108,7 +108,7 @@ def _interpreted(packets: list[dict[str, Any]], file: str, samples: list[dict[st
         return ""
     shown = ", ".join(labels[:6]) + (" …" if len(labels) > 6 else "")
     out.problems.append(
-        f"{file}: {len(labels)} genomic interpretations do not say whether they are somatic and are not used "
+        f"{file}: {len(labels)} genomic interpretations do not state whether they are somatic and are not used "
         f"({shown}). Give the variants as a MAF or VCF, or as a FHIR bundle with their source class"
     )
     return f"; {len(labels)} genomic interpretations ({shown})"
@@ -123,13 +123,14 @@ def _interpreted(packets: list[dict[str, Any]], file: str, samples: list[dict[st
 def read_phenopackets(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read a Phenopacket, a list of them, or a cohort.
 
-    Days count from the first dose of a checkpoint antibody, else of the first drug. Phenotypic features are left.
-    Genomic interpretations do not say whether a variant is somatic: they are named, and their genes are not assessable.
+    Days count from the first dose of a checkpoint antibody, else of the first drug. Phenotypic features are not read.
+    Genomic interpretations do not state whether a variant is somatic: they are reported, and their genes are not
+    assessable.
 
     Raises
     ------
     InputError
-        For a document without subject.
+        For a document without a subject.
     """
     packets = _packets(read_json(path), path.name)
     tables: dict[str, list[dict[str, Any]]] = {"patients": [], "samples": [], "labs": [], "treatments": []}

@@ -1,7 +1,7 @@
-"""Expression of one sample as quantifiers write it: Salmon, kallisto, RSEM, STAR, GDC, featureCounts and others.
+"""Expression of one sample from quantification tools: Salmon, kallisto, RSEM, STAR, GDC, featureCounts and others.
 
 Their columns are quantities of one sample (Length, TPM, NumReads, …), not samples. One quantity is read; the tool is
-told by its columns.
+recognised by its columns.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from immunescape.profile.readers._text import TextTable, number_column, read_tab
 __all__ = ["OPTIONS", "read_quantification", "tool_of"]
 
 OPTIONS = {
-    "unit": "tpm (default, where the tool gives it) or counts",
+    "unit": "tpm (default, if the tool provides it) or counts",
     "patient": "patient that the sample belongs to",
-    "sample": "name of the sample; else it is named after the file or its folder",
+    "sample": "name of the sample; otherwise it is named after the file or its folder",
     "strand": "counts of STAR and GDC: unstranded (default), forward or reverse",
-    "tx2gene": "table of transcripts (first column) and their genes (second), to sum transcripts up",
+    "tx2gene": "table of transcripts (first column) and their genes (second), to sum transcripts by gene",
 }
 _STRANDS = ("unstranded", "forward", "reverse")
 _TRANSCRIPT = re.compile(r"(ENST\d|[NX][MR]_\d)")
@@ -40,7 +40,7 @@ _FOLDER_NAMES = re.compile(
     r"(feature)?counts\.\w+)$",
     re.IGNORECASE,
 )
-"""Names that a tool gives to every sample's file: the folder names the sample."""
+"""File names that a tool uses for every sample: the sample is then named after the folder."""
 _SUFFIX = re.compile(
     r"[._-]?(quant(\.genes)?\.sf|(genes|isoforms)\.results|ReadsPerGene\.out\.tab|"
     r"rna_seq\.augmented_star_gene_counts(\.\w+)?\.tsv|gene_abund\w*\.(tab|tsv|txt)|isf\.gene_data\.(tsv|csv)|abundance\.tsv|"
@@ -51,12 +51,12 @@ _SUFFIX = re.compile(
 
 @dataclass(frozen=True)
 class Tool:
-    """A quantifier's table.
+    """A table of a quantification tool.
 
     Attributes
     ----------
     name : the tool.
-    needs : columns that tell it.
+    needs : columns by which it is recognised.
     genes : column of the identifiers that values are summed over.
     tpm, counts : columns of the quantities, '' where it has none; counts by strand where there are three.
     """
@@ -87,14 +87,14 @@ _STAR = Tool("STAR", frozenset(), "gene", "", _STRANDS)
 
 
 def tool_of(text: str, columns: Sequence[str] | None = None) -> Tool | None:
-    """Return the quantifier that writes such a table, or None.
+    """Return the quantification tool that writes such a table, or None.
 
     Parameters
     ----------
     text
-        Content of the file; STAR and HTSeq write no header and are told by their rows.
+        Content of the file; STAR and HTSeq write no header and are recognised by their rows.
     columns
-        Its columns; None where only the tables without header are looked for.
+        Its columns; None to look only for tables without a header.
     """
     if re.match(r"\s*N_unmapped(\t\d+){3}\s", text):
         return _STAR
@@ -130,12 +130,12 @@ def _tx2gene(path: Path) -> dict[str, str]:
 
 
 def _genes(ids: pd.Series, options: Mapping[str, Any], path: Path, problems: list[str]) -> pd.Series:
-    """Return the gene of each identifier; transcripts need GENCODE's names with the gene in them, or tx2gene."""
+    """Return the gene of each identifier; transcripts require GENCODE names that contain the gene, or tx2gene."""
     transcripts = ids.str.match(_TRANSCRIPT)
     if not transcripts.mean() > 0.5:
         return ids.map(lambda i: m.group(1) if (m := _ENSEMBL_WITH_NAME.match(i)) else i)
     if bool(ids.str.contains("|", regex=False).all()):  # GENCODE: transcript|gene|…
-        problems.append(f"{path.name}: transcripts are summed up to the genes that their names hold")
+        problems.append(f"{path.name}: transcripts are summed by the genes given in their names")
         return ids.map(lambda i: i.split("|")[1])
     if not options.get("tx2gene"):
         raise InputError(
@@ -149,12 +149,13 @@ def _genes(ids: pd.Series, options: Mapping[str, Any], path: Path, problems: lis
     mapped = float(genes.notna().mean())
     if mapped < limit("transcripts_mapped"):
         raise InputError(
-            f"tx2gene knows {100 * mapped:.0f} % of the transcripts (first unknown: {ids[genes.isna()].iloc[0]})",
+            f"tx2gene contains only {100 * mapped:.0f} % of the transcripts (first unknown: "
+            f"{ids[genes.isna()].iloc[0]})",
             where=path.name,
-            hint="Give the table of the annotation that the index was built from.",
+            hint="Use the table of the annotation from which the index was built.",
         )
     problems.append(
-        f"{path.name}: {len(genes)} transcripts are summed up to {genes.nunique()} genes; "
+        f"{path.name}: {len(genes)} transcripts are summed to {genes.nunique()} genes; "
         f"{int(genes.isna().sum())} without a gene are left out"
     )
     return genes
@@ -185,12 +186,12 @@ def _quantity(tool: Tool, options: Mapping[str, Any], file: str) -> tuple[str, s
     OPTIONS,
 )
 def read_quantification(path: Path, options: Mapping[str, Any]) -> Partial:
-    """Read the table of a quantifier: one quantity of one sample (featureCounts: counts of its samples).
+    """Read the table of a quantification tool: one quantity of one sample (featureCounts: counts of its samples).
 
     Raises
     ------
     InputError
-        For columns of no tool, transcripts without their genes, and a unit that the tool does not give.
+        For columns of no known tool, transcripts without their genes, and a unit that the tool does not provide.
     """
     text = read_text(path)
     tool, columns = tool_of(text), []
@@ -208,7 +209,7 @@ def read_quantification(path: Path, options: Mapping[str, Any]) -> Partial:
         )
     if not len(table.frame):
         raise InputError(
-            f"the table of {tool.name} has no row",
+            f"the table of {tool.name} has no rows",
             where=path.name,
             hint="Run the tool to completion, or leave the file out.",
         )

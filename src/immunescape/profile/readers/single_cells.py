@@ -1,6 +1,6 @@
-"""Single cells as AnnData -> numbers of cells by type and state, and pseudobulk, for each patient's sample.
+"""Single cells as AnnData -> cell counts by type and state, and pseudobulk, for the sample of each patient.
 
-Cells never become patients. What is kept is small: counts of cells, and the pseudobulk of a few genes by cell type.
+Cells are never treated as patients. Only cell counts, and the pseudobulk of a few genes by cell type, are kept.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from immunescape.profile.readers._finish import finish
 __all__ = ["PSEUDOBULK_GENES", "read_single_cells", "states_of", "value_kind"]
 
 PSEUDOBULK_GENES = ("HLA-A", "HLA-B", "HLA-C", "B2M", "TAP1", "TAP2", "NLRC5", "CD274")
-"""Genes that pseudobulk is kept of."""
+"""Genes for which pseudobulk is kept."""
 
 _COLUMNS = {
     "patient": ("patient", "patient_id", "donor", "donor_id", "subject"),
@@ -33,7 +33,7 @@ _KINDS = ("counts", "log1p")
 
 
 def value_kind(sample: Any, declared: object, file: str, problems: list[str]) -> str:
-    """Tell whether values are raw counts or log1p of counts scaled to one total.
+    """Return whether values are raw counts or log1p of counts scaled to one total.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def value_kind(sample: Any, declared: object, file: str, problems: list[str]) ->
     Raises
     ------
     InputError
-        For scaled values, for a declaration that the values contradict, and where they do not tell.
+        For scaled values, a declaration contradicted by the values, and ambiguous values.
     """
     declared_kind = "" if declared is None else str(declared)
     if declared_kind and declared_kind not in _KINDS:
@@ -57,7 +57,7 @@ def value_kind(sample: Any, declared: object, file: str, problems: list[str]) ->
     values = np.asarray(sample, dtype=float)
     if not np.isfinite(values).all() or (values < 0).any():
         raise InputError(
-            "values below zero or missing: these are scaled",
+            "values are negative or missing: these are scaled values",
             where=file,
             hint="Name the layer with counts, layer: counts, or layer: raw for AnnData.raw.",
         )
@@ -88,7 +88,7 @@ def value_kind(sample: Any, declared: object, file: str, problems: list[str]) ->
 
 
 def states_of(cell_type: str, positive: pd.DataFrame) -> pd.Series:
-    """Return the state of each cell of a type from the genes it shows (cells x genes, truth), else ``other``.
+    """Return the state of each cell of a type from its expressed genes (cells x genes, Boolean), else ``other``.
 
     CD8: progenitor by TCF7 or CXCR5 without HAVCR2; terminally exhausted by HAVCR2 with TOX or ENTPD1, without TCF7.
     Macrophages: by CXCL9 alone, by SPP1 alone.
@@ -148,13 +148,13 @@ def _identities(obs: pd.DataFrame, options: Mapping[str, Any], file: str, out: P
     every = ", ".join(str(c) for c in obs.columns) or "none"
     if patient is None:
         raise InputError(
-            "no column of the cells (obs) names the patient",
+            "no column of the cells (obs) gives the patient",
             where=file,
             hint=f"Map it in the manifest, columns: {{patient: …}}. Columns: {every}.",
         )
     if kind is None:
         raise InputError(
-            "no column of the cells (obs) names the cell type",
+            "no column of the cells (obs) gives the cell type",
             where=file,
             hint=f"Map it, columns: {{cell_type: …}}, clusters with types: {{cluster: cell type}}. Columns: {every}.",
         )
@@ -183,7 +183,7 @@ def _identities(obs: pd.DataFrame, options: Mapping[str, Any], file: str, out: P
         types[label] = (cell_type, state)
     unlabelled = cells["label"].isna() & ~missing
     if unlabelled.any():
-        out.problems.append(f"{file}: {int(unlabelled.sum())} cells without a type count as other")
+        out.problems.append(f"{file}: {int(unlabelled.sum())} cells without a type are counted as other")
     cells["cell_type"] = cells["label"].map(lambda w: types[w][0] if w in types else "other")
     cells["given"] = cells["label"].map(lambda w: types[w][1] if w in types else "")
     cells["kept"] = ~missing
@@ -203,7 +203,7 @@ _STATES = {"cd8": ("progenitor", "exhausted"), "macrophage": ("cxcl9", "spp1")}
         "unit": "counts (raw) or log1p (scaled and logged); recognised from the values where possible",
         "layer": "layer to read in place of X; raw for AnnData.raw",
         "gene_column": "column of the genes (var) with symbols or Ensembl ids",
-        "selection": "how cells were selected before, e.g. CD45+ or CD3+; none where they were not",
+        "selection": "how cells were selected beforehand, e.g. CD45+ or CD3+; none if they were not",
     },
     extra="profile",
 )
@@ -213,7 +213,7 @@ def read_single_cells(path: Path, options: Mapping[str, Any]) -> Partial:
     Raises
     ------
     InputError
-        If patient or cell type are not named, a label is not a cell type, or the values are neither counts nor log1p.
+        If patient or cell type is not given, a label is not a cell type, or the values are neither counts nor log1p.
     """
     out, file = Partial(), path.name
     obs, matrix, symbols = _open(path, options)
@@ -232,7 +232,7 @@ def read_single_cells(path: Path, options: Mapping[str, Any]) -> Partial:
     for cell_type, needed in STATE_GENES.items():
         mine = cells["cell_type"] == cell_type
         if not mine.any() or (cells.loc[mine, "given"] != "").any():
-            continue  # states that the file names stand
+            continue  # states given in the file take precedence
         lacking = [g for g in needed if g not in linear]
         if lacking:
             out.problems.append(f"{file}: states of {cell_type} are not distinguished: no {', '.join(lacking)}")
@@ -255,7 +255,7 @@ def read_single_cells(path: Path, options: Mapping[str, Any]) -> Partial:
 
 
 def _zeros(cells: pd.DataFrame, options: Mapping[str, Any]) -> pd.DataFrame:
-    """Return a row of no cells for each type that the file tells apart and a sample lacks: looked for, none there."""
+    """Return a row with zero cells for each type that is distinguished in the file but not found in a sample."""
     named_types = [cell_type_of(str(w).partition("/")[0]) for w in dict(options.get("types") or {}).values()]
     types = sorted({*cells["cell_type"], *(w for w in named_types if w)} - {"other"})
     pairs = cells[["patient", "sample"]].drop_duplicates()
@@ -280,7 +280,7 @@ def _totals(matrix: Any, kind: str) -> np.ndarray:
 
 
 def _pseudobulk(cells: pd.DataFrame, linear: pd.DataFrame) -> pd.DataFrame:
-    """Sum each sample's cells of a type, scale to a million, log2(x + 1)."""
+    """Sum the cells of each type and sample, scale to one million, and take log2(x + 1)."""
     rows = []
     for (patient, sample, kind), members in cells.groupby(["patient", "sample", "cell_type"], sort=True):
         inside = cells.index.isin(members.index)

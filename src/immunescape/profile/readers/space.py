@@ -21,7 +21,7 @@ __all__ = ["read_space_anndata", "read_space_parquet"]
 
 _OPTIONS = {
     "columns": "patient, sample, region, cell_type, compartment, pdl1 -> column of the file",
-    "values": "study column -> {word of the file: word of the study}",
+    "values": "study column -> {term in the file: term in the study}",
     "constants": "study column -> value for every cell",
     "units": "x: um, mm, or e.g. '0.5 um/pixel'",
 }
@@ -72,7 +72,7 @@ def _table(frame: pd.DataFrame, path: Path, options: Mapping[str, Any], name: st
     extra="profile",
 )
 def read_space_anndata(path: Path, options: Mapping[str, Any]) -> Partial:
-    """Read coordinates and the table of cells (obs); values of genes are left."""
+    """Read coordinates and the table of cells (obs); gene expression is not read."""
     data = open_anndata(path)
     key = str(options.get("spatial_key") or "spatial")
     if key not in data.obsm:
@@ -88,7 +88,7 @@ def read_space_anndata(path: Path, options: Mapping[str, Any]) -> Partial:
 
 @reader("space_parquet", "cells in space as Parquet", ("cells_in_space",), _OPTIONS)
 def read_space_parquet(path: Path, options: Mapping[str, Any]) -> Partial:
-    """Read a Parquet table with a row for each cell."""
+    """Read a Parquet table with one row per cell."""
     if not path.is_file():
         read_text(path)
     try:

@@ -1,4 +1,4 @@
-"""A cBioPortal study folder: which file is which (by its meta files), who was profiled, and with what."""
+"""A cBioPortal study folder: its files (by their meta files), which samples were profiled, and with which panel."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class StudyFile:
     Attributes
     ----------
     path : the file.
-    reads : what reads it, or None.
-    why_not : why nothing reads it; '' where something does.
+    reads : its reader, or None.
+    why_not : why there is no reader; '' if there is one.
     meta : fields of its meta file.
     """
 
@@ -85,13 +85,16 @@ _NOT_READ = {
     ("COPY_NUMBER_ALTERATION", "LOG2-VALUE"): "log2 ratios by gene are not copy numbers; segments (SEG) are read",
     ("COPY_NUMBER_ALTERATION", "CONTINUOUS"): "relative copy numbers by gene are not absolute; segments (SEG) are read",
     ("MUTATION_EXTENDED", "MUTATION_UNCALLED"): "mutations that were not called",
-    ("MRNA_EXPRESSION", "Z-SCORE"): "z-scores compare a sample with its own study; values in a unit are read",
+    (
+        "MRNA_EXPRESSION",
+        "Z-SCORE",
+    ): "z-scores are relative to the other samples of the study; values in a unit are read",
     ("MRNA_EXPRESSION", "DISCRETE"): "discretised expression; values in a unit are read",
 }
 _NOT_READ_KIND = {
     "METHYLATION": "methylation is not used",
     "PROTEIN_LEVEL": "protein levels are not used",
-    "GENESET_SCORE": "scores of gene sets are computed from expression, not taken over",
+    "GENESET_SCORE": "gene-set scores are computed from expression, not imported",
     "GENERIC_ASSAY": "other assays are not used",
     "GISTIC_GENES_AMP": "peaks of a cohort do not describe single patients",
     "GISTIC_GENES_DEL": "peaks of a cohort do not describe single patients",
@@ -115,7 +118,7 @@ _SILENT = re.compile(r"meta_.*|licen[sc]e.*|readme.*|case_lists|manifest\.ya?ml|
 
 
 def is_study_folder(folder: Path) -> bool:
-    """Tell whether a folder looks like a cBioPortal study."""
+    """Return whether a folder looks like a cBioPortal study."""
     if (folder / "meta_study.txt").is_file() or any(folder.glob("data_clinical*.txt")):
         return True
     marks = {"cancer_study_identifier", "genetic_alteration_type"}
@@ -123,7 +126,7 @@ def is_study_folder(folder: Path) -> bool:
 
 
 def read_meta(path: Path) -> dict[str, str]:
-    """Read a ``meta_*.txt`` file: one ``key: value`` a line."""
+    """Read a ``meta_*.txt`` file: one ``key: value`` per line."""
     fields = {}
     for line in read_text(path).splitlines():
         key, colon, value = line.partition(":")
@@ -147,9 +150,9 @@ def _by_meta(path: Path, meta: Mapping[str, str]) -> StudyFile:
 
 
 def files_of_study(folder: Path) -> tuple[list[StudyFile], list[Path], list[str]]:
-    """Return the data files of a study folder, its panel files, and what its meta files promise but it lacks.
+    """Return the data files of a study folder, its panel files, and files named in meta files but missing.
 
-    A file that a meta file names (``data_filename``) is what that meta file says; other files go by their name.
+    The content of a file named in a meta file (``data_filename``) is as stated there; others are recognised by name.
     """
     files: dict[Path, StudyFile] = {}
     problems: list[str] = []
@@ -176,7 +179,7 @@ def files_of_study(folder: Path) -> tuple[list[StudyFile], list[Path], list[str]
         if path in files or _SILENT.fullmatch(path.name):
             continue
         if path.is_dir():
-            files[path] = StudyFile(path, why_not="folders inside a study are not read, but for case_lists")
+            files[path] = StudyFile(path, why_not="subfolders of a study are not read, except case_lists")
             continue
         if _PANEL_FILE.fullmatch(path.name):
             panels.append(path)
@@ -188,7 +191,7 @@ def files_of_study(folder: Path) -> tuple[list[StudyFile], list[Path], list[str]
 
 
 def _panels(paths: list[Path]) -> Partial:
-    """Read the gene lists of panels that stand in the folder."""
+    """Read the gene lists of panels in the folder."""
     out = Partial()
     for path in paths:
         panel = read_panel_file(path)
@@ -225,7 +228,7 @@ def _read(file: StudyFile, folder_build: str, units: DeclaredUnits) -> Partial:
         if unit is None:
             out = Partial()
             out.problems.append(
-                f"{name}: expression, whose unit nothing says, was left out. If it is in TPM: --unit {name}=tpm (or "
+                f"{name}: expression was left out, as its unit is not stated. If it is in TPM: --unit {name}=tpm (or "
                 "counts, log2_tpm1); microarrays, RPKM and normalised RSEM have no such unit and are not used"
             )
             out.note(name, "none", 0, 0, "its unit is not known")
@@ -249,7 +252,7 @@ def _read(file: StudyFile, folder_build: str, units: DeclaredUnits) -> Partial:
 
 
 def _list_unused(partial: Partial, columns: ColumnMap) -> None:
-    """Add the columns that a reader did not ask for to the note of its file."""
+    """Add the columns that a reader did not use to the note of its file."""
     unused = [c for c in columns.seen if c not in columns.taken]
     if unused and partial.reads:
         note = partial.reads[-1]
@@ -260,14 +263,14 @@ def _list_unused(partial: Partial, columns: ColumnMap) -> None:
 
 
 def _assign_panel(partial: Partial, panel: str, column: str, file: str) -> None:
-    """Give the samples of a file the one panel that its meta file names."""
+    """Assign the panel given in the meta file to the samples of a file."""
     samples = sorted({str(s) for t in partial.tables.values() if "sample" in t for s in t["sample"].dropna().unique()})
     rows = pd.DataFrame({"sample": samples, "patient": None, column: panel}, index=range(1, len(samples) + 1))
     partial.tables["samples"] = finish("samples", rows, file, partial.problems)
 
 
 def _answered_by_folder(error: InputError) -> InputError:
-    """Return an error whose hint can be followed in a folder without manifest."""
+    """Return an error whose hint can be followed in a folder without a manifest."""
     hint = re.sub(r"units: \{([^:{}]+): ([^{}]+)\}", r"--unit \1=\2", error.hint or "")
     hint = hint.replace(" in the manifest", "")
     return answerable(InputError(error.message, where=error.where, hint=hint or None), "cbioportal", ())
@@ -286,7 +289,7 @@ _CATEGORIES = {
 
 
 def _case_lists(folder: Path, study: str) -> Partial:
-    """Read which samples were profiled, from ``case_lists``: there a sample without a mutation was still looked at."""
+    """Read which samples were profiled from ``case_lists``, which include sequenced samples without any mutation."""
     out = Partial()
     for path in sorted((folder / "case_lists").glob("*.txt")):
         fields = read_meta(path)
@@ -296,7 +299,7 @@ def _case_lists(folder: Path, study: str) -> Partial:
         kinds = [k for k, ends in _LISTS.items() if samples and (tail in ends or category in _CATEGORIES[k])]
         for kind in kinds:
             out.assessed[kind] = out.assessed.get(kind, frozenset()) | samples
-        left = "" if kinds else "does not say for any kind of data which samples were profiled"
+        left = "" if kinds else "does not state for any kind of data which samples were profiled"
         out.note(f"case_lists/{path.name}", "cbioportal case list", len(samples), len(samples) if kinds else 0, left)
     return out
 
@@ -306,11 +309,11 @@ _EXOME_TEXT = re.compile(
 )
 _TARGETED_TEXT = re.compile(r"target(ed)?\b|\bpanels?\b|impact|\bhybrid capture\b|amplicon|hotspot", re.IGNORECASE)
 LARGEST_PANEL = 3000
-"""Genes that no targeted panel holds: more genes mutated than these are an exome or genome (assumed)."""
+"""Number of mutated genes above which the data are taken as exome or genome sequencing (assumed)."""
 
 
 def _exome_evidence(files: list[StudyFile], study: Mapping[str, str], partials: list[Partial], rest: set[str]) -> str:
-    """Return what says that samples without panel were sequenced exome-wide, or ''."""
+    """Return the evidence that samples without a panel were sequenced exome-wide, or ''."""
     has_matrix = any(f.reads == "panel_matrix" for f in files)
     for file in files:
         if file.reads == "maf":
@@ -331,7 +334,7 @@ def _exome_evidence(files: list[StudyFile], study: Mapping[str, str], partials: 
 def _without_panel(
     files: list[StudyFile], study: Mapping[str, str], partials: list[Partial], listed: Partial
 ) -> Partial | None:
-    """Give samples that were sequenced, and that no panel is named for, the exome, where the study says exome."""
+    """Assign the exome to sequenced samples without a panel if the study states exome sequencing."""
     sequenced = set(listed.assessed.get("mutations", frozenset()))
     with_panel: set[str] = set()
     for partial in partials:
@@ -356,12 +359,12 @@ def _without_panel(
     rows = pd.DataFrame({"sample": sorted(rest), "patient": None, "panel": EXOME}, index=range(1, len(rest) + 1))
     out.tables["samples"] = finish("samples", rows, "samples without panel", out.problems)
     out.assessed["mutations"] = frozenset(rest)
-    out.problems.append(f"{len(rest)} samples without panel are read as sequenced exome-wide ({why})")
+    out.problems.append(f"{len(rest)} samples without a panel are taken as exome-sequenced ({why})")
     return out
 
 
 def _only_samples(partials: list[Partial]) -> Partial | None:
-    """Give what patient tables say of tumours to the patient's only sample; where there are several, say so."""
+    """Assign tumour data in patient tables to the patient's only sample; report patients with several samples."""
     owner: dict[str, set[str]] = {}
     for partial in partials:
         samples = partial.tables.get("samples")
@@ -379,7 +382,7 @@ def _only_samples(partials: list[Partial]) -> Partial | None:
         if lost.any():
             out.problems.append(
                 f"{int(lost.sum())} patients have several samples or none, and the table of patients gives their "
-                f"{', '.join(values)}: the sample is not known, so they were left out (first: "
+                f"{', '.join(values)}: the sample is not known, so these values were left out (first: "
                 f"{rows.loc[lost, 'patient'].iloc[0]})"
             )
         kept = rows[single.notna()].assign(sample=single[single.notna()])
@@ -392,10 +395,10 @@ def _only_samples(partials: list[Partial]) -> Partial | None:
     "cbioportal",
     "cBioPortal study folder as downloaded",
     ("patients", "samples", "mutations", "copy_number", "segments", "structural_variants", "pdl1", "hla", "labs"),
-    {"units": "column, analyte or file name -> unit, where the study says none"},
+    {"units": "column, analyte or file name -> unit, if the study states none"},
 )
 def read_study_folder(path: Path, options: Mapping[str, Any]) -> Partial:
-    """Read a cBioPortal study folder; ``per_file`` holds what each file gives.
+    """Read a cBioPortal study folder; ``per_file`` holds the contribution of each file.
 
     Raises
     ------

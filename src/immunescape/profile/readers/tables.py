@@ -1,4 +1,4 @@
-"""Tables of any layout, described by a column map: one format for each table of the study."""
+"""Tables of any layout, described by a column map: one format per table of the study."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ __all__ = ["OPTIONS", "read_rows"]
 
 OPTIONS = {
     "columns": "study column -> column of the file",
-    "values": "study column -> {word of the file: word of the study}",
+    "values": "study column -> {term in the file: term in the study}",
     "constants": "study column -> value for every row",
     "units": "column or analyte -> unit of the file",
     "analytes": "for a wide table of labs: analyte -> column of the file",
     "keep": "further columns of the file to keep, or 'all'",
-    "where": "column of the file -> value: only rows that have it are read",
+    "where": "column of the file -> value: only rows with this value are read",
     "genome_build": "GRCh37 or GRCh38",
 }
 
@@ -51,14 +51,14 @@ REQUIRED: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "pseudobulk": (("cell_type",), ("gene",), ("log2_cpm",)),
     "cells_in_space": (("x",), ("y",), ("cell_type",)),
 }
-"""Columns without which the rows of a table mean nothing; of each group, one is enough."""
+"""Columns without which the rows of a table cannot be used; one of each group is sufficient."""
 _BY_NAME = frozenset(REQUIRED)
-"""Tables whose columns are also taken by their usual names. Patients and samples are not: names such as `response` or
-`status` mean too many things there, so that a mapping is suggested instead."""
+"""Tables whose columns are also recognised by their usual names. Those of patients and samples are not: names such as
+`response` or `status` are ambiguous there, so that a mapping is suggested instead."""
 
 
 def _need_meaning(kind: str, table: TextTable, out: pd.DataFrame) -> None:
-    """Refuse a table that lacks what its rows are about: read without it, everybody would look unaltered."""
+    """Reject a table without its essential columns: without them every patient would appear unaltered."""
     if not len(out):
         return
     for group in REQUIRED.get(kind, ()):
@@ -67,13 +67,13 @@ def _need_meaning(kind: str, table: TextTable, out: pd.DataFrame) -> None:
             continue
         columns = [str(c) for c in table.frame.columns]
         empty = [c for c in group if c in out.columns]
-        what = f"the column '{group[0]}' has no values" if empty else f"no column says the {' or '.join(group)}"
+        what = f"the column '{group[0]}' has no values" if empty else f"no column gives the {' or '.join(group)}"
         close = [] if empty else nearest(group[0], columns, n=1)
         example = close[0] if close else "COLUMN"
         usual = [n for r in usual_names(kind) if r.column == group[0] for n in r.plain][:4]
         also = f" Recognised names: {', '.join([group[0], *usual])}." if usual else ""
         raise InputError(
-            f"{what}, and without it no row can be used",
+            f"{what}, without which no row can be used",
             where=table.file,
             hint=f"Name it, columns: {{{group[0]}: {example}}}"
             + "".join(f" or {{{other}: COLUMN}}" for other in group[1:])
@@ -82,15 +82,15 @@ def _need_meaning(kind: str, table: TextTable, out: pd.DataFrame) -> None:
 
 
 def _wide_labs(kind: str, columns: list[str]) -> str:
-    """Return how a table with a column for each analyte is read, where this is one."""
+    """Return how to read a table with one column per analyte, if this is one."""
     units, aliases = lab_units()
     named = {aliases.get(c.casefold(), c.casefold()): c for c in columns} if kind == "labs" else {}
     pairs = [f"{analyte}: {column}" for analyte, column in named.items() if analyte in units]
-    return f" With a column for each analyte, analytes: {{{', '.join(pairs)}}}." if pairs else ""
+    return f" For a table with one column per analyte, analytes: {{{', '.join(pairs)}}}." if pairs else ""
 
 
 def _suggestions(kind: str, out: pd.DataFrame, unused: list[str]) -> list[str]:
-    """Return mappings for columns that were not used and bear a usual name of a column that is not given."""
+    """Return mappings for unused columns that have a usual name of a missing column."""
     plain = {"".join(c for c in name.casefold() if c.isalnum()): name for name in unused}
     labs = []
     for record in usual_names(kind):
@@ -135,7 +135,7 @@ def _mapped(kind: str, table: TextTable, options: Mapping[str, Any]) -> tuple[pd
 
 
 def _melted(table: TextTable, options: Mapping[str, Any]) -> pd.DataFrame:
-    """Turn a wide table of laboratory values (one column for each analyte) into rows."""
+    """Convert a wide table of laboratory values (one column per analyte) to rows."""
     rest = {k: v for k, v in options.items() if k != "keep"}
     base, _ = _mapped("labs", table, rest)
     base = base[[c for c in base.columns if c not in ("analyte", "value", "unit")]]
@@ -174,7 +174,7 @@ def read_rows(kind: str, path: Path, options: Mapping[str, Any], name: str | Non
     Raises
     ------
     InputError
-        Naming the file, line or column, and the nearest valid word.
+        Naming the file, line or column, and the nearest valid term.
     """
     table = read_table(path)
     rows_of_file = len(table.frame)
@@ -221,7 +221,7 @@ def read_rows(kind: str, path: Path, options: Mapping[str, Any], name: str | Non
 
 
 def _rows_with_study_columns(kind: str, table: TextTable, options: Mapping[str, Any]) -> tuple[pd.DataFrame, list[str]]:
-    """Return rows with the names of the study's columns, and the columns of the file that nothing uses."""
+    """Return rows with the names of the study's columns, and the unused columns of the file."""
     if not options.get("analytes"):
         return _mapped(kind, table, options)
     if kind != "labs":
@@ -232,7 +232,7 @@ def _rows_with_study_columns(kind: str, table: TextTable, options: Mapping[str, 
 def _with_constants_and_translations(
     kind: str, rows: pd.DataFrame, options: Mapping[str, Any], file: str
 ) -> pd.DataFrame:
-    """Fill the columns that have one value for all rows, and translate the file's words to those of the study."""
+    """Fill the columns that have one value for all rows, and translate the terms of the file to those of the study."""
     for column, value in dict(options.get("constants") or {}).items():
         if column not in COLUMNS[kind]:
             raise unknown_word(f"column of '{kind}'", column, COLUMNS[kind], where="constants")
@@ -246,21 +246,21 @@ def _with_constants_and_translations(
 
 
 def _need_owner(kind: str, table: TextTable, rows: pd.DataFrame) -> None:
-    """Refuse a table whose rows belong to nobody."""
+    """Reject a table whose rows cannot be assigned to a patient."""
     key = "sample" if kind == "samples" else "patient"
     if key in rows.columns or "sample" in rows.columns:
         return
     either = f"{key} or sample" if key == "patient" and "sample" in COLUMNS[kind] else key
     columns = ", ".join(map(str, table.frame.columns[:30]))
     raise InputError(
-        f"no column says the {either}",
+        f"no column gives the {either}",
         where=table.file,
         hint=f"Name it, columns: {{{key}: COLUMN}}. Columns: {columns}",
     )
 
 
 def _keep_sequenced(study: Partial, everybody: pd.DataFrame, done: pd.DataFrame, file: str) -> None:
-    """Keep samples none of whose rows counts: they were sequenced, and have no such variant."""
+    """Keep samples of which no row is used: they were sequenced and have no such variant."""
     owners = everybody[[c for c in ("sample", "patient") if c in everybody]].drop_duplicates("sample")
     owners = owners[owners["sample"].notna() & ~owners["sample"].isin(done["sample"])]
     if len(owners):

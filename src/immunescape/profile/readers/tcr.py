@@ -34,18 +34,18 @@ def _loci(table: TextTable, declared: str) -> pd.Series:
         "patient": "patient that the file belongs to",
         "sample": "sample that it belongs to",
         "day": "day of the sample",
-        "locus": "locus of the whole file (TRA, TRB, TRG, TRD), where it has neither locus nor v_call",
+        "locus": "locus of the whole file (TRA, TRB, TRG, TRD), if it has neither locus nor v_call",
     },
 )
 def read_airr(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read rearrangements of T cell receptors: locus, junction_aa, duplicate_count, productive.
 
-    Rearrangements of immunoglobulin loci are left out and told.
+    Rearrangements of immunoglobulin loci are left out and reported.
 
     Raises
     ------
     InputError
-        For a missing column, a count that is negative or no whole number, or a file without a T cell receptor.
+        For a missing column, a count that is negative or not an integer, or a file without a T cell receptor.
     """
     table = read_table(path)
     out = Partial()
@@ -65,7 +65,7 @@ def read_airr(path: Path, options: Mapping[str, Any]) -> Partial:
         patient = pd.Series([str(options["patient"])] * len(table.frame), index=table.frame.index, dtype=object)
     if patient.isna().all() and sample.isna().all() and len(table.frame):
         raise InputError(
-            "no column says whose repertoire this is (subject_id, sample_id)",
+            "no column states whose repertoire this is (subject_id, sample_id)",
             where=path.name,
             hint="Set patient: in the manifest.",
         )
@@ -88,7 +88,7 @@ def read_airr(path: Path, options: Mapping[str, Any]) -> Partial:
         raise InputError(
             f"no T cell receptor among {len(frame)} rearrangements ({names})",
             where=path.name,
-            hint="Leave files of B cell receptors out of the manifest; without locus and v_call set locus: TRB.",
+            hint="Leave files of B cell receptors out of the manifest; without locus and v_call, set locus: TRB.",
         )
     if others.any():
         kinds = ", ".join(

@@ -71,7 +71,7 @@ class _Header:
 
 @dataclass
 class _Rows:
-    """Rows of the file as they are read, and what was decided on those left out."""
+    """Rows of the file as they are read, and the reasons for those left out."""
 
     header: _Header
     _: KW_ONLY
@@ -175,7 +175,7 @@ def _is_allele(alt: str) -> bool:
 
 
 def _shares(info: Mapping[str, str], which: int, log10: bool) -> list[str]:
-    """Return the population frequencies of one allele that INFO gives; dbSNP's CAF lists the reference first."""
+    """Return the population frequencies of one allele given in INFO; dbSNP's CAF lists the reference first."""
     samples = []
     for key, text in info.items():
         pieces = text.strip("[]").split(",")
@@ -196,22 +196,22 @@ def _shares(info: Mapping[str, str], which: int, log10: bool) -> list[str]:
     "mutations in VCF 4.x with VEP CSQ, SnpEff ANN or PAVE IMPACT",
     ("mutations", "samples"),
     {
-        "tumour_sample": "name of the tumour's column, where header and names do not tell it",
-        "patient": "patient that the file belongs to; else the sample's name",
+        "tumour_sample": "name of the tumour's column, if it does not follow from header or names",
+        "patient": "patient to whom the file belongs; otherwise the sample name",
         "pass_only": "true (default): read only rows whose FILTER is PASS or '.'",
-        "genome_build": "GRCh37 or GRCh38, where the header does not say",
+        "genome_build": "GRCh37 or GRCh38, if the header does not state it",
     },
 )
 def read_vcf(path: Path, options: Mapping[str, Any]) -> Partial:
     """Read a VCF (plain or gzip) of one tumour, with or without its normal.
 
-    Variants that the tumour does not have (genotype 0/0, no read) and polymorphisms are left out; variants of the
-    normal, and such as a population has, are marked as germline. What was left out is told with its lines.
+    Variants absent from the tumour (genotype 0/0, no read) and polymorphisms are left out; variants of the normal, and
+    those that occur in a population, are marked as germline. Lines that were left out are reported.
 
     Raises
     ------
     InputError
-        Without header line or annotation, for an unknown sample, or for a row that is not a VCF row.
+        For a missing header line or annotation, an unknown sample, or an invalid row.
     """
     lines = read_text(path).splitlines()
     header, out = _Header(), Partial()
@@ -254,7 +254,7 @@ def read_vcf(path: Path, options: Mapping[str, Any]) -> Partial:
 
 
 def _annotation_is_there(read: _Rows, file: str, problems: list[str]) -> None:
-    """Refuse a file without annotation, whether the header declares one or not; tell rows that have none."""
+    """Reject a file without annotation, whether the header declares one or not; report rows that have none."""
     header = read.header
     if not header.fields and not read.annotated:
         raise InputError(
@@ -272,14 +272,14 @@ def _annotation_is_there(read: _Rows, file: str, problems: list[str]) -> None:
     if read.bare and not read.annotated:
         raise InputError(
             f"the header declares the annotation {header.kind}, but none of the {len(read.bare)} variants has it: "
-            "every gene would read as unchanged",
+            "every gene would appear unaltered",
             where=f"{file}, line {read.bare[0]}",
             hint=_HOW,
         )
     if read.bare:
         problems.append(
-            f"{file}: {len(read.bare)} of {len(read.bare) + read.annotated} variants have no annotation and count for "
-            f"no gene (first: line {read.bare[0]})"
+            f"{file}: {len(read.bare)} of {len(read.bare) + read.annotated} variants have no annotation and are not "
+            f"assigned to any gene (first: line {read.bare[0]})"
         )
 
 
@@ -290,7 +290,7 @@ def _finished(read: _Rows, options: Mapping[str, Any], file: str, out: Partial) 
     if not len(frame):
         frame = pd.DataFrame({"gene": pd.Series(dtype=object)})
     patient = str(options["patient"]) if options.get("patient") else None
-    if patient and sample.casefold() in GENERIC_SAMPLES:  # callers name every patient's tumour so
+    if patient and sample.casefold() in GENERIC_SAMPLES:  # a generic name that callers give to every tumour
         sample = f"{patient}-{sample}"
     frame["sample"], frame["patient"] = sample, patient
     if patient:
@@ -306,10 +306,10 @@ def _finished(read: _Rows, options: Mapping[str, Any], file: str, out: Partial) 
         out.mark_unclear("mutations", gene, (sample,))
     if read.rows and read.normal is None and not read.populations:
         out.problems.append(
-            f"{file}: neither a normal nor population frequencies: germline variants cannot be told apart from "
-            "somatic ones and would raise the mutation burden (annotate with vep --af_gnomade, or give the normal)"
+            f"{file}: neither a normal nor population frequencies: germline variants cannot be told apart from somatic "
+            "ones and would inflate the mutational burden (annotate with vep --af_gnomade, or provide the normal)"
         )
-    left = [f"{read.filtered} rows that FILTER marks"] if read.filtered else []
+    left = [f"{read.filtered} rows marked by FILTER"] if read.filtered else []
     if (~genes).any():
         left.append(f"{int((~genes).sum())} variants outside genes")
     left_out = {v for k in ("common", "absent", "no call") for v in read.tally.lines.get(k, ())}

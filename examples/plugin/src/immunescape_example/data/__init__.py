@@ -1,1 +1,1 @@
-"""References, classes, usual doses, harm, trials, designs and claims of the example."""
+"""References, classes, usual doses, toxicity, trials, designs and claims of the example."""

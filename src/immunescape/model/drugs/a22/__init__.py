@@ -1,4 +1,4 @@
-"""A22: small molecule that pairs PD-L1; preclinical."""
+"""A22: small molecule that dimerises PD-L1; preclinical."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ DRUG = bet_inhibitor(
     synonyms=("BMS986158",),
     references=("gavai2021", "zhu2016bet", "lai2018"),
     note=(
-        "Oral, on some days of the week; pharmacokinetics assumed, actions as of other BET inhibitors. Lowers MYC and "
+        "Oral, on some days of the week; pharmacokinetics assumed, effects as for other BET inhibitors. Lowers MYC and "
         "thereby growth, more so where KRAS is mutant."
     ),
 )

@@ -1,4 +1,4 @@
-"""T cells with a chimeric antigen receptor."""
+"""Chimeric antigen receptor (CAR) T cells."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ DRUG = chemotherapy(
     infusion_hours=0.1,
     synonyms=("adriamycin", "DOX"),
     references=("labeldoxorubicin", "obeid2007"),
-    note="Two compartments; half-life of a day or more. The first drug shown to induce immunogenic cell death.",
+    note="Two compartments; half-life of a day or more. The first drug that was shown to induce immunogenic cell "
+    "death.",
     clearance="cl_doxorubicin",
     damages_dna=True,
 )

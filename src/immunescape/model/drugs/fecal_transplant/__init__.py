@@ -1,4 +1,4 @@
-"""Fecal microbiota transfer from a donor."""
+"""Faecal microbiota transplantation from a donor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ DRUG = Drug(
     name="fecal_transplant",
     title="Fecal microbiota transfer",
     summary=(
-        "Stool of a donor (a responder, or healthy). One dose engrafts for months; it supplies commensals and "
+        "Stool of a donor (a responder or a healthy person). One dose engrafts for months; it supplies commensals and "
         "Akkermansia. Engraftment is assumed; two trials in melanoma refractory to PD-1 antibodies reported responses "
         "in 6 of 15 and 3 of 10 patients."
     ),

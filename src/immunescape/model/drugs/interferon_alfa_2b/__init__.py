@@ -1,4 +1,4 @@
-"""Interferon alfa-2b: recombinant type I interferon, under the skin."""
+"""Interferon alfa-2b: recombinant type I interferon, subcutaneous."""
 
 from __future__ import annotations
 

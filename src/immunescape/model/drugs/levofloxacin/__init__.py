@@ -1,4 +1,4 @@
-"""Levofloxacin: antibiotic, as an example of what patients are given for infections."""
+"""Levofloxacin: antibiotic, representative of those given to patients for infections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nogapendekin alfa inbakicept (N-803, ALT-803): interleukin-15 superagonist, under the skin."""
+"""Nogapendekin alfa inbakicept (N-803, ALT-803): interleukin-15 superagonist, subcutaneous."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""4-Phenylindoline: small molecule that pairs PD-L1; preclinical."""
+"""4-Phenylindoline: small molecule that dimerises PD-L1; preclinical."""
 
 from __future__ import annotations
 

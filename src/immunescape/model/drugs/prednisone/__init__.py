@@ -15,8 +15,8 @@ DRUG = small_molecule(
     references=("rose1981", "georgitis1982", "magee2002", "arbour2018steroids", "ricciuti2019"),
     note=(
         "Oral; prednisolone, into which it is converted at once, in one compartment. Only the direct suppression of "
-        "dividing T cells is modelled, at the potency measured in whole blood: neither the redistribution of "
-        "lymphocytes nor relief of oedema and toxicity."
+        "dividing T cells is modelled, at the potency measured in whole blood: the redistribution of "
+        "lymphocytes and the relief of oedema and toxicity are not."
     ),
     modulations=(
         Modulation("proliferation", "glucocorticoid", "inhibits", "ratio_prednisone"),

@@ -1,4 +1,4 @@
-"""Sargramostim: recombinant GM-CSF, under the skin."""
+"""Sargramostim: recombinant GM-CSF, subcutaneous."""
 
 from __future__ import annotations
 

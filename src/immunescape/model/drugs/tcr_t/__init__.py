@@ -1,4 +1,4 @@
-"""T cells with a transferred receptor."""
+"""T cells with a transferred T-cell receptor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Expression: signatures, cell scores and single genes, scored within one sample; percentiles by a frozen reference."""
+"""Expression: signatures, cell scores and genes, scored within one sample; percentiles from a frozen reference."""
 
 from immunescape.profile.biomarkers.expression import measuring  # registers the biomarkers
 from immunescape.profile.biomarkers.expression.comparison import (

@@ -1,7 +1,7 @@
-"""Which reference a study is compared with, whether each sample may be, and where its scores stand.
+"""Which reference a study is compared with, whether each sample is comparable, and the percentiles of its scores.
 
-Scores for percentiles are made over the reference's genes alone: ranks and counts per million change with the genes
-that a table holds. Everything is decided for one sample alone, so that no answer depends on who else is in the study.
+Scores for percentiles are computed over the reference's genes only, as ranks and counts per million depend on the genes
+in a table. Each sample is assessed separately, so that no result depends on other samples of the study.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from immunescape.profile.study import Study
 __all__ = ["MINIMUM_SHARED", "Place", "ReferenceComparison", "compare", "reference_for", "unlike_samples"]
 
 MINIMUM_SHARED = 0.95
-"""Share of a reference's genes that a table must hold (assumed): the rest would shift ranks and totals."""
+"""Share of a reference's genes that a table must contain (assumed): missing genes shift ranks and totals."""
 
 _FFPE = ("ffpe", "paraffin")
 _FROZEN = ("frozen", "fresh", "rnalater")
@@ -35,13 +35,13 @@ _FROZEN = ("frozen", "fresh", "rnalater")
 
 @dataclass(frozen=True)
 class Place:
-    """How one sample stands to the reference.
+    """Comparison of one sample with the reference.
 
     Attributes
     ----------
-    stratum, samples : what it is compared with, and how many samples that holds.
-    why_not : why no percentile is given; '' where one is.
-    doubt : what speaks against the comparison where the user asked for it nevertheless.
+    stratum, samples : the stratum it is compared with, and its number of samples.
+    why_not : why no percentile is given; '' if one is.
+    doubt : reasons against the comparison if the user requested it nevertheless.
     """
 
     stratum: str
@@ -52,14 +52,14 @@ class Place:
 
 @dataclass(frozen=True)
 class ReferenceComparison:
-    """A study beside a reference.
+    """Comparison of a study with a reference.
 
     Attributes
     ----------
-    reference, by_default : the reference; whether it was taken without being asked for.
-    scores : features x samples, over the reference's genes; None where they are the study's own scores.
+    reference, by_default : the reference; whether it was chosen by default.
+    scores : features x samples, over the reference's genes; None if they are the study's own scores.
     places : sample -> place. missing : feature -> genes that the reference used and the study lacks.
-    further : the comparison that answers for scores which the reference lacks, or None.
+    further : the comparison used for scores that the reference lacks, or None.
     """
 
     reference: FrozenReference
@@ -111,7 +111,7 @@ def reference_for(study: Study) -> tuple[FrozenReference | None, bool]:
 
 
 def _column_texts(study: Study, column: str) -> dict[str, str]:
-    """Return sample -> word of a column of the samples table, else of the patients table."""
+    """Return sample -> text in a column of the samples table, else of the patients table."""
     owner = dict(zip(study.samples["sample"], study.samples["patient"], strict=True))
     preservation_of: dict[str, str] = {}
     if column in study.patients.columns:
@@ -154,20 +154,20 @@ def _doubts(
 
 
 def compare(study: Study, scored: bool = True) -> ReferenceComparison | None:
-    """Put a study beside its reference; None where there is none in its unit.
+    """Compare a study with its reference; None if there is none in its unit.
 
     Parameters
     ----------
     study
-        A study with expression. ``preservation`` (FFPE, frozen) of the samples or patients table is heeded where given.
+        A study with expression. ``preservation`` (FFPE, frozen) in the samples or patients table is taken into account.
     scored
-        False leaves out the scores, where only the places are asked for.
+        False omits the scores if only the places are needed.
 
     Returns
     -------
     Comparison
-        With the shipped reference, a sample that is unlike the reference gets no percentile. With a reference that the
-        user named it gets one, and the note says what is doubtful.
+        With an included reference, a sample that differs from the reference gets no percentile. With a reference chosen
+        by the user it does, and the note states the doubts.
     """
     reference, by_default = reference_for(study)
     if reference is None:
@@ -185,12 +185,12 @@ def _beside(study: Study, reference: FrozenReference, by_default: bool, scored: 
     strata = {s: reference.stratum_of(histology_class(histologies.get(s, ""))) for s in samples}
     why = ""
     if reference.unit != unit:
-        why = f"the reference {reference.label} is in {reference.unit}, not {unit}: no percentile"
+        why = f"no percentile, as the reference {reference.label} is in {reference.unit}, not {unit}"
     genes = [g for g in study.expression.index if g in reference.gene_set] if reference.fixed_genes else []
     if not why and reference.fixed_genes and len(genes) < MINIMUM_SHARED * reference.genes:
         why = (
-            f"{len(genes)} of the {reference.genes} genes of the reference {reference.label} are measured, "
-            f"{MINIMUM_SHARED:.0%} are needed: no percentile"
+            f"no percentile, as only {len(genes)} of the {reference.genes} genes of the reference {reference.label} "
+            f"were measured and {MINIMUM_SHARED:.0%} are needed"
         )
     scores, similarities, missing = None, None, {}
     if not why and reference.fixed_genes:
@@ -213,7 +213,7 @@ def _beside(study: Study, reference: FrozenReference, by_default: bool, scored: 
 
 
 def _missing(reference: FrozenReference, have: set[str]) -> dict[str, tuple[str, ...]]:
-    """Return feature -> genes over which the reference made the score and which the study lacks."""
+    """Return feature -> genes used by the reference for the score but missing from the study."""
     used = {name: s.genes for name, s in signatures().items()}
     preservation_of = {}
     for name, genes in used.items():

@@ -1,9 +1,9 @@
-"""A frozen, versioned reference of expression: where one sample's score stands among samples that never change.
+"""Frozen, versioned expression references: the percentile of a sample's score in a fixed set of samples.
 
-References of resected lung tumours ship (``knowledge/data/expression_references``; made by
-``scripts/build_expression_references.py``); ``reference_build`` makes one from a study of your own, of one tumour type,
-library and unit. A reference holds smoothed quantiles of scores by histology, and the mean and deviation of each gene;
-it holds no sample. Its version is a hash of its content, and every percentile names it.
+References of resected lung tumours are included (``knowledge/data/expression_references``; built by
+``scripts/build_expression_references.py``); ``reference_build`` builds one from your own study of one tumour type,
+library and unit. A reference contains smoothed quantiles of scores by histology, and the mean and standard deviation of
+each gene, but no samples. Its version is a hash of its content and is reported with every percentile.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 SHIPPED = Path(__file__).parents[3] / "knowledge" / "data" / "expression_references"
-"""Folder of the references that ship."""
+"""Folder of the included references."""
 
 _MINIMUM = 20
 _ALL = "all"
@@ -50,7 +50,7 @@ _SIMILARITY = "similarity"
 
 
 def levels_of(samples: int) -> tuple[float, ...]:
-    """Return the percentiles that a reference of this size holds: the tails end where about one sample lies beyond."""
+    """Return the percentiles of a reference of this size: in the tails, up to about one sample from the end."""
     inner = (5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0, 70.0, 75.0, 80.0, 85.0, 90.0, 95.0)
     if samples >= 200:
         return (0.5, 1.0, 2.5, *inner, 97.5, 99.0, 99.5)
@@ -58,7 +58,7 @@ def levels_of(samples: int) -> tuple[float, ...]:
 
 
 def histology_class(stated: object) -> str:
-    """Return ``adenocarcinoma``, ``squamous`` or '' for a histology as files write it (words, OncoTree, TCGA)."""
+    """Return ``adenocarcinoma``, ``squamous`` or '' for a histology as written in files (text, OncoTree, TCGA)."""
     text = re.sub(r"non[- ]?(squamous|adenocarcinoma)", "", str(stated or "").casefold())
     squamous = "squamous" in text or text in ("lusc", "sqcc", "scc")
     glandular = "adenocarcinoma" in text or text in ("luad", "adc")
@@ -81,9 +81,9 @@ class FrozenReference:
     statistics : gene -> mean and deviation of log2 values; its genes are those that scores are made over.
     strata : histology -> number of samples; ``all`` for the whole.
     preservation, tissue, limits, citation : what the samples are, what follows from it, keys of the bibliography.
-    bias : what is known to move percentiles in it, said beside each; '' for nothing.
-    further : name of the shipped reference that answers for scores which this one lacks; '' for none.
-    whole : False where the genes are a selection, over which neither ranks nor counts per million make sense.
+    bias : known bias of its percentiles, reported with each; '' for none.
+    further : name of the included reference used for scores that this one lacks; '' for none.
+    whole : False if the genes are a selection, for which neither ranks nor counts per million are meaningful.
     """
 
     name: str
@@ -140,8 +140,8 @@ class FrozenReference:
     def percentile(self, feature: str, value: float, stratum: str = _ALL) -> float | None:
         """Return the percentile (0..100) of a value; None where the reference lacks the feature.
 
-        A value beyond the outermost quantile gets the middle of what lies beyond it (e.g. 1.25 below the percentile
-        2.5): the reference cannot tell more.
+        A value beyond the outermost quantile is assigned the midpoint of the range beyond it (e.g. 1.25 below
+        percentile 2.5), as the reference cannot resolve it further.
         """
         values = self._grids.get((stratum, feature))
         if values is None:
@@ -152,7 +152,7 @@ class FrozenReference:
         return float(ties.mean() if len(ties) > 1 else low)
 
     def holds(self, feature: str) -> bool:
-        """Tell whether the reference has quantiles of a score."""
+        """Return whether the reference has quantiles of a score."""
         return (_ALL, feature) in self._grids
 
     def similarities(self, logs: pd.DataFrame) -> pd.Series:
@@ -172,7 +172,7 @@ def reference_folder() -> Path:
 
 
 def available_references() -> dict[str, Path]:
-    """Return name -> folder of the references that ship and of those that were built under their name."""
+    """Return name -> folder of the included references and of those that were built under a name."""
     folders: dict[str, Path] = {}
     for folder in (SHIPPED, reference_folder()):
         if folder.is_dir():
@@ -182,7 +182,7 @@ def available_references() -> dict[str, Path]:
 
 @lru_cache(maxsize=4)
 def shipped_reference(unit: str) -> FrozenReference | None:
-    """Return the largest reference that ships for a unit (``log2(CPM + 1)``, ``log2(TPM + 1)``), or None."""
+    """Return the largest included reference in a unit (``log2(CPM + 1)``, ``log2(TPM + 1)``), or None."""
     fields = [(json.loads(p.read_text(encoding="utf-8")), p.parent) for p in sorted(SHIPPED.glob("*/reference.json"))]
     fit = [(int(f["samples"]), place) for f, place in fields if f["unit"] == unit]
     return load_reference(max(fit)[1]) if fit else None
@@ -244,7 +244,7 @@ def reference_build(
     folder
         Where to write; None writes to the folder that names are looked up in.
     whole
-        False where the genes are a selection: scores by rank are then left out.
+        False if the genes are a selection: rank-based scores are then omitted.
     about
         ``preservation``, ``tissue``, ``limits``, ``citation``, ``further``, ``bias`` of the reference.
     digits
@@ -322,7 +322,7 @@ def write_reference(
 
 
 def load_reference(name: str | Path) -> FrozenReference:
-    """Load a reference by name or folder, and check that nothing in it was changed.
+    """Load a reference by name or folder, and verify that it is unchanged.
 
     Raises
     ------

@@ -29,12 +29,12 @@ def _why(study: Study, signature: Signature | None, gene: str | None) -> str:
         if coverage < signature.min_coverage:
             missing = [g for g in signature.genes if g not in study.expression.index]
             return (
-                f"{len(signature.genes) - len(missing)} of {len(signature.genes)} genes are measured, "
+                f"{len(signature.genes) - len(missing)} of {len(signature.genes)} genes were measured, "
                 f"{signature.min_coverage:.0%} are needed (missing: {', '.join(missing[:6])})"
             )
     if genes < MINIMUM_GENES:
-        return f"{genes} genes are measured; ranks and counts per million need {MINIMUM_GENES}"
-    return "no value of this sample"
+        return f"{genes} genes were measured; ranks and counts per million require {MINIMUM_GENES}"
+    return "no value for this sample"
 
 
 def _measure(study: Study, name: str) -> Mapping[str, Measurement]:
@@ -111,7 +111,7 @@ for _signature in signatures().values():
             function=partial(_measure, name=_signature.name),
             needs=("expression",),
             references=_signature.references,
-            limits=_LIMITS + (" Own gene list." if _signature.source == "assumed" else ""),
+            limits=_LIMITS + (" Gene list compiled for this software." if _signature.source == "assumed" else ""),
         )
     )
 for _gene in GENES:

@@ -12,7 +12,7 @@ from immunescape.profile.study import Study
 __all__ = ["MINIMUM_GENES", "chosen_samples", "coverage_of", "scores_of_samples"]
 
 MINIMUM_GENES = 5000
-"""Ranks within a sample, and counts per million, need about a whole transcriptome: fewer genes are not assessable."""
+"""Ranks within a sample and counts per million require most of the transcriptome: fewer genes are not assessable."""
 
 _OFFSET = 0.01  # of the geometric mean (Rooney 2015)
 
@@ -40,7 +40,7 @@ def scores_of_samples(study: Study, whole: bool = True) -> tuple[pd.DataFrame, d
     study
         A study with expression.
     whole
-        False where the genes are known to be a selection, over which ranks make no sense.
+        False if the genes are known to be a selection, for which ranks are not meaningful.
 
     Returns
     -------

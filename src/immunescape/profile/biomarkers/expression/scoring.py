@@ -1,4 +1,4 @@
-"""Scores of gene sets that rest on one sample alone: ssGSEA, mean, rank; and z-scores against frozen statistics."""
+"""Single-sample scores of gene sets: ssGSEA, mean, rank; and z-scores against frozen statistics."""
 
 from __future__ import annotations
 
@@ -166,10 +166,10 @@ def zscore(
 
 
 def log2_values(expression: pd.DataFrame, unit: str) -> tuple[pd.DataFrame, str]:
-    """Return log2(x + 1) of each sample, and what x is.
+    """Return log2(x + 1) of each sample, and the unit of x.
 
-    TPM stay TPM. Counts become counts per million of the sample (gene length is not known), which is not comparable
-    with TPM. Values that are log2(TPM + 1) stay.
+    TPM remain TPM. Counts become counts per million of the sample (gene length is not known), which are not comparable
+    with TPM. Values in log2(TPM + 1) are unchanged.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def log2_values(expression: pd.DataFrame, unit: str) -> tuple[pd.DataFrame, str]
 
 
 def similarity(expression: pd.DataFrame, mean: pd.Series) -> pd.Series:
-    """Return the rank correlation (Spearman) of each sample with a mean sample; it tells library and platform apart.
+    """Return the rank correlation (Spearman) of each sample with a mean sample; it separates libraries and platforms.
 
     Parameters
     ----------

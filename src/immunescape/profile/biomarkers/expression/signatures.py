@@ -29,7 +29,7 @@ class Signature:
     method : ``ssgsea`` (raw score over the number of ranked genes), ``mean_log2`` or ``geometric_mean``.
     min_coverage : share of the genes that must be measured.
     genes : HGNC symbols.
-    source, grade, note : key of the bibliography or ``assumed``; grade of the list; what to know.
+    source, grade, note : key of the bibliography or ``assumed``; grade of the list; remarks.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Signature:
 
 @lru_cache(maxsize=1)
 def signatures() -> dict[str, Signature]:
-    """Return the signatures that ship, by name.
+    """Return the included signatures, by name.
 
     Raises
     ------
