@@ -155,3 +155,11 @@ def test_a_trial_writes_its_files_and_a_rerun_is_bit_identical(tmp_path):
     del third["wall_s"], third["provenance"]["date"]
     assert third == first
     assert time.perf_counter() - started < 120
+
+
+def test_the_package_runs_as_a_module_as_well() -> None:
+    out = subprocess.run(
+        [sys.executable, "-m", "immunescape", "drugs", "--no-such"], capture_output=True, text=True, check=False
+    )
+    assert out.returncode == 2
+    assert "--no-such" in out.stderr
