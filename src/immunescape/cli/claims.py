@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from immunescape.cli import completion
-from immunescape.cli.running import Cluster, Engine, Progress, interruptible, show_rows
+from immunescape.cli.options import Cluster, Engine, JsonNotTables, Seed
+from immunescape.cli.running import Progress, interruptible, show_rows
 
 __all__ = ["register"]
 
@@ -32,7 +33,7 @@ def claims_command(
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients per scenario.")
     ] = 100,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")] = 1,
+    seed: Seed = 1,
     seeds: Annotated[
         int,
         typer.Option(
@@ -50,7 +51,7 @@ def claims_command(
         bool, typer.Option("--changes", help="List every change of a claim's set-up, without simulation.")
     ] = False,
     cluster: Cluster = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: JsonNotTables = False,
     engine: Engine = "auto",
 ) -> None:
     """Simulate the claims of the literature: predicted effect, interval, verdict."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from immunescape.cli import completion
-from immunescape.cli.running import Cluster, Engine, Progress, Seed, Workers, interruptible, stop
+from immunescape.cli.options import Cluster, Engine, JsonNotTable, JsonNotTables, Seed, TrialName, Workers
+from immunescape.cli.running import Progress, interruptible, stop
 from immunescape.errors import unknown_word
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def calibrate_command(
         typer.Option("--out", "-o", help="Folder for the fit; completed patients are stored, so that a rerun resumes."),
     ] = Path("immunescape-results/calibrate"),
     cluster: Cluster = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: JsonNotTables = False,
     engine: Engine = "auto",
 ) -> None:
     """Fit the population's distributions to published results of trials."""
@@ -208,7 +209,7 @@ def validate_command(
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML page.")] = None,
     cluster: Cluster = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: JsonNotTables = False,
     engine: Engine = "auto",
 ) -> None:
     """Simulate trials and compare them with their published results."""
@@ -246,9 +247,7 @@ def validate_command(
 
 def sensitivity_command(
     *,
-    trial: Annotated[
-        str, typer.Argument(help="An included trial (see `trials`) or a YAML file.", autocompletion=completion.trials)
-    ],
+    trial: TrialName,
     method: Annotated[
         str,
         typer.Option("--method", help="morris, sobol, or each: every parameter of the model by its prior width."),
@@ -263,7 +262,7 @@ def sensitivity_command(
     top: Annotated[int, typer.Option("--top", min=1, help="Parameters to show (and to analyse with sobol).")] = 20,
     seed: Seed = 1,
     png: Annotated[Path | None, typer.Option("--png", help="Write a picture.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: JsonNotTable = False,
     engine: Engine = "auto",
 ) -> None:
     """Rank the parameters to which response in a trial is most sensitive."""

@@ -1,66 +1,31 @@
-"""What commands that compute share: the option for a cluster, progress, answers to Ctrl-C and SIGTERM."""
+"""What commands that compute share: progress, reports, answers to Ctrl-C and SIGTERM."""
 
 from __future__ import annotations
 
 import json as json_module
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from immunescape.cli import completion
 from immunescape.errors import ImmunescapeError
 
 if TYPE_CHECKING:
     from immunescape.model.from_sbml import SbmlMechanism
 
 __all__ = [
-    "Cluster",
-    "Engine",
-    "Mechanisms",
     "Progress",
-    "Seed",
-    "Workers",
     "first_with",
     "interruptible",
     "mechanisms_of",
     "plain_warnings",
     "show_rows",
     "stop",
-]
-
-Cluster = Annotated[
-    str | None,
-    typer.Option(
-        "--cluster", help="Address of a dask scheduler (tcp://… or tls://…), used instead of local processes."
-    ),
-]
-
-Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")]
-Engine = Annotated[
-    str,
-    typer.Option("--engine", help="auto, native, cuda, roadrunner or reference.", autocompletion=completion.engines),
-]
-Mechanisms = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--mechanism",
-        help="SBML file of a mechanism to add; MY.coupling.yaml beside MY.xml says how it is coupled. Repeatable.",
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        "--workers",
-        "-w",
-        min=1,
-        max=1024,
-        help="Processes [default: one per core]. Results do not depend on it.",
-    ),
+    "write_reports",
 ]
 
 
@@ -126,6 +91,15 @@ def show_rows(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
     from immunescape.console import print_table
 
     print_table(title, rows)
+
+
+def write_reports(folder: Path, contents: Mapping[str, str]) -> None:
+    """Write files of a report into the folder that ``--out`` names, each as a whole."""
+    from immunescape.files import whole_file
+
+    for name, content in contents.items():
+        with whole_file(folder / name, "cannot write the report", hint="Choose another folder with --out.") as stream:
+            stream.write(content.encode())
 
 
 SILENCE = 30.0
