@@ -78,7 +78,7 @@ class _Patient:
     ) -> None:
         self.runner, self.states, self.defaults, self.job = runner, states, defaults, job
         self.times = job.times
-        self.outputs = outputs
+        self.outputs, self.watched = outputs, watched
         self.columns = [*outputs, *([watched, *states] if watched is not None else [])]
         self.reached = float(self.times[0])
         self.touched: set[str] = set()
