@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from immunescape.cli.options import Engine, JsonNotTable, Seed, TrialName, Workers
-from immunescape.cli.running import Progress, interruptible
+from immunescape.cli.running import Progress, interruptible, show_result
 
 __all__ = ["register"]
 
@@ -55,7 +54,4 @@ def ensemble_command(
             engine=engine,
             progress=advance,
         )
-    if as_json:
-        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
-        return
-    print_ensemble(result)
+    show_result(result, print_ensemble, as_json)

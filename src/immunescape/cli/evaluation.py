@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as json_module
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ import typer
 
 from immunescape.cli import completion
 from immunescape.cli.options import Cluster, Engine, JsonNotTable, JsonNotTables, Seed, TrialName, Workers
-from immunescape.cli.running import Progress, interruptible, stop
+from immunescape.cli.running import Progress, interruptible, show_result, stop
 from immunescape.errors import unknown_word
 
 if TYPE_CHECKING:
@@ -237,12 +238,7 @@ def validate_command(
         )
     if html is not None:
         write_scoreboard(validation, html, NOTICE, data)
-    if as_json:
-        typer.echo(json_module.dumps(validation.to_json(), indent=2, allow_nan=False))
-        return
-    print_scoreboard(validation)
-    if html is not None:
-        typer.echo(f"Written: {html}")
+    show_result(validation, print_scoreboard, as_json, html)
 
 
 def sensitivity_command(
@@ -291,12 +287,7 @@ def sensitivity_command(
         )
     if png is not None:
         write_sensitivity_figure(result, png, top)
-    if as_json:
-        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
-        return
-    print_sensitivity(result, top)
-    if png is not None:
-        typer.echo(f"Written: {png}")
+    show_result(result, partial(print_sensitivity, n=top), as_json, png)
 
 
 def _each(*, trial: str, arm: str, patients: int, top: int, seed: int, as_json: bool, engine: str) -> None:
@@ -305,7 +296,4 @@ def _each(*, trial: str, arm: str, patients: int, top: int, seed: int, as_json: 
 
     with interruptible(), Progress(quiet=as_json, what="points") as advance:
         result = run_audit(trial, arm=arm, patients=patients, seed=seed, engine=engine, progress=advance)
-    if as_json:
-        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
-        return
-    print_audit(result, top)
+    show_result(result, partial(print_audit, n=top), as_json)

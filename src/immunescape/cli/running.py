@@ -23,6 +23,7 @@ __all__ = [
     "interruptible",
     "mechanisms_of",
     "plain_warnings",
+    "show_result",
     "show_rows",
     "stop",
     "write_reports",
@@ -81,6 +82,16 @@ def first_with(action: Callable[[], None], advance: Any) -> Callable[[int, int],
             advance(done, total)
 
     return report
+
+
+def show_result(result: Any, show: Callable[[Any], None], as_json: bool, page: Path | None = None) -> None:
+    """Print a result by `show` and where its page lies, or as JSON."""
+    if as_json:
+        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
+        return
+    show(result)
+    if page is not None:
+        typer.echo(f"Written: {page}")
 
 
 def show_rows(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:

@@ -23,7 +23,7 @@ from immunescape.engine.ir_calculus import free_symbols, substitute
 from immunescape.engine.ir_system import System
 from immunescape.engine.jobs import TOLERANCE_SHARE, check_job, dose_tables
 from immunescape.engine.roadrunner_document import document_of, prepared, written_out
-from immunescape.engine.roadrunner_patient import EventfulPatient, PlainPatient, StateChange, dose_changes
+from immunescape.engine.roadrunner_patient import Course, EventfulPatient, PlainPatient, StateChange, dose_changes
 from immunescape.engine.sbml_reader import plain_numbers, read_sbml
 from immunescape.engine.time_features import CLOCK, TimeFeatures, time_features
 from immunescape.errors import EngineError, unknown_word
@@ -264,7 +264,7 @@ class RoadRunnerModel:
         self,
         patient: AnyPatient,
         batch: _Batch,
-        course: _Course,
+        course: Course,
         values: FloatArray,
         final: FloatArray,
     ) -> tuple[int, float]:
@@ -277,7 +277,7 @@ class RoadRunnerModel:
         """
         job = batch.job
         patient.runner.getIntegrator().maximum_time_step = 0.0
-        status, end = _integrated(patient, course, values, final)
+        status, end = patient.integrate(course, values, final)
         if self._watches_states or (self._has_events and (batch.infused or job.stop is not None)):
             _check_course(patient, replace(course, stop=None, until=end), values, final)
         if job.stop is not None and status == OK:
@@ -310,10 +310,10 @@ class _Batch:
     parameters: Mapping[str, FloatArray]
     initial: Mapping[str, FloatArray]
 
-    def course(self, i: int) -> _Course:
+    def course(self, i: int) -> Course:
         """What patient `i` is integrated with."""
         job, last = self.job, float(self.job.times[-1])
-        return _Course(
+        return Course(
             parameters={k: float(v[i]) for k, v in self.parameters.items()},
             initial={k: float(v[i]) for k, v in self.initial.items()},
             changes=(*self.doses[i], *(StateChange(float(t), "", "turn", 0.0) for t in self.moments[i])),
@@ -322,44 +322,21 @@ class _Batch:
         )
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Course:
-    """Values, changes and end of one patient's integration."""
-
-    parameters: Mapping[str, float]
-    initial: Mapping[str, float]
-    changes: Sequence[StateChange]
-    stop: float | None
-    until: float
-
-
-def _integrated(patient: AnyPatient, course: _Course, values: FloatArray, final: FloatArray) -> tuple[int, float]:
-    return patient.integrate(
-        course.parameters,
-        course.initial,
-        changes=course.changes,
-        stop=course.stop,
-        until=course.until,
-        values=values,
-        final=final,
-    )
-
-
 def _short_steps(patient: AnyPatient) -> None:
     times = patient.times
     patient.runner.getIntegrator().maximum_time_step = _SHORT_STEP * float(times[-1] - times[0])
 
 
-def _check_course(patient: AnyPatient, course: _Course, values: FloatArray, final: FloatArray) -> None:
+def _check_course(patient: AnyPatient, course: Course, values: FloatArray, final: FloatArray) -> None:
     """Integrate again with short steps, to the end that was reached, so that a stop is not looked for again."""
     _short_steps(patient)
     again = np.full_like(values, np.nan)
-    _integrated(patient, course, again, np.full_like(final, np.nan))
+    patient.integrate(course, again, np.full_like(final, np.nan))
     if _differ(values, again):
         raise FloatingPointError(_OTHER_COURSE)
 
 
-def _check_stop(patient: AnyPatient, course: _Course, final: FloatArray) -> None:
+def _check_stop(patient: AnyPatient, course: Course, final: FloatArray) -> None:
     """Look for a peak beyond the stop that is shorter than a step."""
     _short_steps(patient)
     job = patient.job
@@ -368,7 +345,7 @@ def _check_stop(patient: AnyPatient, course: _Course, final: FloatArray) -> None
     second = type(patient)(patient.runner, patient.states, patient.defaults, fine, patient.outputs, patient.watched)
     second.take_over(patient)
     values = np.full((len(times), len(patient.outputs)), np.nan)
-    status, _ = _integrated(second, course, values, np.full_like(final, np.nan))
+    status, _ = second.integrate(course, values, np.full_like(final, np.nan))
     if status != OK:
         raise FloatingPointError(_OTHER_COURSE)
 
