@@ -28,7 +28,7 @@ from immunescape.evaluation.naive import Judged
 from immunescape.files import check_folder, whole_file
 from immunescape.release import installed_version
 
-__all__ = ["Harness", "judged_groups", "run_harness"]
+__all__ = ["Harness", "compare_run", "judged_groups", "run_harness"]
 
 _ROOM = "Make room or choose another folder (--out); the same command resumes from what is stored."
 FORM = 2
@@ -168,7 +168,7 @@ def run_harness(
         if progress is not None:
             progress(protocol.trial.name, k + 1, len(chosen))
     rows = {name: pooled(of_seeds) for name, of_seeds in made.items()}
-    return judged(
+    return compare_run(
         chosen,
         rows,
         data,
@@ -180,7 +180,7 @@ def run_harness(
     )
 
 
-def judged(
+def compare_run(
     chosen: Sequence[Protocol],
     rows: Mapping[str, Row],
     data: Path | None,

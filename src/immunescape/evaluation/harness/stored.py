@@ -12,7 +12,7 @@ from typing import Any
 
 from immunescape.errors import InputError
 from immunescape.evaluation.harness.protocols import protocols
-from immunescape.evaluation.harness.run import Harness
+from immunescape.evaluation.harness.run import Harness, compare_run
 
 __all__ = ["read_run"]
 
@@ -61,7 +61,7 @@ def read_run(path: Path, data: Path | None) -> Harness:
                 where=str(file),
                 hint="Run that trial again: `immunescape harness --trials`.",
             )
-    return judged(
+    return compare_run(
         chosen,
         rows,
         data,
