@@ -213,14 +213,15 @@ class Announced(NamedTuple):
 def _announced(names: list[str] | None, question: str, declared: str) -> list[Announced]:
     """Read the trials to predict: included open ones by name, or the user's files with their question."""
     from immunescape.predictions import open_protocols
-    from immunescape.predictions.register import registered
+    from immunescape.predictions.register import REGISTER
     from immunescape.trial.loading import load_trial
 
-    shipped, entries = open_protocols(), registered()
+    shipped = open_protocols()
     announced = []
     for name in names or sorted(shipped):
         if name in shipped:
-            announced.append(Announced(load_trial(shipped[name]), entries[name].question, entries[name].declaration))
+            entry = REGISTER.get(name)
+            announced.append(Announced(load_trial(shipped[name]), entry.question, entry.declaration))
         elif name.endswith((".yaml", ".yml")) or Path(name).is_file():
             if not (question.strip() and declared.strip()):
                 raise InputError(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immunescape.errors import ImmunescapeError, unknown_word
+from immunescape.errors import ImmunescapeError
 from immunescape.evaluation.claim_results import rounded
 from immunescape.evaluation.claims import (
     ClaimScenarios,
@@ -32,7 +32,7 @@ from immunescape.evaluation.counter_runs import check_counter_model, counter_pla
 from immunescape.evaluation.effects import Effect
 from immunescape.evaluation.scenarios import Library
 from immunescape.knowledge.counter_models import CounterModel, load_counter_models
-from immunescape.knowledge.must_not_records import MustNot, load_must_not
+from immunescape.knowledge.must_not_records import MUST_NOT, MustNot, load_must_not
 
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model
@@ -155,11 +155,8 @@ def select_must_not(only: Sequence[str] = ()) -> list[MustNot]:
     InputError
         For an unknown id, with the nearest.
     """
-    every = list(load_must_not())
-    for name in only:
-        if name not in {s.id for s in every}:
-            raise unknown_word("statement that must not hold", name, [s.id for s in every])
-    return [s for s in every if not only or s.id in only]
+    chosen = {MUST_NOT.get(name).id for name in only}
+    return [s for s in load_must_not() if not only or s.id in chosen]
 
 
 def verdict(effect: Effect, must_not: str, low: float, high: float) -> str:
