@@ -125,7 +125,7 @@ class Simulated:
         return self.values[scenario_][name][:, chosen]
 
 
-Part = tuple[dict[Scenario, dict[str, FloatArray]], dict[Scenario, int]]
+Simulations = tuple[dict[Scenario, dict[str, FloatArray]], dict[Scenario, int]]
 """Values and failures of some of the scenarios, as in `Simulated`."""
 
 
@@ -259,10 +259,10 @@ def simulate(
 
 def _keeper(
     simulated: Simulated, patients: int, scenarios: int, progress: Progress | None
-) -> Callable[[Any, Part], None]:
+) -> Callable[[Any, Simulations], None]:
     """Return what keeps the result of some of the scenarios, and reports progress."""
 
-    def keep(_: Any, result: Part) -> None:
+    def keep(_: Any, result: Simulations) -> None:
         simulated.values.update(result[0])
         simulated.failures.update(result[1])
         if progress is not None:
@@ -411,7 +411,7 @@ def _run(
     compiled: Compiled,
     course: _Course,
     doses: Mapping[Any, Sequence[Doses]],
-) -> Part:
+) -> Simulations:
     """Simulate a course."""
     from immunescape.engine.api import FAILED, Doses, Job
 

@@ -244,7 +244,7 @@ def _followed(setup: _Setup, months: float, scans: str | None, conduct: str) -> 
     from immunescape.units import DAYS_PER_MONTH
 
     patient, compiled = setup.patient, setup.compiled
-    trial = _trial_of_one(setup, months, scans)
+    trial = _solo_trial(setup, months, scans)
     simulator = _simulator(setup, trial, on_exact_days=scans is not None or patient.scans is None)
     table = patient.table(setup.model)
     entered, failures = simulator.entrants(table, patient.stream)
@@ -277,7 +277,7 @@ def _followed(setup: _Setup, months: float, scans: str | None, conduct: str) -> 
     )
 
 
-def _trial_of_one(setup: _Setup, months: float, scans: str | None) -> Trial:
+def _solo_trial(setup: _Setup, months: float, scans: str | None) -> Trial:
     """A trial of one arm with this patient alone."""
     from immunescape.trial.schedule import Schedule
     from immunescape.trial.spec import Arm, Choice, Endpoints, Enrolment, Trial
