@@ -568,7 +568,7 @@ def test_a_claim_of_an_identifier_that_is_taken_is_refused(install: Install) -> 
         {"data/__init__.py": "", "data/claims/x.yaml": text},
         {"immunescape.data": {"t": "extoy.data"}},
     )
-    with pytest.raises(InputError, match="the id 'abstract-scope' is that of a claim of the chapter") as error:
+    with pytest.raises(InputError, match=r"claim 'abstract-scope' is already registered by .*\.yaml, line") as error:
         load_claims()
     assert "x.yaml" in str(error.value)
 

@@ -11,7 +11,7 @@ from immunescape.errors import ImmunescapeError, InputError, ModelError
 from immunescape.model.registry import DRUGS, MECHANISMS
 from immunescape.profile.biomarkers.registry import BIOMARKERS
 from immunescape.profile.readers._base import READERS
-from immunescape.registry import Registry
+from immunescape.registry import Entry, Registry
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,19 @@ def test_a_name_is_taken_once_and_the_error_names_both_places() -> None:
     with pytest.raises(ModelError, match=r"two\.comb: tool 'comb' is already registered by one\.comb"):
         registry.add(Tool("comb", ("fur",)), "two.comb")
     assert registry.get("comb").reads == ("hair",)
+
+
+def test_what_is_read_from_files_is_registered_with_its_line() -> None:
+    rows = [Entry(Tool("comb"), "tools.csv, line 2"), Entry(Tool("brush"), "tools.csv, line 3")]
+    registry = Registry("tool", Tool, read=lambda: rows, error=InputError)
+    assert [(name, e.where) for name, e in registry.entries().items()] == [
+        ("comb", "tools.csv, line 2"),
+        ("brush", "tools.csv, line 3"),
+    ]
+    rows.append(Entry(Tool("comb", fast=True), "tools.csv, line 4"))
+    twice = Registry("tool", Tool, read=lambda: rows, error=InputError)
+    with pytest.raises(InputError, match=r"line 4: tool 'comb' is already registered by tools\.csv, line 2"):
+        twice.all()
 
 
 def test_the_same_object_may_be_announced_twice() -> None:

@@ -29,7 +29,7 @@ BELOW: dict[str, set[str]] = {
     "registry": {"errors", "plugins", "record_types"},
     "library": {"errors", "plugins"},
     "parallel": {"errors", "engine"},
-    "knowledge": {"errors", "plugins"},
+    "knowledge": {"errors", "plugins", "registry"},
     "engine": {"errors", "files", "registry"},
     "model": KNOWLEDGE | {"engine"},
     "population": KNOWLEDGE | {"engine", "model", "parallel"},

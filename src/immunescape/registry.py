@@ -1,9 +1,9 @@
 """One convention of registration: objects of a kind by name, ours and those of plug-ins, a name taken once.
 
 A :class:`Registry` gathers what the modules of one package announce, by a constant (``MECHANISM``) or by calling
-:meth:`Registry.add`, and what other packages bring through a group of entry points (:mod:`immunescape.plugins`). It
-looks at first use, refuses a name that is taken and says by what, answers a misspelt name with the nearest, and prints
-itself as a table with the tags by which entries are searched.
+:meth:`Registry.add`, what is read from files, and what other packages bring through a group of entry points
+(:mod:`immunescape.plugins`). It looks at first use, refuses a name that is taken and says by what, answers a misspelt
+name with the nearest, and prints itself as a table with the tags by which entries are searched.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
@@ -33,7 +33,7 @@ T = TypeVar("T", bound=_Named)
 
 @dataclass(frozen=True)
 class Entry(Generic[T]):
-    """An object that is registered, and the module or entry point that it comes from."""
+    """An object that is registered, and the module, entry point or line of a file that it comes from."""
 
     item: T
     where: str
@@ -54,6 +54,8 @@ class Registry(Generic[T]):
     constants
         Names of the constants (one object, several) by which such a module announces; empty where modules call
         :meth:`add`.
+    read
+        Reads objects from files, those of plug-ins too, each with its file and line; None where none are in files.
     group
         Group of entry points through which other packages add objects; '' for none.
     adopt
@@ -77,6 +79,7 @@ class Registry(Generic[T]):
         *,
         modules: str = "",
         constants: tuple[str, ...] = (),
+        read: Callable[[], Iterable[Entry[T]]] | None = None,
         group: str = "",
         adopt: Callable[[plugins.Contribution], T | None] | None = None,
         check: Callable[[T, str], None] | None = None,
@@ -85,7 +88,7 @@ class Registry(Generic[T]):
         error: type[ImmunescapeError] = ModelError,
     ) -> None:
         self.noun, self.kind = noun, kind
-        self._modules, self._constants, self._group = modules, constants, group
+        self._modules, self._constants, self._read, self._group = modules, constants, read, group
         self._adopt, self._check, self._identity, self._tags = adopt, check, identity, tags
         self._error = error
         self._added: dict[str, Entry[T]] = {}
@@ -159,7 +162,7 @@ class Registry(Generic[T]):
     def _gather(self) -> dict[str, Entry[T]]:
         entries: dict[str, Entry[T]] = {}
         announced = list(self._announced())
-        for entry in (*self._added.values(), *announced):
+        for entry in (*self._added.values(), *announced, *(self._read() if self._read is not None else ())):
             self._take(entries, entry.item, entry.where)
         for extra in plugins.contributions(self._group) if self._group else ():
             item = extra.value if self._adopt is None else self._adopt(extra)

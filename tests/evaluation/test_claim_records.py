@@ -81,7 +81,7 @@ def test_a_wrong_claim_is_refused_with_file_line_and_id(old, new, expected):
 
 
 def test_an_id_twice_and_broken_yaml_are_refused():
-    with pytest.raises(InputError, match="occurs twice"):
+    with pytest.raises(InputError, match=r"line 10, .* claim 'one' is already registered by claims.yaml, line 3"):
         read_claims("claims.yaml", HEAD + GOOD + GOOD)
     with pytest.raises(InputError, match="YAML"):
         read_claims("claims.yaml", "a: [")

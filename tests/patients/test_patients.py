@@ -101,25 +101,16 @@ def test_a_course_gives_its_doses_scans_and_table_with_units(patient: VirtualPat
 def test_scans_are_read_off_the_same_course_as_the_table(patient: VirtualPatient) -> None:
     """Two integrations, in pieces for the trial and whole for the table, show one tumour."""
     course = patient.simulate(PEMBROLIZUMAB, months=12, observe=["V_scan_T"])
-    from immunescape.patients.simulate import _followed, _prepared
+    from immunescape.patients.simulate import _followed, _prepared, _Setup
     from immunescape.trial.grammar import parse_regimen
 
     regimen = parse_regimen(PEMBROLIZUMAB)
     model, compiled = _prepared(patient, regimen, None, "auto")
-    again, _, scans = _followed(
-        patient,
-        model,
-        compiled=compiled,
-        regimen=regimen,
-        months=12.0,
-        scans="every 6 weeks",
-        rtol=1e-6,
-        conduct="trial",
-        engine="auto",
-    )
-    assert again["start"]["states"] == course.start["states"]
+    setup = _Setup(patient=patient, model=model, compiled=compiled, regimen=regimen, rtol=1e-6, engine="auto")
+    again = _followed(setup, 12.0, "every 6 weeks", "trial")
+    assert again.start["states"] == course.start["states"]
     ratio = course.table["V_scan_T"] / course.table["V_scan_T"].iloc[0]
-    assert ratio.loc[84.0] ** (1 / 3) - 1 == pytest.approx(scans["change_pct"].iloc[2] / 100, abs=0.25)
+    assert ratio.loc[84.0] ** (1 / 3) - 1 == pytest.approx(again.scans["change_pct"].iloc[2] / 100, abs=0.25)
 
 
 def test_a_planned_course_gives_every_dose(patient: VirtualPatient) -> None:

@@ -21,7 +21,7 @@ from immunescape.predictions import (
     read_outcomes,
     read_predictions,
 )
-from immunescape.predictions.register import registered
+from immunescape.predictions.register import REGISTER
 from immunescape.trial.loading import load_trial
 
 
@@ -293,4 +293,4 @@ def test_every_open_protocol_loads_without_published_results_and_is_declared() -
     trials = {name: load_trial(path) for name, path in open_protocols().items()}
     assert len({t.registry for t in trials.values()}) >= 10
     assert all(t.published is None and len(t.arms) > 1 and t.name == name for name, t in trials.items())
-    assert set(registered()) == set(trials)
+    assert set(REGISTER.all()) == set(trials)

@@ -16,6 +16,7 @@ from immunescape.report.fact_text import biomarker_title, fact_rows, least_likel
 if TYPE_CHECKING:
     from immunescape.report.pictures import Picture
     from immunescape.twins.conditioning import TwinPopulation
+    from immunescape.twins.ranking import RankedPatient, Ranking
 
 __all__ = ["run_ranking_task", "run_twins_task", "twin_code"]
 
@@ -89,8 +90,7 @@ def run_ranking_task(request: Mapping[str, Any], folder: Path, progress: Progres
         Called with (twins done, twins in all).
     """
     from immunescape.api.twins import rank
-    from immunescape.report.twin_report import fan_picture, forest_picture
-    from immunescape.report.twin_text import NEXT_NOTE, next_rows, option_rows, score_note, through_rows
+    from immunescape.report.twin_text import score_note, through_rows
 
     uploaded, options = str(request.get("options") or ""), None
     if uploaded.strip():
@@ -113,75 +113,98 @@ def run_ranking_task(request: Mapping[str, Any], folder: Path, progress: Progres
     made.save(folder / "run")
     made.table.to_csv(folder / "run" / "options.csv", index=False)
     result = made.result
-    ranking, twins = result.ranking, result.followed.twins
-    names = {r.option.name: r.option.title for r in ranking.rows}
-    cards = []
-    if len(ranking.rows) > 1:
-        words = (
-            f"Difference of each option's score to that of {names[ranking.standard]}, with its 95 % interval. "
-            + " ".join(ranking.words)
-        )
-        rows = [
-            {
-                "Option": r.option.title,
-                "Evidence": r.option.level,
-                "Difference": f"{r.against_standard.value:+.2f}",
-                "95 % interval": f"{r.against_standard.low:+.2f} to {r.against_standard.high:+.2f}",
-            }
-            for r in ranking.rows
-            if r.option.name != ranking.standard
-        ]
-        title = f"Score less that of {names[ranking.standard]}"
-        note = "Right of the dashed line: above the standard. Colour: level of evidence."
-        cards.append(card_of_picture("forest", title, forest_picture(result), words, rows, note))
-    for k, r in enumerate(ranking.rows[:_FANS]):
-        fan = fan_picture(twins, result.followed.courses.scans, r.option.name, r.option.title)
+    record, twins = result.record, result.followed.twins
+    return {
+        "patient": record.patient,
+        "setting": result.setting,
+        "about": f"The same twins under every option. {_about(twins)}",
+        "words": list(result.ranking.words),
+        "score": score_note(result),
+        "against": _contradicting(result.ranking),
+        "left": list(result.left_out),
+        "tables": [_options_table(result)],
+        "steps": _steps_table(result.ranking),
+        "through": {"title": "What the options act through, by what tested it", "rows": _rows(through_rows(result))},
+        "next": _next_measurements(result),
+        "facts": _facts(twins),
+        "cards": [card.to_json() for card in _ranking_cards(result)],
+        "notes": [*record.notes, *twins.notes],
+        "open": [biomarker_title(n) for n in record.open_questions],
+    }
+
+
+def _ranking_cards(result: RankedPatient) -> list[Card]:
+    """Forest of the differences to the standard, then the courses under the first options."""
+    from immunescape.report.twin_report import fan_picture
+
+    cards = [_forest_card(result)] if len(result.ranking.rows) > 1 else []
+    for k, r in enumerate(result.ranking.rows[:_FANS]):
+        fan = fan_picture(result.followed.twins, result.followed.courses.scans, r.option.name, r.option.title)
         if fan is not None:
             cards.append(_fan_card(f"fan{k}", r.option.title, fan))
-    listed = _rows(option_rows(result))
-    against = [
+    return cards
+
+
+def _forest_card(result: RankedPatient) -> Card:
+    """Each option's score less that of the standard."""
+    from immunescape.report.twin_report import forest_picture
+
+    ranking = result.ranking
+    standard = next(r.option.title for r in ranking.rows if r.option.name == ranking.standard)
+    words = f"Difference of each option's score to that of {standard}, with its 95 % interval. " + " ".join(
+        ranking.words
+    )
+    rows = [
+        {
+            "Option": r.option.title,
+            "Evidence": r.option.level,
+            "Difference": f"{r.against_standard.value:+.2f}",
+            "95 % interval": f"{r.against_standard.low:+.2f} to {r.against_standard.high:+.2f}",
+        }
+        for r in ranking.rows
+        if r.option.name != ranking.standard
+    ]
+    note = "Right of the dashed line: above the standard. Colour: level of evidence."
+    return card_of_picture("forest", f"Score less that of {standard}", forest_picture(result), words, rows, note)
+
+
+def _options_table(result: RankedPatient) -> dict[str, Any]:
+    from immunescape.report.twin_text import option_rows
+
+    rows = _rows(option_rows(result))
+    return {"title": "Options, by level of evidence and then by score", "rows": rows, "numeric": list(rows[0])[2:]}
+
+
+def _contradicting(ranking: Ranking) -> list[str]:
+    """Findings of trials that speak against an option."""
+    return [
         f"{r.option.title}: {e.trial} ({e.registry}): {e.finding}"
         for r in ranking.rows
         for e in r.option.evidence
         if e.result in ("negative", "mixed")
     ]
-    steps = [
+
+
+def _steps_table(ranking: Ranking) -> dict[str, Any]:
+    """How often each step of the cycle limits, as a table."""
+    rows = [
         {"Step": s, "Mechanism": labelled(step_mechanism(s)) or "–", "Limits, share of twins": f"{100 * share:.0f} %"}
         for s, share in ranking.limiting.items()
     ]
-    following = result.next
     return {
-        "patient": result.record.patient,
-        "setting": result.setting,
-        "about": f"The same twins under every option. {_about(twins)}",
-        "words": list(ranking.words),
-        "score": score_note(result),
-        "against": against,
-        "left": list(result.left_out),
-        "tables": [
-            {
-                "title": "Options, by level of evidence and then by score",
-                "rows": listed,
-                "numeric": list(listed[0])[2:],
-            }
-        ],
-        "steps": {
-            "title": "Step of the cancer-immunity cycle with the lowest score at diagnosis",
-            "rows": steps,
-            "numeric": ["Limits, share of twins"],
-            "labels": explanation(),
-        },
-        "through": {"title": "What the options act through, by what tested it", "rows": _rows(through_rows(result))},
-        "next": {
-            "words": [] if following is None else list(following.words),
-            "rows": _rows(next_rows(result)),
-            "note": NEXT_NOTE,
-        },
-        "facts": _facts(twins),
-        "cards": [card.to_json() for card in cards],
-        "notes": [*result.record.notes, *twins.notes],
-        "open": [biomarker_title(n) for n in result.record.open_questions],
+        "title": "Step of the cancer-immunity cycle with the lowest score at diagnosis",
+        "rows": rows,
+        "numeric": ["Limits, share of twins"],
+        "labels": explanation(),
     }
+
+
+def _next_measurements(result: RankedPatient) -> dict[str, Any]:
+    """What each measurement not made would change."""
+    from immunescape.report.twin_text import NEXT_NOTE, next_rows
+
+    words = [] if result.next is None else list(result.next.words)
+    return {"words": words, "rows": _rows(next_rows(result)), "note": NEXT_NOTE}
 
 
 def _rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

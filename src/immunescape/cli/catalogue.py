@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from immunescape.cli import completion
-from immunescape.cli.running import Mechanisms, mechanisms_of, show_rows, stop
+from immunescape.cli.options import Json, Mechanisms
+from immunescape.cli.running import mechanisms_of, show_rows, stop
 
 __all__ = ["register"]
 
@@ -22,7 +23,7 @@ def register(app: typer.Typer) -> None:
     app.command("model")(model_command)
 
 
-def drugs_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def drugs_command(as_json: Json = False) -> None:
     """List the drugs available in regimens."""
     from immunescape.api.model import drugs_table
 
@@ -31,7 +32,7 @@ def drugs_command(as_json: Annotated[bool, typer.Option("--json", help="Print JS
 
 def mechanisms_command(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also show summaries and requirements.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """List the mechanisms of the model, one line each."""
     from immunescape.api.model import mechanisms_table
@@ -54,7 +55,7 @@ def show_command(
             autocompletion=completion.things,
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show one drug, mechanism, biomarker, trial or name of the model: parameters, sources, equations, claims."""
     from immunescape.api.model import show, shown

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json as json_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from immunescape.cli import completion
-from immunescape.cli.running import Cluster, Engine, Progress, interruptible, show_rows
+from immunescape.cli.options import Cluster, Engine, JsonNotTables, Seed
+from immunescape.cli.running import Progress, interruptible, show_result, show_rows
 
 __all__ = ["register"]
 
@@ -32,7 +32,7 @@ def claims_command(
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients per scenario.")
     ] = 100,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")] = 1,
+    seed: Seed = 1,
     seeds: Annotated[
         int,
         typer.Option(
@@ -50,7 +50,7 @@ def claims_command(
         bool, typer.Option("--changes", help="List every change of a claim's set-up, without simulation.")
     ] = False,
     cluster: Cluster = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: JsonNotTables = False,
     engine: Engine = "auto",
 ) -> None:
     """Simulate the claims of the literature: predicted effect, interval, verdict."""
@@ -107,12 +107,7 @@ def _run_must_not(only: list[str], html: Path | None, options: dict[str, Any], *
         denied = run_must_not(statements, seed=seed, progress=advance, **options)
     if html is not None:
         write_must_not(denied, html, NOTICE)
-    if as_json:
-        typer.echo(json_module.dumps(denied.to_json(), indent=2, allow_nan=False))
-        return
-    print_must_not(denied)
-    if html is not None:
-        typer.echo(f"Written: {html}")
+    show_result(denied, print_must_not, as_json, html)
 
 
 def _run_claims(only: list[str], html: Path | None, options: dict[str, Any], *, seeds: range, as_json: bool) -> None:
@@ -149,9 +144,4 @@ def _run_claims(only: list[str], html: Path | None, options: dict[str, Any], *, 
     result.unlocked = tuple(unlisted_changes([c for c in chosen if c.kind != "context" and c.id in included]))
     if html is not None:
         write_claims(result, html, NOTICE)
-    if as_json:
-        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
-        return
-    print_claims(result)
-    if html is not None:
-        typer.echo(f"Written: {html}")
+    show_result(result, print_claims, as_json, html)

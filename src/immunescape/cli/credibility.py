@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from immunescape.cli import completion
-from immunescape.cli.running import Engine, Workers, interruptible, show_rows
+from immunescape.cli.options import Engine, FirstSeed, JsonNotTables, Seeds, TrialName, Workers
+from immunescape.cli.running import interruptible, show_rows
 from immunescape.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,9 +25,7 @@ def register(app: typer.Typer) -> None:
 
 def credibility_command(
     *,
-    name: Annotated[
-        str, typer.Argument(help="An included trial (see `trials`) or a YAML file.", autocompletion=completion.trials)
-    ],
+    name: TrialName,
     question: Annotated[str, typer.Option("--question", help="Question of interest.")] = "",
     context: Annotated[str, typer.Option("--context", help="Context of use.")] = "",
     influence: Annotated[
@@ -39,8 +37,8 @@ def credibility_command(
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per arm and seed.")
     ] = 200,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="First seed.")] = 1,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Number of seeds, starting at --seed.")] = 3,
+    seed: FirstSeed = 1,
+    seeds: Seeds = 3,
     scored_patients: Annotated[
         int,
         typer.Option("--scored-patients", min=10, max=100_000, help="Virtual patients per arm of published trials."),
@@ -58,7 +56,7 @@ def credibility_command(
         Path | None,
         typer.Option("--out", "-o", help="Folder for the document [default: immunescape-results/credibility/NAME]."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: JsonNotTables = False,
     engine: Engine = "auto",
 ) -> None:
     """Assess the credibility of a simulated trial, in the order of ICH M15 and ASME V&V 40."""

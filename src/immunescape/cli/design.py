@@ -11,7 +11,8 @@ from typer.core import TyperGroup
 
 from immunescape.cli import completion
 from immunescape.cli.folders import Force, refuse_other
-from immunescape.cli.running import Cluster, Progress, Seed, Workers, interruptible, show_rows, stop
+from immunescape.cli.options import Cluster, Json, JsonNotTables, Seed, Template, Workers
+from immunescape.cli.running import Progress, interruptible, show_rows, stop
 
 __all__ = ["register"]
 
@@ -171,7 +172,7 @@ def size_command(
     patients: Annotated[
         float | None, typer.Option("--patients", help="Number of patients; computes the power.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: JsonNotTables = False,
 ) -> None:
     """Compute the size or power of a test by formula, without a simulation.
 
@@ -216,22 +217,29 @@ def size_command(
             patients=patients,
         )
     elif what == "rates":
-        pair = _numbers(rates or "", "--rates")
-        if len(pair) != 2:
-            raise InputError("rates needs --rates with two numbers", hint="For example --rates 0.45,0.25.")
-        size = sizing.size_rates(pair[0], pair[1], bounds, alpha=alpha, ratio=ratio, patients=patients)
+        size = sizing.size_rates(*_two_rates(rates), bounds, alpha=alpha, ratio=ratio, patients=patients)
     else:
         if difference is None:
             raise InputError("means needs --difference")
         size = sizing.size_means(difference, sd, bounds, alpha=alpha, ratio=ratio, patients=patients)
-    content = size.to_json()
+    _print_size(size.to_json(), as_json)
+
+
+def _two_rates(text: str | None) -> tuple[float, float]:
+    """Rates of the experimental arm and of the control."""
+    from immunescape.errors import InputError
+
+    pair = _numbers(text or "", "--rates")
+    if len(pair) != 2:
+        raise InputError("rates needs --rates with two numbers", hint="For example --rates 0.45,0.25.")
+    return pair[0], pair[1]
+
+
+def _print_size(content: dict[str, Any], as_json: bool) -> None:
+    """Print a size with its looks."""
     if as_json:
         typer.echo(json_module.dumps(content, indent=2))
         return
-    _print_size(content)
-
-
-def _print_size(content: dict[str, Any]) -> None:
     from immunescape.console import print_table
     from immunescape.report.tables import number
 
@@ -315,7 +323,7 @@ def design_command(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print design.json instead of tables.")] = False,
-    template: Annotated[bool, typer.Option("--template", help="Print a commented YAML file to start from.")] = False,
+    template: Template = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a design file.")] = False,
     force: Force = False,
 ) -> None:
@@ -349,7 +357,7 @@ def design_command(
     typer.echo(f"\nWritten: {folder}")
 
 
-def designs_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def designs_command(as_json: Json = False) -> None:
     """List the included trial designs."""
     from immunescape.api.designs import designs_table
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from immunescape.cli.options import Json
 from immunescape.cli.running import stop
 
 __all__ = ["register"]
@@ -25,7 +26,7 @@ def register(app: typer.Typer) -> None:
 def check_sbml_command(
     folder: Annotated[Path, typer.Argument(help="Folder of cases: one folder each, as in the SBML Test Suite.")],
     engine: Annotated[str, typer.Option("--engine", help="native, roadrunner or reference.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Run a folder of SBML test cases and compare the results of the engine with the expected ones."""
     from immunescape.engine import get_engine
@@ -52,7 +53,7 @@ def bench_engine_command(
     ] = None,
     patients: Annotated[int, typer.Option("--patients", "-n", min=1, help="Patients for the native engine.")] = 64,
     limit: Annotated[float, typer.Option("--limit", min=1, help="Time limit per simulator, in seconds.")] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Compare the engine with libroadrunner, scikit-sundae, COPASI and AMICI: time and error of each."""
     from immunescape.engine.bench import bench_engine, format_bench

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json as json_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from immunescape.cli import completion
-from immunescape.cli.running import Engine, Progress, interruptible
+from immunescape.cli.options import Engine, JsonNotTable, Seed, TrialName, Workers
+from immunescape.cli.running import Progress, interruptible, show_result
 
 __all__ = ["register"]
 
@@ -21,25 +20,21 @@ def register(app: typer.Typer) -> None:
 
 def ensemble_command(
     *,
-    trial: Annotated[
-        str, typer.Argument(help="An included trial (see `trials`) or a YAML file.", autocompletion=completion.trials)
-    ],
+    trial: TrialName,
     draws: Annotated[
         int, typer.Option("--draws", min=2, max=10_000, help="Number of draws of the parameter values.")
     ] = 12,
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients per arm and draw.")
     ] = 40,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")] = 1,
+    seed: Seed = 1,
     width: Annotated[float, typer.Option("--width", help="Factor applied to all prior widths.")] = 1.0,
-    workers: Annotated[
-        int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core].")
-    ] = None,
+    workers: Workers = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Folder in which completed draws are stored, so that a rerun resumes."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: JsonNotTable = False,
     engine: Engine = "auto",
 ) -> None:
     """Predict a trial with intervals: parameters vary according to their grade, the fit according to its posterior."""
@@ -59,7 +54,4 @@ def ensemble_command(
             engine=engine,
             progress=advance,
         )
-    if as_json:
-        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
-        return
-    print_ensemble(result)
+    show_result(result, print_ensemble, as_json)

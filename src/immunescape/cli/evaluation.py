@@ -5,13 +5,15 @@ from __future__ import annotations
 import json as json_module
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from immunescape.cli import completion
-from immunescape.cli.running import Cluster, Engine, Progress, Seed, Workers, interruptible, stop
+from immunescape.cli.options import Cluster, Engine, JsonNotTable, JsonNotTables, Seed, TrialName, Workers
+from immunescape.cli.running import Progress, interruptible, show_result, stop
 from immunescape.errors import unknown_word
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ def calibrate_command(
         typer.Option("--out", "-o", help="Folder for the fit; completed patients are stored, so that a rerun resumes."),
     ] = Path("immunescape-results/calibrate"),
     cluster: Cluster = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: JsonNotTables = False,
     engine: Engine = "auto",
 ) -> None:
     """Fit the population's distributions to published results of trials."""
@@ -208,7 +210,7 @@ def validate_command(
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML page.")] = None,
     cluster: Cluster = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: JsonNotTables = False,
     engine: Engine = "auto",
 ) -> None:
     """Simulate trials and compare them with their published results."""
@@ -236,19 +238,12 @@ def validate_command(
         )
     if html is not None:
         write_scoreboard(validation, html, NOTICE, data)
-    if as_json:
-        typer.echo(json_module.dumps(validation.to_json(), indent=2, allow_nan=False))
-        return
-    print_scoreboard(validation)
-    if html is not None:
-        typer.echo(f"Written: {html}")
+    show_result(validation, print_scoreboard, as_json, html)
 
 
 def sensitivity_command(
     *,
-    trial: Annotated[
-        str, typer.Argument(help="An included trial (see `trials`) or a YAML file.", autocompletion=completion.trials)
-    ],
+    trial: TrialName,
     method: Annotated[
         str,
         typer.Option("--method", help="morris, sobol, or each: every parameter of the model by its prior width."),
@@ -263,7 +258,7 @@ def sensitivity_command(
     top: Annotated[int, typer.Option("--top", min=1, help="Parameters to show (and to analyse with sobol).")] = 20,
     seed: Seed = 1,
     png: Annotated[Path | None, typer.Option("--png", help="Write a figure.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: JsonNotTable = False,
     engine: Engine = "auto",
 ) -> None:
     """Rank the parameters to which response in a trial is most sensitive."""
@@ -292,12 +287,7 @@ def sensitivity_command(
         )
     if png is not None:
         write_sensitivity_figure(result, png, top)
-    if as_json:
-        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
-        return
-    print_sensitivity(result, top)
-    if png is not None:
-        typer.echo(f"Written: {png}")
+    show_result(result, partial(print_sensitivity, n=top), as_json, png)
 
 
 def _each(*, trial: str, arm: str, patients: int, top: int, seed: int, as_json: bool, engine: str) -> None:
@@ -306,7 +296,4 @@ def _each(*, trial: str, arm: str, patients: int, top: int, seed: int, as_json: 
 
     with interruptible(), Progress(quiet=as_json, what="points") as advance:
         result = run_audit(trial, arm=arm, patients=patients, seed=seed, engine=engine, progress=advance)
-    if as_json:
-        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
-        return
-    print_audit(result, top)
+    show_result(result, partial(print_audit, n=top), as_json)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from immunescape.cli.options import Json
 from immunescape.cli.running import show_rows
 from immunescape.errors import InputError
 
@@ -36,7 +37,7 @@ def evidence_command(
     check: Annotated[
         bool, typer.Option("--check", help="Only check the table and the ledger hash after which it was entered.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show the trials for and against classes of regimens, by setting and including failures, or check such a table."""
     from immunescape.knowledge.evidence_table import FEWEST, MEMORY, matching, read_evidence, shipped_evidence

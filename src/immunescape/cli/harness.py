@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from immunescape.cli import completion
-from immunescape.cli.running import Engine, interruptible
+from immunescape.cli.options import Engine, FirstSeed, JsonNotMarkdown, Seeds, Workers
+from immunescape.cli.running import interruptible, write_reports
 from immunescape.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,12 +44,9 @@ def harness_command(
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=2, max=100_000, help="Virtual patients per arm.")
     ] = 100,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="First seed.")] = 1,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Number of seeds, starting at --seed.")] = 1,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core]."),
-    ] = None,
+    seed: FirstSeed = 1,
+    seeds: Seeds = 1,
+    workers: Workers = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for harness.json, harness.md and finished trials.")
     ] = Path("immunescape-results/harness"),
@@ -72,57 +71,67 @@ def harness_command(
             "--add-ons", help="Instead of trials: benefit of adding each drug to pembrolizumab, patient by patient."
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
+    as_json: JsonNotMarkdown = False,
     engine: Engine = "auto",
 ) -> None:
     """Score the model on all available trials, endpoint by endpoint, against chance and naive baselines."""
-    import datetime
-
-    from immunescape.evaluation.harness import run_harness
-    from immunescape.files import check_file, check_folder, whole_file
-    from immunescape.report.harness_report import append_history, harness_markdown
-
     if add_ons:
-        useless = {
-            "--trials": trials, "--data": data, "--record": record, "--workers": workers, "--from": stored,
-            "--tables": tables,
-        }  # fmt: skip
-        if given := [name for name, value in useless.items() if value]:
-            raise InputError(f"{' and '.join(given)} would have no effect with --add-ons", hint="Leave it out.")
-        check_folder(out)
+        _refuse_with_add_ons(
+            {"--trials": trials, "--data": data, "--record": record, "--workers": workers, "--from": stored,
+             "--tables": tables}
+        )  # fmt: skip
         measure_add_ons(patients, range(seed, seed + seeds), out, as_json, engine)
         return
+    from immunescape.evaluation.harness import run_harness
+    from immunescape.files import check_file
+    from immunescape.report.harness_report import harness_markdown
+
     names = [name.strip() for name in trials.split(",") if name.strip()]
     if tables is not None and stored is None:
         raise InputError("--tables needs a finished run", hint="Name its harness.json with --from.")
     if record:
         check_file(page, "--page")
-
-    def tell(trial: str, done: int, total: int) -> None:
-        typer.echo(f"{done} of {total}: {trial}", err=True)
-
     if stored is not None:
-        from immunescape.evaluation.harness.stored import read_run
-
-        if names:
-            raise InputError("--trials would have no effect with --from", hint="Leave it out.")
-        check_folder(out)
-        run = read_run(stored, data)
-        if tables is not None:
-            write_tables(run, tables)
+        run = _finished_run(stored, data, names, out)
     else:
         with interruptible(out, "trials"):
             run = run_harness(
                 names, data=data, patients=patients, seed=seed, seeds=seeds, workers=workers, out=out, engine=engine,
-                progress=tell,
+                progress=lambda trial, done, total: typer.echo(f"{done} of {total}: {trial}", err=True),
             )  # fmt: skip
+    if tables is not None:
+        write_tables(run, tables)
     text, markdown = json_module.dumps(run.to_json(), indent=1, allow_nan=False), harness_markdown(run)
-    for name, content in (("harness.json", text), ("harness.md", markdown)):
-        with whole_file(out / name, "cannot write the report", hint="Choose another folder with --out.") as stream:
-            stream.write(content.encode())
+    write_reports(out, {"harness.json": text, "harness.md": markdown})
     if record:
-        append_history(page, run, record, datetime.date.today().isoformat())
+        _record(run, page, record)
     typer.echo(text if as_json else markdown)
+
+
+def _refuse_with_add_ons(options: Mapping[str, object]) -> None:
+    """Refuse options that have no effect with ``--add-ons``: name -> what was given."""
+    if given := [name for name, value in options.items() if value]:
+        raise InputError(f"{' and '.join(given)} would have no effect with --add-ons", hint="Leave it out.")
+
+
+def _finished_run(stored: Path, data: Path | None, names: Sequence[str], out: Path) -> Harness:
+    """Read a finished run and judge it again; `names` of trials must not be given with it."""
+    from immunescape.evaluation.harness.stored import read_run
+    from immunescape.files import check_folder
+
+    if names:
+        raise InputError("--trials would have no effect with --from", hint="Leave it out.")
+    check_folder(out)
+    return read_run(stored, data)
+
+
+def _record(run: Harness, page: Path, label: str) -> None:
+    """Add a row of today to the history."""
+    import datetime
+
+    from immunescape.report.harness_report import append_history
+
+    append_history(page, run, label, datetime.date.today().isoformat())
 
 
 def write_tables(run: Harness, folder: Path) -> None:
@@ -141,7 +150,9 @@ def write_tables(run: Harness, folder: Path) -> None:
 def measure_add_ons(patients: int, seeds: range, out: Path, as_json: bool, engine: str) -> None:
     """Write add_ons.json, add_ons.md and add_ons_patients.csv to `out`, and print one of the first two."""
     from immunescape.evaluation.harness.add_ons import add_ons
-    from immunescape.files import whole_file
+    from immunescape.files import check_folder
+
+    check_folder(out)
 
     def tell(done: int, total: int) -> None:
         typer.echo(f"{done} of {total} patients", err=True)
@@ -152,7 +163,5 @@ def measure_add_ons(patients: int, seeds: range, out: Path, as_json: bool, engin
     contents = {"add_ons.json": text, "add_ons.md": markdown}
     if effects.by_patient is not None:
         contents["add_ons_patients.csv"] = effects.by_patient.to_csv(index=False, float_format="%.6g")
-    for name, content in contents.items():
-        with whole_file(out / name, "cannot write the report", hint="Choose another folder with --out.") as stream:
-            stream.write(content.encode())
+    write_reports(out, contents)
     typer.echo(text if as_json else markdown)

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from immunescape.cli.running import Engine, Progress, interruptible
+from immunescape.cli.options import Engine, JsonNotMarkdown, Seed, Workers
+from immunescape.cli.running import Progress, interruptible
 
 __all__ = ["register"]
 
@@ -24,17 +25,15 @@ def judge_command(
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per setting.")
     ] = 1500,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")] = 1,
-    workers: Annotated[
-        int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core].")
-    ] = None,
+    seed: Seed = 1,
+    workers: Workers = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for judged.json, judged.md and finished blocks.")
     ] = Path("immunescape-results/judged"),
     page: Annotated[
         Path | None, typer.Option("--page", help="Also write the Markdown page to this file, such as docs/judged.md.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of Markdown.")] = False,
+    as_json: JsonNotMarkdown = False,
     engine: Engine = "auto",
 ) -> None:
     """Judge forecasts for held-out patients in comparison with PD-L1, TMB, statistical models and LORIS."""

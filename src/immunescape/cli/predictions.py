@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json as json_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from immunescape.cli import completion
-from immunescape.cli.running import Engine, Progress, interruptible, show_rows
+from immunescape.cli.options import Engine, FirstSeed, Json, Seeds, Workers
+from immunescape.cli.running import Progress, interruptible, show_rows
 from immunescape.errors import InputError, unknown_word
 
 if TYPE_CHECKING:
-    pass
+    from immunescape.trial.spec import Trial
 
 __all__ = ["register"]
 
@@ -25,7 +26,6 @@ predictions_app = typer.Typer(
 Folder = Annotated[
     Path | None, typer.Option("--folder", help="Folder of your own predictions [default: the included ones].")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -159,11 +159,9 @@ def make_command(
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per arm and seed.")
     ] = 350,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="First seed.")] = 1,
-    seeds: Annotated[int, typer.Option("--seeds", min=1, max=100, help="Number of seeds, starting at --seed.")] = 3,
-    workers: Annotated[
-        int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core].")
-    ] = None,
+    seed: FirstSeed = 1,
+    seeds: Seeds = 3,
+    workers: Workers = None,
     question: Annotated[str, typer.Option("--question", help="Question of the trial; for your own files.")] = "",
     declared: Annotated[
         str, typer.Option("--known", help="Prior knowledge of its drugs and result; for your own files.")
@@ -173,45 +171,19 @@ def make_command(
     """Simulate trials with unknown results and record the predictions in the ledger."""
     from immunescape.evaluation.forecast import forecast
     from immunescape.files import check_folder
-    from immunescape.predictions import enter_prediction, open_protocols
-    from immunescape.predictions.ledger import published_as
-    from immunescape.predictions.register import registered
+    from immunescape.predictions import enter_prediction
     from immunescape.predictions.summary import figure_text
-    from immunescape.trial.loading import load_trial
 
-    shipped, registered_names = open_protocols(), registered()
-    loaded = []
-    for name in trials or sorted(shipped):
-        if name in shipped:
-            entry = registered_names[name]
-            loaded.append((load_trial(shipped[name]), entry.question, entry.declaration))
-        elif name.endswith((".yaml", ".yml")) or Path(name).is_file():
-            if not (question.strip() and declared.strip()):
-                raise InputError(
-                    f"{name}: a prediction must state the question of the trial and what was known about it",
-                    hint="State both with --question and --known.",
-                )
-            loaded.append((load_trial(Path(name)), question, declared))
-        else:
-            raise unknown_word("open trial", name, shipped)
-    for trial, _, _ in loaded:
-        if trial.published is not None:
-            raise InputError(
-                f"trial '{trial.name}' has published results in its file",
-                hint="Predict trials whose results are not yet known.",
-            )
-        if (included_trial := published_as(trial)) is not None:
-            raise InputError(
-                f"trial '{trial.name}' is {trial.registry}, whose result is in the included trial '{included_trial}'",
-                hint="Predict trials whose results are not yet known.",
-            )
-    names = [trial.name for trial, _, _ in loaded]
+    announced = _announced(trials, question, declared)
+    for trial, _, _ in announced:
+        _refuse_published(trial)
+    names = [trial.name for trial, _, _ in announced]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"trial '{twice[0]}' is named twice", hint="Name each trial once.")
     check_folder(folder, "--folder")
     numbers = tuple(range(seed, seed + seeds))
     with interruptible(folder):
-        for trial, asks, said in loaded:
+        for trial, asks, said in announced:
             typer.echo(f"{trial.name}: {len(trial.arms)} arms of {patients} patients, {seeds} seeds", err=True)
             with Progress(quiet=False) as advance:
                 made = forecast(
@@ -228,6 +200,52 @@ def make_command(
                 f"{prediction.record}: PFS HR {figure_text(prediction.figure('pfs_hr'))}, OS HR"
                 f" {figure_text(prediction.figure('os_hr'))}"
             )
+
+
+class Announced(NamedTuple):
+    """A trial to predict, the question that it asks, and what was known about it."""
+
+    trial: Trial
+    question: str
+    declared: str
+
+
+def _announced(names: list[str] | None, question: str, declared: str) -> list[Announced]:
+    """Read the trials to predict: included open ones by name, or the user's files with their question."""
+    from immunescape.predictions import open_protocols
+    from immunescape.predictions.register import REGISTER
+    from immunescape.trial.loading import load_trial
+
+    shipped = open_protocols()
+    announced = []
+    for name in names or sorted(shipped):
+        if name in shipped:
+            entry = REGISTER.get(name)
+            announced.append(Announced(load_trial(shipped[name]), entry.question, entry.declaration))
+        elif name.endswith((".yaml", ".yml")) or Path(name).is_file():
+            if not (question.strip() and declared.strip()):
+                raise InputError(
+                    f"{name}: a prediction must state the question of the trial and what was known about it",
+                    hint="State both with --question and --known.",
+                )
+            announced.append(Announced(load_trial(Path(name)), question, declared))
+        else:
+            raise unknown_word("open trial", name, shipped)
+    return announced
+
+
+def _refuse_published(trial: Trial) -> None:
+    """Refuse a trial with a published result, in its file or under its registry number."""
+    from immunescape.predictions.ledger import published_as
+
+    hint = "Predict trials whose results are not yet known."
+    if trial.published is not None:
+        raise InputError(f"trial '{trial.name}' has published results in its file", hint=hint)
+    if (included_trial := published_as(trial)) is not None:
+        raise InputError(
+            f"trial '{trial.name}' is {trial.registry}, whose result is in the included trial '{included_trial}'",
+            hint=hint,
+        )
 
 
 @predictions_app.command("enter")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from immunescape.cli.folders import Force, refuse_other
+from immunescape.cli.options import JsonNotTables, Out
 from immunescape.errors import InputError
 
 __all__ = ["register"]
@@ -16,10 +17,6 @@ __all__ = ["register"]
 Folder = Annotated[
     Path | None, typer.Argument(help="Study folder: cBioPortal as downloaded, or one with a manifest.yaml.")
 ]
-Out = Annotated[
-    Path | None, typer.Option("--out", "-o", help="Folder for the files [default: immunescape-results/NAME].")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 Reference = Annotated[
     str | None,
     typer.Option("--reference", help="Name or folder of a frozen reference for percentiles of expression."),
@@ -86,7 +83,7 @@ def profile_command(
     rules: Annotated[Path | None, typer.Option("--rules", help="Your own rule file.")] = None,
     reference: Reference = None,
     unit: Unit = None,
-    as_json: AsJson = False,
+    as_json: JsonNotTables = False,
     example: Annotated[bool, typer.Option("--example", help="Profile the included synthetic example study.")] = False,
     template: Annotated[bool, typer.Option("--template", help="Print a commented manifest.yaml.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of profile.json.")] = False,
@@ -141,7 +138,7 @@ def cohort_command(
         Path | None,
         typer.Option("--out", "-o", help="Folder for associations.csv, outcomes.csv, interactions and report.html."),
     ] = None,
-    as_json: AsJson = False,
+    as_json: JsonNotTables = False,
     example: Annotated[bool, typer.Option("--example", help="Test the included synthetic example study.")] = False,
     force: Force = False,
 ) -> None:
@@ -201,7 +198,7 @@ def reference_list_command() -> None:
         typer.echo(f"{name}  {place}")
 
 
-def biomarkers_command(as_json: AsJson = False) -> None:
+def biomarkers_command(as_json: JsonNotTables = False) -> None:
     """List the biomarkers: unit, definition, label, required data."""
     from immunescape.api.profiles import biomarkers_table, print_biomarkers
 

@@ -1,66 +1,32 @@
-"""Shared by commands that compute: the option for a cluster, progress, handling of Ctrl-C and SIGTERM."""
+"""Shared by commands that compute: progress, reports, handling of Ctrl-C and SIGTERM."""
 
 from __future__ import annotations
 
 import json as json_module
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from immunescape.cli import completion
 from immunescape.errors import ImmunescapeError
 
 if TYPE_CHECKING:
     from immunescape.model.from_sbml import SbmlMechanism
 
 __all__ = [
-    "Cluster",
-    "Engine",
-    "Mechanisms",
     "Progress",
-    "Seed",
-    "Workers",
     "first_with",
     "interruptible",
     "mechanisms_of",
     "plain_warnings",
+    "show_result",
     "show_rows",
     "stop",
-]
-
-Cluster = Annotated[
-    str | None,
-    typer.Option(
-        "--cluster", help="Address of a dask scheduler (tcp://… or tls://…), used instead of local processes."
-    ),
-]
-
-Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")]
-Engine = Annotated[
-    str,
-    typer.Option("--engine", help="auto, native, cuda, roadrunner or reference.", autocompletion=completion.engines),
-]
-Mechanisms = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--mechanism",
-        help="SBML file of a mechanism to add; MY.coupling.yaml beside MY.xml specifies its coupling. Repeatable.",
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        "--workers",
-        "-w",
-        min=1,
-        max=1024,
-        help="Processes [default: one per core]. Results do not depend on it.",
-    ),
+    "write_reports",
 ]
 
 
@@ -118,6 +84,16 @@ def first_with(action: Callable[[], None], advance: Any) -> Callable[[int, int],
     return report
 
 
+def show_result(result: Any, show: Callable[[Any], None], as_json: bool, page: Path | None = None) -> None:
+    """Print a result by `show` and where its page lies, or as JSON."""
+    if as_json:
+        typer.echo(json_module.dumps(result.to_json(), indent=2, allow_nan=False))
+        return
+    show(result)
+    if page is not None:
+        typer.echo(f"Written: {page}")
+
+
 def show_rows(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
     """Print rows as a table, or as JSON."""
     if as_json:
@@ -126,6 +102,15 @@ def show_rows(title: str, rows: list[dict[str, Any]], as_json: bool) -> None:
     from immunescape.console import print_table
 
     print_table(title, rows)
+
+
+def write_reports(folder: Path, contents: Mapping[str, str]) -> None:
+    """Write files of a report into the folder that ``--out`` names, each as a whole."""
+    from immunescape.files import whole_file
+
+    for name, content in contents.items():
+        with whole_file(folder / name, "cannot write the report", hint="Choose another folder with --out.") as stream:
+            stream.write(content.encode())
 
 
 SILENCE = 30.0

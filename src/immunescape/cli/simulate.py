@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from immunescape.cli import completion
-from immunescape.cli.running import Engine, Mechanisms, mechanisms_of
+from immunescape.cli.options import Engine, JsonNotTables, Mechanisms, Seed
+from immunescape.cli.running import mechanisms_of
 from immunescape.errors import InputError
 
 if TYPE_CHECKING:
+    from immunescape.patients import PatientCourses, VirtualPatient
     from immunescape.patients.relief import LimitingStep
 
 __all__ = ["register"]
@@ -28,7 +30,7 @@ def simulate_command(
         ),
     ] = None,
     months: Annotated[float, typer.Option("--months", "-m", help="Duration of follow-up.")] = 24.0,
-    seed: Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")] = 1,
+    seed: Seed = 1,
     covariate: Annotated[
         list[str] | None,
         typer.Option(
@@ -81,7 +83,7 @@ def simulate_command(
             "--limiting", help="Also relieve each step of the cancer-immunity cycle in turn and name the limiting one."
         ),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: JsonNotTables = False,
     engine: Engine = "auto",
 ) -> None:
     """Simulate one virtual patient under one or more regimens, from diagnosis on."""
@@ -93,8 +95,13 @@ def simulate_command(
         )
     if out is not None:
         check_folder(out)
-    origin: dict[str, Any] = {"number": number, "run": run, "arm": arm, "trial": trial, "region": region}
-    patient = _patient(seed, covariate, **origin, engine=engine, files=mechanism)
+    if run is None:
+        if arm is not None or trial is not None:
+            raise InputError("--arm and --trial require --run", hint="Name the folder of the run as well.")
+        patient = _drawn(seed, covariate, number, region=region, engine=engine, files=mechanism)
+    else:
+        _refuse_with_run(mechanism, covariate)
+        patient = _of_run(run, number, arm, trial)
     patient = patient.changed(**{name: _change(text) for name, text in _pairs("--set", change).items()})
     shown = list(dict.fromkeys(observe or ()))
     courses = patient.compare(
@@ -105,16 +112,10 @@ def simulate_command(
         scans=scans,
         engine=engine,
     )
-    written = courses.save(out, figure=False) if out is not None else []
-    if out is not None:
-        courses.plot(shown or None, out / "course.png")
-        written.append(out / "course.png")
+    written = [] if out is None else _written(courses, shown, out)
     steps = [patient.limiting_step(text, engine=engine) for text in regimens] if limiting else []
     if as_json:
-        content = [c.to_json() for c in courses]
-        for course, step in zip(content, steps, strict=False):
-            course["limiting_step"] = step.to_json()
-        typer.echo(json_module.dumps(content, indent=2, allow_nan=False))
+        typer.echo(json_module.dumps(_content(courses, steps), indent=2, allow_nan=False))
         return
     _show(courses, shown, steps)
     if written:
@@ -126,41 +127,56 @@ def register(app: typer.Typer) -> None:
     app.command("simulate")(simulate_command)
 
 
-def _patient(
-    seed: int,
-    covariate: list[str] | None,
-    *,
-    number: int | None,
-    run: Path | None,
-    arm: str | None,
-    trial: Path | None,
-    region: str,
-    engine: str,
-    files: Sequence[Path] | None = None,
-) -> Any:
-    from immunescape.patients import draw_patient, patient_of_run
+def _drawn(
+    seed: int, covariate: list[str] | None, number: int | None, *, region: str, engine: str, files: list[Path] | None
+) -> VirtualPatient:
+    """A patient drawn with the covariates that are set."""
+    from immunescape.patients import draw_patient
 
-    if run is None:
-        if arm is not None or trial is not None:
-            raise InputError("--arm and --trial require --run", hint="Name the folder of the run as well.")
-        values = {name: _value(name, text) for name, text in _pairs("--with", covariate).items()}
-        return draw_patient(
-            seed,
-            region=region,  # type: ignore[arg-type]
-            number=number,
-            engine=engine,
-            mechanisms=mechanisms_of(files),
-            **values,
-        )
-    if files:
+    values = {name: _value(name, text) for name, text in _pairs("--with", covariate).items()}
+    return draw_patient(
+        seed,
+        region=region,  # type: ignore[arg-type]
+        number=number,
+        engine=engine,
+        mechanisms=mechanisms_of(files),
+        **values,
+    )
+
+
+def _refuse_with_run(mechanism: list[Path] | None, covariate: list[str] | None) -> None:
+    """Refuse what would change a patient of a run before day 0."""
+    if mechanism:
         raise InputError(
             "--mechanism adds nothing to a patient of a run, whose tumour has grown without it", hint="Leave out --run."
         )
-    if number is None:
-        raise InputError("--run without --id", hint="Give the number of the patient: the column 'id' of the run.")
     if covariate:
         raise InputError("--with changes nothing in a patient of a run", hint="Leave out --run, or use --set.")
+
+
+def _of_run(run: Path, number: int | None, arm: str | None, trial: Path | None) -> VirtualPatient:
+    """A patient of a run, by its number."""
+    from immunescape.patients import patient_of_run
+
+    if number is None:
+        raise InputError("--run without --id", hint="Give the number of the patient: the column 'id' of the run.")
     return patient_of_run(run, number, arm, trial=trial or "")
+
+
+def _written(courses: PatientCourses, shown: list[str], folder: Path) -> list[Path]:
+    """Write tables and picture, and return their files."""
+    picture = folder / "course.png"
+    files = courses.save(folder, figure=False)
+    courses.plot(shown or None, picture)
+    return [*files, picture]
+
+
+def _content(courses: PatientCourses, steps: Sequence[LimitingStep]) -> list[dict[str, Any]]:
+    """Courses, with the limiting step where steps were relieved."""
+    content = [c.to_json() for c in courses]
+    for course, step in zip(content, steps, strict=False):
+        course["limiting_step"] = step.to_json()
+    return content
 
 
 def _pairs(option: str, assignments: list[str] | None) -> dict[str, str]:

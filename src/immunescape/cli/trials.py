@@ -10,7 +10,8 @@ import typer
 
 from immunescape.cli import completion
 from immunescape.cli.folders import Force, refuse_other
-from immunescape.cli.running import Cluster, Engine, Progress, Seed, Workers, first_with, interruptible, show_rows, stop
+from immunescape.cli.options import Cluster, Engine, Json, Seed, Template, Workers
+from immunescape.cli.running import Progress, first_with, interruptible, show_rows, stop
 
 __all__ = ["register"]
 
@@ -63,7 +64,7 @@ def trial_command(
         Path | None,
         typer.Option("--curves", help="Folder with published curves (keynote024_os.csv), drawn beside the prediction."),
     ] = None,
-    template: Annotated[bool, typer.Option("--template", help="Print a commented YAML file to start from.")] = False,
+    template: Template = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of a trial file.")] = False,
     result_schema: Annotated[
         bool, typer.Option("--result-schema", help="Print the JSON schema of result.json.")
@@ -71,15 +72,8 @@ def trial_command(
     force: Force = False,
 ) -> None:
     """Run a virtual trial and compare it with the published one."""
-    if result_schema:
-        from immunescape.report.result_files import result_schema as schema_of_results
-
-        typer.echo(json_module.dumps(schema_of_results(), indent=2))
-        return
-    if template or schema:
-        from immunescape.trial.loading import trial_schema, trial_template
-
-        typer.echo(trial_template() if template else json_module.dumps(trial_schema(), indent=2))
+    if result_schema or template or schema:
+        typer.echo(_result_schema() if result_schema else _trial_template() if template else _trial_schema())
         return
     if name is None:
         stop(
@@ -90,10 +84,7 @@ def trial_command(
     from immunescape.files import check_folder
 
     if cluster is None and workers != 1:
-        from immunescape.parallel import start_server
-        from immunescape.trial import WORKER_IMPORTS
-
-        start_server(WORKER_IMPORTS)
+        _start_server()
     virtual = load_trial(name)
     if curves is not None:
         virtual = virtual.with_curves(curves)
@@ -120,13 +111,39 @@ def trial_command(
     typer.echo("\nWritten: " + ", ".join(str(p) for p in written))
 
 
+def _result_schema() -> str:
+    from immunescape.report.result_files import result_schema
+
+    return json_module.dumps(result_schema(), indent=2)
+
+
+def _trial_template() -> str:
+    from immunescape.trial.loading import trial_template
+
+    return trial_template()
+
+
+def _trial_schema() -> str:
+    from immunescape.trial.loading import trial_schema
+
+    return json_module.dumps(trial_schema(), indent=2)
+
+
+def _start_server() -> None:
+    """Start the process that workers are forked from, which imports while the trial is read."""
+    from immunescape.parallel import start_server
+    from immunescape.trial import WORKER_IMPORTS
+
+    start_server(WORKER_IMPORTS)
+
+
 def _read_ahead() -> None:
     from immunescape.report.trial_report import read_ahead
 
     read_ahead()
 
 
-def trials_command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def trials_command(as_json: Json = False) -> None:
     """List the included trials."""
     from immunescape.api.trials import trials_table
 

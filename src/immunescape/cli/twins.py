@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from immunescape.cli.profile import AsJson, Unit, declared_units
+from immunescape.cli.options import JsonNotTables, Out, Seed, Workers
+from immunescape.cli.profile import Unit, declared_units
 from immunescape.cli.running import Progress, interruptible
 from immunescape.errors import InputError
 
@@ -25,13 +26,6 @@ At = Annotated[
     ),
 ]
 Number = Annotated[int, typer.Option("--twins", "-n", min=1, max=100_000, help="Number of twins.")]
-Seed = Annotated[int, typer.Option("--seed", "-s", min=0, help="Seed of all random numbers.")]
-Workers = Annotated[
-    int | None, typer.Option("--workers", "-w", min=1, max=1024, help="Processes [default: one per core].")
-]
-Out = Annotated[
-    Path | None, typer.Option("--out", "-o", help="Folder for the files [default: immunescape-results/NAME].")
-]
 Example = Annotated[bool, typer.Option("--example", help="Use a patient of the included synthetic example study.")]
 
 
@@ -60,7 +54,7 @@ def twin_command(
     workers: Workers = None,
     out: Out = None,
     unit: Unit = None,
-    as_json: AsJson = False,
+    as_json: JsonNotTables = False,
     example: Example = False,
 ) -> None:
     """Draw the twins of a patient: the virtual population conditioned on the measurements, with a forecast."""
@@ -110,7 +104,7 @@ def rank_command(
     workers: Workers = None,
     out: Out = None,
     unit: Unit = None,
-    as_json: AsJson = False,
+    as_json: JsonNotTables = False,
     example: Example = False,
     design: Annotated[
         Path | None,

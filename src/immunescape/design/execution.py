@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError
 from immunescape.files import check_folder, whole_file
-from immunescape.parallel import deferred_interrupts, open_team
+from immunescape.parallel import Task, deferred_interrupts, make_all, open_team
 
 __all__ = ["BlockFolder", "fingerprint", "run_blocks"]
 
@@ -115,29 +115,6 @@ def run_blocks(
         for k in todo:
             here(k)
     elif todo:
-        _by_a_team(work, jobs, todo, workers, cluster, keep)
+        tasks = (Task(k, f"block '{jobs[k][0]}'", work, tuple(jobs[k][1])) for k in todo)
+        make_all(open_team(min(workers, len(todo)), cluster), tasks, keep)
     return [r for r in results if r is not None]
-
-
-def _by_a_team(
-    work: Work,
-    jobs: Sequence[tuple[str, Job]],
-    todo: Sequence[int],
-    workers: int,
-    cluster: Any,
-    keep: Callable[[Hashable, Arrays], None],
-) -> None:
-    team = open_team(min(workers, len(todo)), cluster)
-    queue = iter(todo)
-    try:
-        following = next(queue, None)
-        while following is not None or team.under_way:
-            while following is not None and team.under_way < team.width:
-                team.submit(following, f"block '{jobs[following][0]}'", work, *jobs[following][1])
-                following = next(queue, None)
-            team.take(keep)
-    except BaseException:
-        team.rescue(keep)
-        raise
-    finally:
-        team.close()

@@ -62,6 +62,81 @@ class PlatformArm:
             )
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Look:
+    """One analysis of one arm, in the replicates in which it is due.
+
+    Attributes
+    ----------
+    rows : (n,) replicates. number, final : (n,) number of the look, and whether it is the last.
+    won, futile : (n,) whether Z reaches the efficacy bound, or lies below the futility bound.
+    size : (n,) events or patients. over : (n,) whether the arm can gain no more.
+    """
+
+    rows: NDArray[np.int64]
+    number: NDArray[np.int64]
+    final: Flags
+    won: Flags
+    futile: Flags
+    size: NDArray[np.int64]
+    over: Flags
+
+
+@dataclass(eq=False, kw_only=True)
+class _State:
+    """What has become of each arm, (replicates, arms).
+
+    Attributes
+    ----------
+    alive : still under study. closed_at : month from which on the arm enrols nobody. next_look : number of its next.
+    rejected, failed, early : null hypothesis rejected, ended for futility, ended at an interim look.
+    decided_at : month of its end; NaN before.
+    events, short : (replicates,) events or patients at the ends, and whether an arm ended with fewer than planned.
+    """
+
+    alive: Flags
+    closed_at: Floats
+    next_look: NDArray[np.int64]
+    rejected: Flags
+    failed: Flags
+    early: Flags
+    decided_at: Floats
+    events: Floats
+    short: Flags
+
+    @classmethod
+    def at_start(cls, replicates: int, arms: int) -> _State:
+        """Every arm is under study."""
+        shape = (replicates, arms)
+        return cls(
+            alive=np.ones(shape, dtype=bool),
+            closed_at=np.full(shape, np.inf),
+            next_look=np.zeros(shape, dtype=np.int64),
+            rejected=np.zeros(shape, dtype=bool),
+            failed=np.zeros(shape, dtype=bool),
+            early=np.zeros(shape, dtype=bool),
+            decided_at=np.full(shape, np.nan),
+            events=np.zeros(replicates),
+            short=np.zeros(replicates, dtype=bool),
+        )
+
+    def enter(self, j: int, look: _Look, entry: PlatformArm, month: float) -> None:
+        """Enter a look of arm `j`: what has won or lost closes."""
+        rows = look.rows
+        lost = ~look.won & (look.futile | look.final)
+        ended = look.won | lost
+        closing = rows[ended]
+        self.rejected[rows, j] |= look.won
+        self.failed[rows, j] |= lost & ~look.final
+        self.alive[closing, j] = False
+        self.early[closing, j] = ~look.final[ended]
+        self.decided_at[closing, j] = month
+        self.closed_at[closing, j] = np.minimum(self.closed_at[closing, j], month)
+        self.events[closing] += look.size[ended]
+        self.short[rows] |= look.over & (look.size < entry.looks[-1])
+        self.next_look[rows, j] = np.minimum(look.number + 1, len(entry.looks) - 1)
+
+
 @dataclass(frozen=True)
 class Platform(Rule):
     """Platform trial.
@@ -194,87 +269,113 @@ class Platform(Rule):
     def run(self, design: Design, truth: Truth, streams: Streams, plan: Mapping[str, Any]) -> Decided:
         """See :class:`Rule`."""
         cohort = design.cohort(truth, streams, assign=False)
-        replicates, patients = cohort.entry.shape
-        u = streams.uniform("arm", patients)
-        arms, control, count = design.experimental, design.control, len(self.entries)
+        u = streams.uniform("arm", cohort.entry.shape[1])
+        fits = self._fits(design)
+        state = _State.at_start(len(cohort.entry), len(self.entries))
+        last_month = self._last_month(cohort)
+        month = 0.0
+        while month < last_month and state.alive.any():
+            following = month + self.review_every
+            self._assign(cohort, design, fits=fits, state=state, start=month, end=following, u=u)
+            state.closed_at = np.minimum(state.closed_at, self._full(cohort, design.experimental))
+            month = following
+            for j, e in enumerate(self.entries):
+                last = month >= last_month - self.review_every
+                look = self._look(cohort, design, j, fits, state, month=month, last=last, bounds=plan["bounds"])
+                if look is not None:
+                    state.enter(j, look, e, month)
+        return self._decided(design, cohort, state, month)
+
+    def _fits(self, design: Design) -> Flags:
+        """(J, S) whether each arm is open to each stratum."""
         index = {s: k for k, s in enumerate(design.strata)}
-        fits = np.ones((count, len(design.strata)), dtype=bool)
+        fits = np.ones((len(self.entries), len(design.strata)), dtype=bool)
         for j, e in enumerate(self.entries):
             if e.strata:
                 fits[j] = False
                 fits[j, [index[s] for s in e.strata]] = True
-        alive = np.ones((replicates, count), dtype=bool)  # still under study
-        closed_at = np.full((replicates, count), np.inf)  # month from which the arm enrols no patients
-        next_look = np.zeros((replicates, count), dtype=np.int64)
-        rejected = np.zeros((replicates, count), dtype=bool)
-        failed = np.zeros((replicates, count), dtype=bool)
-        early = np.zeros((replicates, count), dtype=bool)  # ended at an interim look
-        decided_at = np.full((replicates, count), np.nan)
-        events_at = np.zeros(replicates)
-        short = np.zeros(replicates, dtype=bool)
-        last_month = float(max(e.closes if np.isfinite(e.closes) else e.opens for e in self.entries))
-        last_month = max(last_month, float(np.quantile(cohort.entry[:, -1], 0.9))) + 48.0
-        month, assigned = 0.0, np.zeros(replicates, dtype=np.int64)
-        while month < last_month and alive.any():
-            following = month + self.review_every
-            self._assign(cohort, design, fits=fits, alive=alive, closed_at=closed_at, start=month, end=following, u=u)
-            closed_at = np.minimum(closed_at, self._full(cohort, arms))
-            month = following
-            due_month = np.full(replicates, month)
-            for j, e in enumerate(self.entries):
-                rows = np.flatnonzero(alive[:, j] & (month > e.opens))
-                if not len(rows):
-                    continue
-                among = self._compared(cohort, design, j, e, fits, closed_at)
-                view = cohort.view(self.endpoint, due_month, among)
-                treated = cohort.arm == arms[j]
-                size = (view.use & treated).sum(axis=1) if self.test.name == "rates" else view.event.sum(axis=1)
-                target = np.array([*e.looks, e.looks[-1]])[next_look[:, j]]
-                due = alive[:, j] & (size >= target)
-                # an arm that can gain no more data (closed, all patients followed) is analysed for the last time
-                over = alive[:, j] & (month >= last_month - self.review_every)
-                over |= alive[:, j] & self._exhausted(cohort, view, treated, among, closed_at[:, j], month)
-                due |= over
-                if not due.any():
-                    continue
-                due_rows = np.flatnonzero(due)
-                sub = type(view)(view.time[due_rows], view.event[due_rows], view.use[due_rows])
-                z, _ = self.test.evaluate(sub, treated[due_rows], cohort.stratum[due_rows])
-                look = np.where(over[due_rows], len(e.looks) - 1, next_look[due_rows, j])
-                bound = plan["bounds"][e.arm][look]
-                won = z >= bound
-                floor = np.array(
-                    [(-np.inf if b is None else b) for b in e.futility] + [-np.inf] * (len(e.looks) - len(e.futility))
-                )
-                final = look == len(e.looks) - 1
-                lost = ~won & ((z < floor[look]) | final)
-                rejected[due_rows, j] |= won
-                failed[due_rows, j] |= lost & ~final
-                ended = won | lost
-                alive[due_rows[ended], j] = False
-                early[due_rows[ended], j] = ~final[ended]
-                decided_at[due_rows[ended], j] = month
-                closed_at[due_rows[ended], j] = np.minimum(closed_at[due_rows[ended], j], month)
-                events_at[due_rows[ended]] += size[due_rows[ended]]
-                short[due_rows] |= over[due_rows] & (size[due_rows] < e.looks[-1])
-                next_look[due_rows, j] = np.minimum(look + 1, len(e.looks) - 1)
-            assigned = (cohort.arm >= 0).sum(axis=1)
-        decided_at = np.where(np.isnan(decided_at), month, decided_at)
-        months = decided_at.max(axis=1)
+        return fits
+
+    def _last_month(self, cohort: Cohort) -> float:
+        """Month after which no review is held: four years after the last arm and nearly all patients have entered."""
+        last = float(max(e.closes if np.isfinite(e.closes) else e.opens for e in self.entries))
+        return max(last, float(np.quantile(cohort.entry[:, -1], 0.9))) + 48.0
+
+    def _look(
+        self,
+        cohort: Cohort,
+        design: Design,
+        j: int,
+        fits: Flags,
+        state: _State,
+        *,
+        month: float,
+        last: bool,
+        bounds: Mapping[str, Floats],
+    ) -> _Look | None:
+        """Analyse an arm in the replicates in which it is due; None where it is due in none.
+
+        Parameters
+        ----------
+        cohort, design, j
+            The patients, and the arm by its number.
+        fits
+            Whether each arm is open to each stratum.
+        state
+            What has become of the arms so far.
+        month, last
+            Month of the review, and whether it is the last one.
+        bounds
+            Efficacy bounds of each arm.
+        """
+        e = self.entries[j]
+        if month <= e.opens or not state.alive[:, j].any():
+            return None
+        among = self._compared(cohort, design, j, e, fits, state.closed_at)
+        view = cohort.view(self.endpoint, np.full(len(cohort.entry), month), among)
+        treated = cohort.arm == design.experimental[j]
+        size = (view.use & treated).sum(axis=1) if self.test.name == "rates" else view.event.sum(axis=1)
+        target = np.array([*e.looks, e.looks[-1]])[state.next_look[:, j]]
+        # an arm that can gain no more data (closed, all patients followed) is analysed for the last time
+        exhausted = self._exhausted(cohort, view, treated, among, state.closed_at[:, j], month)
+        over = state.alive[:, j] & (exhausted | last)
+        rows = np.flatnonzero((state.alive[:, j] & (size >= target)) | over)
+        if not len(rows):
+            return None
+        sub = type(view)(view.time[rows], view.event[rows], view.use[rows])
+        z, _ = self.test.evaluate(sub, treated[rows], cohort.stratum[rows])
+        number = np.where(over[rows], len(e.looks) - 1, state.next_look[rows, j])
+        floor = np.array(
+            [(-np.inf if b is None else b) for b in e.futility] + [-np.inf] * (len(e.looks) - len(e.futility))
+        )
+        return _Look(
+            rows=rows,
+            number=number,
+            final=number == len(e.looks) - 1,
+            won=z >= bounds[e.arm][number],
+            futile=z < floor[number],
+            size=size[rows],
+            over=over[rows],
+        )
+
+    def _decided(self, design: Design, cohort: Cohort, state: _State, month: float) -> Decided:
+        """What the replicates have come to, `month` being that of the last review."""
+        decided_at = np.where(np.isnan(state.decided_at), month, state.decided_at)
+        early, failed = state.early, state.failed
         extra = {f"months: {e.arm}": decided_at[:, j] - e.opens for j, e in enumerate(self.entries)}
         extra |= {f"ended at an interim look: {e.arm}": early[:, j].astype(float) for j, e in enumerate(self.entries)}
         extra |= {
-            f"patients: {design.arms[a].name}": (cohort.arm == a).sum(axis=1).astype(float) for a in [*arms, control]
+            f"patients: {design.arms[a].name}": (cohort.arm == a).sum(axis=1).astype(float)
+            for a in [*design.experimental, design.control]
         }
-        extra[SHORT] = short.astype(float)
-        reason = np.where(failed.all(axis=1), 2, np.where(early.all(axis=1), 1, 0))
+        extra[SHORT] = state.short.astype(float)
         return Decided(
-            rejected=rejected,
-            stage=np.ones(replicates, dtype=np.int64),
-            reason=reason,
-            patients=assigned.astype(float),
-            events=events_at,
-            months=months,
+            rejected=state.rejected,
+            stage=np.ones(len(cohort.entry), dtype=np.int64),
+            reason=np.where(failed.all(axis=1), 2, np.where(early.all(axis=1), 1, 0)),
+            patients=(cohort.arm >= 0).sum(axis=1).astype(float),
+            events=state.events,
+            months=decided_at.max(axis=1),
             selected=~failed,
             extra=extra,
         )
@@ -285,8 +386,7 @@ class Platform(Rule):
         design: Design,
         *,
         fits: Flags,
-        alive: Flags,
-        closed_at: Floats,
+        state: _State,
         start: float,
         end: float,
         u: Floats,
@@ -295,7 +395,7 @@ class Platform(Rule):
         now = (cohort.entry >= start) & (cohort.entry < end) & (cohort.arm < 0)
         opens = np.array([e.opens for e in self.entries])
         closes = np.array([e.closes for e in self.entries])
-        enrolling = alive & (closed_at > start) & (opens < end) & (closes > start)  # (R, J)
+        enrolling = state.alive & (state.closed_at > start) & (opens < end) & (closes > start)  # (R, J)
         weight = enrolling[:, None, :] * fits.T[None]  # (R, S, J)
         ratio = np.array([design.arms[k].allocation for k in design.experimental], dtype=float)
         weight = weight * ratio
@@ -323,13 +423,12 @@ class Platform(Rule):
         cohort.arm[rows[good], columns[good]] = arm[good]
         cohort.arm[rows[~good], columns[~good]] = -2  # screened, not enrolled
         cohort.enrolled = cohort.arm >= 0
-        for j, (e, k) in enumerate(zip(self.entries, design.experimental, strict=True)):
+        for e, k in zip(self.entries, design.experimental, strict=True):
             mine = cohort.arm == k
             over = mine & (np.cumsum(mine, axis=1) > e.patients)
             if over.any():
                 cohort.arm[over] = -2
                 cohort.enrolled &= ~over
-            del j
         cohort.draw()
         if self.drift != 0.0:
             stretch = (1.0 - self.drift) ** (-cohort.entry / 12.0)

@@ -10,7 +10,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from immunescape.engine.ir_calculus import free_symbols, substitute
 from immunescape.engine.ir_system import System
 from immunescape.engine.jobs import TOLERANCE_SHARE, check_job, dose_tables
 from immunescape.engine.roadrunner_document import document_of, prepared, written_out
-from immunescape.engine.roadrunner_patient import EventfulPatient, PlainPatient, StateChange, dose_changes
+from immunescape.engine.roadrunner_patient import Course, EventfulPatient, PlainPatient, StateChange, dose_changes
 from immunescape.engine.sbml_reader import plain_numbers, read_sbml
 from immunescape.engine.time_features import CLOCK, TimeFeatures, time_features
 from immunescape.errors import EngineError, unknown_word
@@ -31,6 +31,7 @@ from immunescape.errors import EngineError, unknown_word
 __all__ = ["RoadRunnerEngine", "RoadRunnerModel"]
 
 FloatArray = NDArray[np.float64]
+AnyPatient = EventfulPatient | PlainPatient
 
 _SHORT_STEP, _SAME = 1e-3, 0.02
 """A model with events that watch states is integrated twice, the second time with steps of at most this share of the
@@ -191,80 +192,19 @@ class RoadRunnerModel:
 
     def run(self, job: Job, *, progress: Callable[[int], None] | None = None) -> Result:
         """Integrate a batch, one patient after the other."""
-        job = check_job(job, self.states)
-        times = job.times
-        outputs = [self._selection(name) for name in job.outputs]
-        watched = None if job.stop is None else self._selection(job.stop.quantity)
-        dose_list = dose_tables(job)
-        tables = {id(d): d for d in dose_list}
-        self._check_job(job, tables.values())
-        moments = self._moments(job)
-        infused = frozenset(t for d in dose_list for t, length in zip(d.target, d.duration, strict=True) if length > 0)
-        start = float(times[0])
-        changes = {key: dose_changes(doses, start) for key, doses in tables.items()}
-        slots = _slots(changes.values(), start) if self._has_events else ()
-        runner = self._runner(infused, slots)
-        parameters = {
-            self._selection(k): np.broadcast_to(np.asarray(v, dtype=float), (job.n,)) for k, v in job.parameters.items()
-        }
-        initial = {
-            k: np.broadcast_to(np.asarray(v, dtype=float), (job.n,))
-            for k, v in (self._resized(job) | dict(job.initial)).items()
-        }
-        values = np.full((job.n, len(times), len(job.outputs)), np.nan)
+        batch = self._batch(check_job(job, self.states))
+        job = batch.job
+        runner = self._runner(batch.infused, batch.slots)
+        _set_tolerances(runner, job, self.states)
+        patient = self._patient(runner, batch)
+        values = np.full((job.n, len(job.times), len(job.outputs)), np.nan)
         final = np.full((job.n, len(self.states)), np.nan)
         status = np.zeros(job.n, dtype=np.int8)
-        end_time = np.full(job.n, times[-1])
+        end_time = np.full(job.n, job.times[-1])
         messages: dict[int, str] = {}
-        _set_tolerances(runner, job, self.states)
-        defaults = {self._selection(k): v for k, v in self.parameters.items()}
-        unbroken = self._has_events and (bool(slots) or self._needs_its_past or bool(infused))
-        kind_of_patient = EventfulPatient if unbroken else PlainPatient
-        patient = kind_of_patient(runner, self.states, defaults, job, outputs, watched)
-        patient.slots = slots
-        patient.fires_at_start = any(not event.initial_value for event in self._system.events)
-        patient.variables = self._variables[id(runner)]
-        patient.touched = self._touched.get(id(runner), set())
-        integrator = runner.getIntegrator()
-        short = _SHORT_STEP * float(times[-1] - start)
         for i in range(job.n):
-            start_values = (
-                {k: float(v[i]) for k, v in parameters.items()},
-                {k: float(v[i]) for k, v in initial.items()},
-            )
-            given = [*changes[id(dose_list[i])], *(StateChange(float(t), "", "turn", 0.0) for t in moments[i])]
-            stop = None if job.stop is None else float(job.stop.value[i])
-            until = float(times[-1]) if job.until is None else min(float(job.until[i]), float(times[-1]))
             try:
-                integrator.maximum_time_step = 0.0
-                status[i], end_time[i] = patient.integrate(
-                    *start_values, changes=given, stop=stop, until=until, values=values[i], final=final[i]
-                )
-                if self._watches_states or (self._has_events and (infused or job.stop is not None)):
-                    integrator.maximum_time_step = short
-                    again = np.full_like(values[i], np.nan)
-                    # to the end that was reached, so that a stop is not looked for again
-                    patient.integrate(
-                        *start_values,
-                        changes=given,
-                        stop=None,
-                        until=float(end_time[i]),
-                        values=again,
-                        final=np.full_like(final[i], np.nan),
-                    )
-                    if _differ(values[i], again):
-                        raise FloatingPointError(_OTHER_COURSE)
-                if job.stop is not None and status[i] == OK:  # a peak beyond the stop, shorter than a step
-                    integrator.maximum_time_step = short
-                    fine = replace(job, times=np.union1d(times, np.linspace(start, float(times[-1]), 1001)))
-                    second = kind_of_patient(runner, self.states, defaults, fine, outputs, watched)
-                    second.take_over(patient)
-                    unused = np.full((len(fine.times), len(outputs)), np.nan), np.full_like(final[i], np.nan)
-                    outcome, _ = second.integrate(
-                        *start_values, changes=given, stop=stop, until=until, values=unused[0], final=unused[1]
-                    )
-                    if outcome != OK:
-                        raise FloatingPointError(_OTHER_COURSE)
+                status[i], end_time[i] = self._integrate(patient, batch, batch.course(i), values[i], final[i])
             except (RuntimeError, FloatingPointError) as error:
                 status[i] = FAILED
                 values[i] = np.nan if str(error) == _OTHER_COURSE else values[i]
@@ -274,7 +214,7 @@ class RoadRunnerModel:
                 progress(1)
         self._touched[id(runner)] = patient.touched
         return Result(
-            times=times,
+            times=job.times,
             outputs=job.outputs,
             values=values,
             states=self.states,
@@ -284,6 +224,135 @@ class RoadRunnerModel:
             steps=np.zeros(job.n, dtype=np.int64),
             messages=messages,
         )
+
+    def _batch(self, job: Job) -> _Batch:
+        """Translate a job, and refuse what libroadrunner would compute wrongly."""
+        outputs = tuple(self._selection(name) for name in job.outputs)
+        watched = None if job.stop is None else self._selection(job.stop.quantity)
+        dose_list = dose_tables(job)
+        tables = {id(d): d for d in dose_list}
+        self._check_job(job, tables.values())
+        moments = self._moments(job)
+        start = float(job.times[0])
+        changes = {key: dose_changes(doses, start) for key, doses in tables.items()}
+        initial = self._resized(job) | dict(job.initial)
+        return _Batch(
+            job=job,
+            outputs=outputs,
+            watched=watched,
+            doses=tuple(changes[id(d)] for d in dose_list),
+            moments=tuple(moments),
+            infused=frozenset(t for d in dose_list for t, s in zip(d.target, d.duration, strict=True) if s > 0),
+            slots=_slots(changes.values(), start) if self._has_events else (),
+            parameters={self._selection(k): _of_patients(v, job.n) for k, v in job.parameters.items()},
+            initial={k: _of_patients(v, job.n) for k, v in initial.items()},
+        )
+
+    def _patient(self, runner: Any, batch: _Batch) -> AnyPatient:
+        """What integrates the patients of a batch, one after the other."""
+        unbroken = self._has_events and bool(batch.slots or self._needs_its_past or batch.infused)
+        defaults = {self._selection(k): v for k, v in self.parameters.items()}
+        kind = EventfulPatient if unbroken else PlainPatient
+        patient = kind(runner, self.states, defaults, batch.job, batch.outputs, batch.watched)
+        patient.slots = batch.slots
+        patient.fires_at_start = any(not event.initial_value for event in self._system.events)
+        patient.variables = self._variables[id(runner)]
+        patient.touched = self._touched.get(id(runner), set())
+        return patient
+
+    def _integrate(
+        self,
+        patient: AnyPatient,
+        batch: _Batch,
+        course: Course,
+        values: FloatArray,
+        final: FloatArray,
+    ) -> tuple[int, float]:
+        """Integrate one patient; fills `values` (t, k) and `final`; returns status and end time.
+
+        Raises
+        ------
+        RuntimeError, FloatingPointError
+            Where libroadrunner fails, an output is not finite, or shorter steps give another course.
+        """
+        job = batch.job
+        patient.runner.getIntegrator().maximum_time_step = 0.0
+        status, end = patient.integrate(course, values, final)
+        if self._watches_states or (self._has_events and (batch.infused or job.stop is not None)):
+            _check_course(patient, replace(course, stop=None, until=end), values, final)
+        if job.stop is not None and status == OK:
+            _check_stop(patient, course, final)
+        return status, end
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Batch:
+    """A job as libroadrunner takes it.
+
+    Attributes
+    ----------
+    job : the job, checked.
+    outputs, watched : what libroadrunner calls the outputs, and the quantity of the stop.
+    doses : changes of states by the doses of each patient.
+    moments : of each patient, times at which an input jumps or turns.
+    infused : states that any patient gets an infusion into.
+    slots : state and kind of each dose that is an event of the model.
+    parameters, initial : values (n,) by the names that libroadrunner has for them.
+    """
+
+    job: Job
+    outputs: tuple[str, ...]
+    watched: str | None
+    doses: tuple[Sequence[StateChange], ...]
+    moments: tuple[FloatArray, ...]
+    infused: frozenset[str]
+    slots: tuple[tuple[str, str], ...]
+    parameters: Mapping[str, FloatArray]
+    initial: Mapping[str, FloatArray]
+
+    def course(self, i: int) -> Course:
+        """What patient `i` is integrated with."""
+        job, last = self.job, float(self.job.times[-1])
+        return Course(
+            parameters={k: float(v[i]) for k, v in self.parameters.items()},
+            initial={k: float(v[i]) for k, v in self.initial.items()},
+            changes=(*self.doses[i], *(StateChange(float(t), "", "turn", 0.0) for t in self.moments[i])),
+            stop=None if job.stop is None else float(job.stop.value[i]),
+            until=last if job.until is None else min(float(job.until[i]), last),
+        )
+
+
+def _short_steps(patient: AnyPatient) -> None:
+    times = patient.times
+    patient.runner.getIntegrator().maximum_time_step = _SHORT_STEP * float(times[-1] - times[0])
+
+
+def _check_course(patient: AnyPatient, course: Course, values: FloatArray, final: FloatArray) -> None:
+    """Integrate again with short steps, to the end that was reached, so that a stop is not looked for again."""
+    _short_steps(patient)
+    again = np.full_like(values, np.nan)
+    patient.integrate(course, again, np.full_like(final, np.nan))
+    if _differ(values, again):
+        raise FloatingPointError(_OTHER_COURSE)
+
+
+def _check_stop(patient: AnyPatient, course: Course, final: FloatArray) -> None:
+    """Look for a peak beyond the stop that is shorter than a step."""
+    _short_steps(patient)
+    job = patient.job
+    times = np.union1d(job.times, np.linspace(float(job.times[0]), float(job.times[-1]), 1001))
+    fine = replace(job, times=times)
+    second = type(patient)(patient.runner, patient.states, patient.defaults, fine, patient.outputs, patient.watched)
+    second.take_over(patient)
+    values = np.full((len(times), len(patient.outputs)), np.nan)
+    status, _ = second.integrate(course, values, np.full_like(final, np.nan))
+    if status != OK:
+        raise FloatingPointError(_OTHER_COURSE)
+
+
+def _of_patients(value: Any, n: int) -> FloatArray:
+    """A value for each patient, (n,)."""
+    return np.broadcast_to(np.asarray(value, dtype=float), (n,))
 
 
 def _watches(system: System, trigger: Expr) -> bool:

@@ -56,6 +56,23 @@ def dose_changes(doses: Doses, start: float) -> list[StateChange]:
     return sorted(StateChange(time, target, kind, value) for (time, target, kind), value in together.items())
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Course:
+    """What a patient is integrated with.
+
+    Attributes
+    ----------
+    parameters, initial : values by the names that libroadrunner has for them.
+    changes : doses, and moments at which inputs turn. stop : value of the watched quantity, or None. until : end.
+    """
+
+    parameters: Mapping[str, float]
+    initial: Mapping[str, float]
+    changes: Sequence[StateChange]
+    stop: float | None
+    until: float
+
+
 class _Patient:
     """What both ways of integrating share.
 
@@ -78,7 +95,7 @@ class _Patient:
     ) -> None:
         self.runner, self.states, self.defaults, self.job = runner, states, defaults, job
         self.times = job.times
-        self.outputs = outputs
+        self.outputs, self.watched = outputs, watched
         self.columns = [*outputs, *([watched, *states] if watched is not None else [])]
         self.reached = float(self.times[0])
         self.touched: set[str] = set()
@@ -91,9 +108,9 @@ class _Patient:
         self.touched, self.slots, self.variables = other.touched, other.slots, other.variables
         self.fires_at_start = other.fires_at_start
 
-    def begin(self, parameters: Mapping[str, float], initial: Mapping[str, float]) -> None:
+    def begin(self, course: Course) -> None:
         """Give the model a patient's parameters and starting values."""
-        runner = self.runner
+        runner, parameters = self.runner, course.parameters
         for name, value in self.variables.items():  # a reset leaves parameters that events or rules change as they are
             runner[name] = value
         for name in self.touched - set(parameters):
@@ -102,7 +119,7 @@ class _Patient:
         for name, value in parameters.items():
             runner[name] = value
         runner.reset()
-        for name, value in (*parameters.items(), *initial.items()):
+        for name, value in (*parameters.items(), *course.initial.items()):
             runner[name] = value
         runner.timeCourseSelections = ["time", *self.columns]
 
@@ -123,22 +140,13 @@ class _Patient:
 class PlainPatient(_Patient):
     """A patient of a model without events, integrated piece by piece between doses."""
 
-    def integrate(
-        self,
-        parameters: Mapping[str, float],
-        initial: Mapping[str, float],
-        *,
-        changes: Sequence[StateChange],
-        stop: float | None,
-        until: float,
-        values: FloatArray,
-        final: FloatArray,
-    ) -> tuple[int, float]:
+    def integrate(self, course: Course, values: FloatArray, final: FloatArray) -> tuple[int, float]:
         """Integrate to the end or the stop; fills `values` (t, k) and `final`; returns status and end time."""
         runner, job, times = self.runner, self.job, self.times
+        changes, stop, until = course.changes, course.stop, course.until
         start = float(times[0])
         self.reached = start
-        self.begin(parameters, initial)
+        self.begin(course)
         for target in {change.target for change in changes if change.kind == "rate"}:
             runner[INFUSION + target] = 0.0
         edges = sorted({start, until, *[c.time for c in changes if start < c.time < until]})
@@ -211,25 +219,16 @@ class PlainPatient(_Patient):
 class EventfulPatient(_Patient):
     """A patient of a model with events, integrated in one go: doses are events of the model."""
 
-    def integrate(
-        self,
-        parameters: Mapping[str, float],
-        initial: Mapping[str, float],
-        *,
-        changes: Sequence[StateChange],
-        stop: float | None,
-        until: float,
-        values: FloatArray,
-        final: FloatArray,
-    ) -> tuple[int, float]:
+    def integrate(self, course: Course, values: FloatArray, final: FloatArray) -> tuple[int, float]:
         """Integrate to the end or the stop; fills `values` (t, k) and `final`; returns status and end time."""
         times, width = self.times, len(self.outputs)
+        stop, until = course.stop, course.until
         start = float(times[0])
         self.reached = start
         grid = np.append(times[times < until], until)
 
         def rows_at(grid: FloatArray) -> FloatArray:
-            return self._course(parameters, initial, changes, grid)
+            return self._rows(course, grid)
 
         rows = rows_at(grid) if until > start else rows_at(np.array([start, float(times[1])]))[:1]
         end, status = until, OK
@@ -262,24 +261,18 @@ class EventfulPatient(_Patient):
         self.reached = end
         return status, end
 
-    def _course(
-        self,
-        parameters: Mapping[str, float],
-        initial: Mapping[str, float],
-        changes: Sequence[StateChange],
-        grid: FloatArray,
-    ) -> FloatArray:
+    def _rows(self, course: Course, grid: FloatArray) -> FloatArray:
         """Rows at the times of a grid, from the start of the job on."""
         runner, start, span = self.runner, float(self.times[0]), float(self.times[-1] - self.times[0])
         early = max(_JUST_BEFORE * span, 64.0 * float(np.spacing(np.abs(self.times).max())))
-        self.begin(parameters, initial)
-        for target in {change.target for change in changes if change.kind == "rate"}:
+        self.begin(course)
+        for target in {change.target for change in course.changes if change.kind == "rate"}:
             runner[INFUSION + target] = 0.0
         vacant: dict[tuple[str, str], list[int]] = {}
         for slot, key in enumerate(self.slots):
             vacant.setdefault(key, []).append(slot)
             runner[dose_names(slot)[0]] = NEVER
-        for change in changes:
+        for change in course.changes:
             if change.time <= start:
                 name = INFUSION + change.target if change.kind == "rate" else change.target
                 runner[name] = float(runner[name]) + change.value

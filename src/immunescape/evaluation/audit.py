@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from immunescape.trial.spec import Trial
 
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model
+    from immunescape.model.parameters import Parameter
 
 __all__ = ["Audit", "run_audit", "strengths_at"]
 
@@ -161,60 +162,20 @@ def run_audit(
     seed, engine, progress
         As elsewhere.
     """
-    from immunescape.model.reference_strengths import reference_id
-    from immunescape.population.reference_baseline import prepared_model
-
     if patients < 4:
         raise InputError(f"{patients} patients", hint="Take at least 4; 20 or more to report.")
     began = time.perf_counter()
     spec = load_trial(trial) if isinstance(trial, str) else trial
     treated = TreatedPatients(spec, arm, _SPARE * patients, seed, engine)
-    examined = [*uncertain(treated.model), ANCHOR, GROWTH]
-    for name in only:
-        if name not in examined:
-            raise unknown_word("parameter that is uncertain", name, examined)
-    names = list(dict.fromkeys(only)) or examined
-    p = treated.model.parameters
-    ends = [(name, z, moved(p[name], z)) for name in names for z in (1.0, -1.0)]
-    bare = prepared_model((), treated.model.specificity)
-    inner = [(k, name, value) for k, (name, _, value) in enumerate(ends) if name in bare.parameters]
-    strengths = strengths_at(bare, [n for _, n, _ in inner], [v for _, _, v in inner], engine)
-    stored = np.array([bare.parameters[reference_id(key)].base for key in bare.modulations])
-    n = len(ends) * patients
-    at = np.tile(stored, (len(ends), 1))
-    for row, (k, _, _) in zip(strengths, inner, strict=True):
-        at[k] = row
-    changed: dict[str, tuple[str, FloatArray]] = {}
-    for k, (name, _, value) in enumerate(ends):
-        factors = changed.setdefault(name, ("times", np.ones(n)))[1]
-        factors[k * patients : (k + 1) * patients] = value / p[name].value
-    for j, key in enumerate(bare.modulations):
-        if reference_id(key) in p and not np.allclose(at[:, j], stored[j], rtol=1e-9, atol=0.0):
-            changed[reference_id(key)] = ("set", np.repeat(at[:, j], patients))
+    names = _examined(treated.model, only)
+    ends = [End(name, moved(treated.model.parameters[name], z)) for name in names for z in (1.0, -1.0)]
+    changed = _changes(treated.model, ends, patients, engine)
     diagnosed, quantiles = _diagnosed(treated, patients, seed)
     who = np.tile(diagnosed, len(ends))
     values = treated.evaluate(who, np.tile(quantiles, (len(ends), 1)), progress, changed)
     finite = np.where(np.isfinite(values), values, np.nan).reshape(len(names), 2, patients, len(OUTPUTS))
     half = 0.5 * (finite[:, 0] - finite[:, 1])
-    rows = []
-    for k, name in enumerate(names):
-        row = {
-            "parameter": name,
-            "mechanism": p[name].owner,
-            "value": p[name].value,
-            "unit": p[name].unit,
-            "grade": p[name].grade,
-            "basis": p[name].basis,
-            "sources": list(p[name].sources),
-        }
-        for j, output in enumerate(OUTPUTS):
-            half_values = half[k, :, j][np.isfinite(half[k, :, j])]
-            row[output] = {
-                "effect": float(f"{half_values.mean():.4g}") if len(half_values) else 0.0,
-                "rms": float(f"{np.sqrt((half_values**2).mean()):.4g}") if len(half_values) else 0.0,
-                "n": len(half_values),
-            }
-        rows.append(row)
+    rows = [_row(treated.model.parameters[name], effects) for name, effects in zip(names, half, strict=True)]
     rows.sort(key=lambda r: (-r["change_week_18"]["rms"], -abs(r["orr"]["effect"])))
     return Audit(
         trial=treated.trial.name,
@@ -227,3 +188,66 @@ def run_audit(
         seed=seed,
         seconds=time.perf_counter() - began,
     )
+
+
+class End(NamedTuple):
+    """A parameter, and a value one prior standard deviation above or below its own."""
+
+    name: str
+    value: float
+
+
+def _examined(model: Model, only: Sequence[str]) -> list[str]:
+    """Parameters that are moved: those named, each once, or all that are uncertain."""
+    uncertain_names = [*uncertain(model), ANCHOR, GROWTH]
+    for name in only:
+        if name not in uncertain_names:
+            raise unknown_word("parameter that is uncertain", name, uncertain_names)
+    return list(dict.fromkeys(only)) or uncertain_names
+
+
+def _changes(model: Model, ends: Sequence[End], patients: int, engine: str) -> dict[str, tuple[str, FloatArray]]:
+    """Parameters that change, and what is done to them in each patient of each end: its own, and the strengths.
+
+    Returns
+    -------
+    name -> (``times`` or ``set``, (ends * patients,) factors or values).
+    """
+    from immunescape.model.reference_strengths import reference_id
+    from immunescape.population.reference_baseline import prepared_model
+
+    p = model.parameters
+    changed: dict[str, tuple[str, FloatArray]] = {}
+    for k, (name, value) in enumerate(ends):
+        factors = changed.setdefault(name, ("times", np.ones(len(ends) * patients)))[1]
+        factors[k * patients : (k + 1) * patients] = value / p[name].value
+    bare = prepared_model((), model.specificity)
+    stored = np.array([bare.parameters[reference_id(key)].base for key in bare.modulations])
+    inner = [k for k, end in enumerate(ends) if end.name in bare.parameters]
+    at = np.tile(stored, (len(ends), 1))
+    at[inner] = strengths_at(bare, [ends[k].name for k in inner], [ends[k].value for k in inner], engine)
+    for j, key in enumerate(bare.modulations):
+        if reference_id(key) in p and not np.allclose(at[:, j], stored[j], rtol=1e-9, atol=0.0):
+            changed[reference_id(key)] = ("set", np.repeat(at[:, j], patients))
+    return changed
+
+
+def _row(parameter: Parameter, effects: FloatArray) -> dict[str, Any]:
+    """A parameter with its effects (patients, outputs) of one prior standard deviation."""
+    row: dict[str, Any] = {
+        "parameter": parameter.name,
+        "mechanism": parameter.owner,
+        "value": parameter.value,
+        "unit": parameter.unit,
+        "grade": parameter.grade,
+        "basis": parameter.basis,
+        "sources": list(parameter.sources),
+    }
+    for output, of_patients in zip(OUTPUTS, effects.T, strict=True):
+        finite = of_patients[np.isfinite(of_patients)]
+        row[output] = {
+            "effect": float(f"{finite.mean():.4g}") if len(finite) else 0.0,
+            "rms": float(f"{np.sqrt((finite**2).mean()):.4g}") if len(finite) else 0.0,
+            "n": len(finite),
+        }
+    return row

@@ -8,9 +8,9 @@ changed and what is looked at, found by search in the model's dependency graph, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ClaimScenarios",
     "check_names",
+    "check_patients",
     "effect_of",
+    "groups_by_size",
+    "not_testable",
     "observed",
     "plan",
     "run_claims",
@@ -41,6 +44,7 @@ __all__ = [
     "virtual_patients",
 ]
 
+Key = TypeVar("Key", bound=Hashable)
 FloatArray = NDArray[np.float64]
 DIAMETER = "diameter_T"
 EVENTS = ("response", "best_response", "progression", "ever_progressed", "relapse")
@@ -348,42 +352,63 @@ def run_claims(
     from immunescape.evaluation.summary import full_model, model_counts
 
     begin = time.perf_counter()
-    chosen = list(load_claims() if claims is None else claims)
+    check_patients(patients)
+    whole = model or full_model()
+    graph = Dependencies(whole)
+    checked = [Checked(c) for c in (load_claims() if claims is None else claims)]
+    plans: dict[str, ClaimScenarios] = {}
+    for row in checked:
+        controlled = controls and row.claim.id not in uncontrolled
+        planned = None if row.claim.kind == "context" else _planned(row, whole, graph, controlled=controlled)
+        if planned is not None:
+            plans[row.claim.id] = planned
+    library = {} if library is None else library
+    for group, size in groups_by_size(plans, patients):
+        people = population or virtual_patients(size, seed, engine, cluster)
+        simulated = simulate_plans(
+            group.values(), people, engine=engine, progress=progress, library=library, cluster=cluster
+        )
+        for number, row in enumerate(checked):
+            if row.claim.id in group:
+                _judge(row, group[row.claim.id], simulated, people, seed + number)
+    return ClaimsResult(checked, patients, seed, seconds=time.perf_counter() - begin, model=model_counts(whole))
+
+
+def check_patients(patients: int) -> None:
+    """Refuse too few patients for an interval."""
     if patients < 2:
         raise InputError(
             f"{patients} patients are too few for an interval", hint="Take at least 2; 100 or more to report."
         )
-    whole = model or full_model()
-    graph = Dependencies(whole)
-    checked = [Checked(c) for c in chosen]
-    plans: dict[str, ClaimScenarios] = {}
-    for row in checked:
-        if row.claim.kind == "context":
-            continue
-        try:
-            check_names(row.claim, whole)
-            if controls and row.claim.id not in uncontrolled:
-                row.controls = controls_of(row.claim, graph, observed(row.claim.observe)[1])
-            plans[row.claim.id] = plan(row.claim, row.controls)
-        except ImmunescapeError as error:
-            row.untestable = f"not testable: {str(error).replace(chr(10), ' ')}"
-            continue
-        row.steps = _steps(row.claim, graph)
-    if plans:
-        across = {k: p for k, p in plans.items() if p.claim.with_value}
-        within = {k: p for k, p in plans.items() if k not in across}
-        library = {} if library is None else library
-        for group, size in ((within, patients), (across, ASSOCIATION * patients)):
-            if not group:
-                continue
-            people = population or virtual_patients(size, seed, engine, cluster)
-            simulated = simulate_plans(
-                group.values(), people, engine=engine, progress=progress, library=library, cluster=cluster
-            )
-            for number, row in enumerate(checked):
-                if row.claim.id in group:
-                    _judge(row, group[row.claim.id], simulated, people, seed + number)
-    return ClaimsResult(checked, patients, seed, seconds=time.perf_counter() - begin, model=model_counts(whole))
+
+
+def _planned(row: Checked, model: Model, graph: Dependencies, *, controlled: bool) -> ClaimScenarios | None:
+    """Scenarios of a claim, and enter its controls and steps; None where it is not testable, with the reason."""
+    try:
+        check_names(row.claim, model)
+        if controlled:
+            row.controls = controls_of(row.claim, graph, observed(row.claim.observe)[1])
+        planned = plan(row.claim, row.controls)
+    except ImmunescapeError as error:
+        row.untestable = not_testable(error)
+        return None
+    row.steps = _steps(row.claim, graph)
+    return planned
+
+
+def not_testable(error: ImmunescapeError) -> str:
+    """Why a claim cannot be simulated, on one line."""
+    return f"not testable: {str(error).replace(chr(10), ' ')}"
+
+
+def groups_by_size(
+    plans: Mapping[Key, ClaimScenarios], patients: int
+) -> Iterator[tuple[dict[Key, ClaimScenarios], int]]:
+    """Plans that are simulated in the same patients, and their number: paired comparisons, then associations."""
+    for across, size in ((False, patients), (True, ASSOCIATION * patients)):
+        group = {key: p for key, p in plans.items() if bool(p.claim.with_value) == across}
+        if group:
+            yield group, size
 
 
 def virtual_patients(patients: int, seed: int, engine: str, cluster: Any, specificity: str | None = None) -> Population:

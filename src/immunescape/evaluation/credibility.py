@@ -226,15 +226,8 @@ def assess(
     )
     if scores is None:
         tell(f"validation: {len(roles())} published trials, {scored_patients} virtual patients per arm")
-        scored = validate(
-            (),
-            patients=scored_patients,
-            seed=seeds[0],
-            workers=workers,
-            engine=engine,
-            out=None if out is None else out / "validation",
-        )
-        scores = scored.scores
+        folder = None if out is None else out / "validation"
+        scores = validate(patients=scored_patients, seed=seeds[0], workers=workers, engine=engine, out=folder).scores
     sensitive: Sensitivity | None = None
     if trial.prior:
         tell("sensitivity: not analysed for trials with earlier lines of treatment")

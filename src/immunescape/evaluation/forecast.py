@@ -183,83 +183,24 @@ def forecast_of(results: Sequence[TrialResult], *, patients: int, wall_s: float 
 
     trial, seeds = results[0].trial, tuple(r.seed for r in results)
     rng = np.random.default_rng(np.random.SeedSequence(list(seeds), spawn_key=(0xF0CA,)))
-    names = [arm.name for arm in trial.arms]
-    by_seed = {name: [arm_outcomes(r, name) for r in results] for name in names}
-    for name, outcomes in by_seed.items():
-        if not any(len(o.response) for o in outcomes):
-            raise InputError(
-                f"no patient of arm '{name}' could be simulated",
-                where=f"trial '{trial.name}'",
-                hint="`immunescape trial` with this protocol lists the reasons.",
-            )
-    pooled = {name: _pool(outcomes) for name, outcomes in by_seed.items()}
-    planned = {arm.name: arm.n or len(pooled[arm.name].response) for arm in trial.arms}
-    rows = {name: _rows(rng, results, name, pooled[name], planned[name]) for name in names}
-    structure = shipped_discrepancy(comparison_kind(trial))  # as for trials with published results
-
-    def error(kind: str) -> FloatArray:
-        """Errors (resamples,) of the model's structure."""
-        return structure.get(kind, 0.0) * rng.standard_normal(RESAMPLES)
-
+    arms = _arms(results, rng)
+    errors = _Errors(shipped_discrepancy(comparison_kind(trial)), rng)  # as for trials with published results
     figures: list[ForecastFigure] = []
-    success: dict[str, float] = {}
     rates: dict[str, FloatArray] = {}
-    for name in names:
-        data, drawn = pooled[name], rows[name]
-        size = (len(data.response), planned[name])
-        rates[name] = moved_share(data.response[drawn].mean(axis=1), error("orr"))
-        of_seeds = [100 * float(o.response.mean()) for o in by_seed[name] if len(o.response)]
-        figures.append(
-            _figure(
-                name,
-                "orr_pct",
-                value=100 * float(data.response.mean()),
-                spread=100 * rates[name],
-                of_seeds=of_seeds,
-                size=size,
-                log=False,
-            )
-        )
+    for name, arm in arms.items():
+        rates[name] = moved_share(arm.response_rates(), errors.drawn("orr"))
+        figures += [_response(arm, rates[name]), *(_median(arm, end, errors) for end in ("pfs", "os"))]
+    *experimental, control = arms.values()
+    success: dict[str, float] = {}
+    for arm in experimental:
         for end in ("pfs", "os"):
-            times, events = getattr(data, end)
-            spread = np.array([km_median(times[r], events[r]) for r in drawn]) * np.exp(error("median"))
-            of_seeds = [km_median(*getattr(o, end)) for o in by_seed[name] if len(o.response)]
-            figures.append(
-                _figure(
-                    name,
-                    f"{end}_median_months",
-                    value=km_median(times, events),
-                    spread=spread,
-                    of_seeds=of_seeds,
-                    size=size,
-                )
-            )
-    control = trial.arms[-1].name
-    for arm in trial.arms[:-1]:
-        name = arm.name
-        pair, size = f"{name} / {control}", (len(pooled[name].response), planned[name] + planned[control])
-        for end in ("pfs", "os"):
-            a, b = getattr(pooled[name], end), getattr(pooled[control], end)
-            model = _ratio(a, b)
-            mean, shares = delivered_shares(trial, name, f"{end}_hr", RESAMPLES, seeds)
-            # the effect is multiplied by the share that its class delivers, the chance of the trial is not
-            ratios = hazard_ratios(a, b, rows[name], rows[control]) * np.exp(error("hr")) * model ** (shares - 1.0)
-            of_seeds = [
-                _ratio(getattr(x, end), getattr(y, end)) ** mean
-                for x, y in zip(by_seed[name], by_seed[control], strict=True)
-                if len(x.response) and len(y.response)
-            ]
-            made = _figure(pair, f"{end}_hr", value=model**mean, spread=ratios, of_seeds=of_seeds, size=size)
-            figures.append(made if mean == 1.0 else replace(made, unshrunk=model))
+            ratio = _hazard_ratio(trial, arm, control, end, seeds, errors)
+            figures.append(ratio.figure)
             if end in trial.endpoints.primary:
-                events = [t[1][r].sum(axis=1) for t, r in ((a, rows[name]), (b, rows[control]))]
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    z = np.log(ratios) / np.sqrt(1 / events[0] + 1 / events[1])
-                success[_key(trial, name, end)] = float(np.mean(z < -_Z))
+                success[_key(trial, arm.name, end)] = ratio.success()
         if "orr" in trial.endpoints.primary:
-            p, q = rates[name], rates[control]
-            se = np.sqrt(p * (1 - p) / planned[name] + q * (1 - q) / planned[control])
-            success[_key(trial, name, "orr")] = float(np.mean(p - q > _Z * np.maximum(se, 1e-12)))
+            pair = (rates[arm.name], rates[control.name])
+            success[_key(trial, arm.name, "orr")] = _success_in_response(*pair, arm.planned, control.planned)
     failed = sum(int(arm["failed"]) for r in results for arm in r.arms)
     return Forecast(
         trial=trial,
@@ -273,6 +214,143 @@ def forecast_of(results: Sequence[TrialResult], *, patients: int, wall_s: float 
         version=installed_version(),
         wall_s=wall_s,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Arm:
+    """An arm as it was simulated, and replicates of it as the trial plans it.
+
+    Attributes
+    ----------
+    name : of the arm.
+    by_seed, pooled : outcomes with each seed, and of all patients.
+    planned : patients that the trial plans.
+    rows : (resamples, planned) patients of each replicate.
+    """
+
+    name: str
+    by_seed: Sequence[ArmOutcomes]
+    pooled: ArmOutcomes
+    planned: int
+    rows: NDArray[np.int64]
+
+    @property
+    def simulated(self) -> int:
+        """Patients that were simulated."""
+        return len(self.pooled.response)
+
+    def response_rates(self) -> FloatArray:
+        """Response rate of each replicate."""
+        rates: FloatArray = self.pooled.response[self.rows].mean(axis=1)
+        return rates
+
+    def followed(self) -> list[ArmOutcomes]:
+        """Outcomes with the seeds with which a patient could be simulated."""
+        return [o for o in self.by_seed if len(o.response)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Errors:
+    """Errors of the model's structure: SD for each kind of figure, and the stream that they are drawn from."""
+
+    spread: Mapping[str, float]
+    rng: np.random.Generator
+
+    def drawn(self, kind: str) -> FloatArray:
+        """Errors (resamples,) of a kind of figure."""
+        return self.spread.get(kind, 0.0) * self.rng.standard_normal(RESAMPLES)
+
+
+@dataclass(frozen=True, eq=False)
+class _HazardRatio:
+    """A hazard ratio, and what each replicate shows: its ratio (resamples,) and the events of both arms."""
+
+    figure: ForecastFigure
+    ratios: FloatArray
+    events: tuple[FloatArray, FloatArray]
+
+    def success(self) -> float:
+        """Proportion of the replicates with a difference in favour of the experimental arm."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = np.log(self.ratios) / np.sqrt(1 / self.events[0] + 1 / self.events[1])
+        return float(np.mean(z < -_Z))
+
+
+def _arms(results: Sequence[TrialResult], rng: np.random.Generator) -> dict[str, _Arm]:
+    """Arms of the simulated trials by name, in the order of the protocol."""
+    trial = results[0].trial
+    by_seed = {arm.name: [arm_outcomes(r, arm.name) for r in results] for arm in trial.arms}
+    for name, outcomes in by_seed.items():
+        if not any(len(o.response) for o in outcomes):
+            raise InputError(
+                f"no patient of arm '{name}' could be simulated",
+                where=f"trial '{trial.name}'",
+                hint="`immunescape trial` with this protocol lists the reasons.",
+            )
+    arms = {}
+    for arm in trial.arms:
+        pooled = _pool(by_seed[arm.name])
+        planned = arm.n or len(pooled.response)
+        rows = _rows(rng, results, arm.name, pooled, planned)
+        arms[arm.name] = _Arm(arm.name, by_seed[arm.name], pooled, planned, rows)
+    return arms
+
+
+def _response(arm: _Arm, rates: FloatArray) -> ForecastFigure:
+    """Response rate; `rates`: of the replicates, with the error of the structure."""
+    return _figure(
+        arm.name,
+        "orr_pct",
+        value=100 * float(arm.pooled.response.mean()),
+        spread=100 * rates,
+        of_seeds=[100 * float(o.response.mean()) for o in arm.followed()],
+        size=(arm.simulated, arm.planned),
+        log=False,
+    )
+
+
+def _median(arm: _Arm, end: str, errors: _Errors) -> ForecastFigure:
+    """Median of ``pfs`` or ``os``."""
+    times, events = getattr(arm.pooled, end)
+    return _figure(
+        arm.name,
+        f"{end}_median_months",
+        value=km_median(times, events),
+        spread=np.array([km_median(times[r], events[r]) for r in arm.rows]) * np.exp(errors.drawn("median")),
+        of_seeds=[km_median(*getattr(o, end)) for o in arm.followed()],
+        size=(arm.simulated, arm.planned),
+    )
+
+
+def _hazard_ratio(
+    trial: Trial, arm: _Arm, control: _Arm, end: str, seeds: Sequence[int], errors: _Errors
+) -> _HazardRatio:
+    """Hazard ratio of ``pfs`` or ``os``, shrunk by what trials of such drugs have delivered."""
+    a, b = getattr(arm.pooled, end), getattr(control.pooled, end)
+    model = _ratio(a, b)
+    mean, shares = delivered_shares(trial, arm.name, f"{end}_hr", RESAMPLES, seeds)
+    # the effect is multiplied by the share that its class delivers, the chance of the trial is not
+    ratios = hazard_ratios(a, b, arm.rows, control.rows) * np.exp(errors.drawn("hr")) * model ** (shares - 1.0)
+    figure = _figure(
+        f"{arm.name} / {control.name}",
+        f"{end}_hr",
+        value=model**mean,
+        spread=ratios,
+        of_seeds=[
+            _ratio(getattr(x, end), getattr(y, end)) ** mean
+            for x, y in zip(arm.by_seed, control.by_seed, strict=True)
+            if len(x.response) and len(y.response)
+        ],
+        size=(arm.simulated, arm.planned + control.planned),
+    )
+    events = (a[1][arm.rows].sum(axis=1), b[1][control.rows].sum(axis=1))
+    return _HazardRatio(figure if mean == 1.0 else replace(figure, unshrunk=model), ratios, events)
+
+
+def _success_in_response(p: FloatArray, q: FloatArray, treated: int, controls: int) -> float:
+    """Proportion of the replicates with a higher response rate (`p`, of the controls `q`) at two-sided 5 %."""
+    se = np.sqrt(p * (1 - p) / treated + q * (1 - q) / controls)
+    return float(np.mean(p - q > _Z * np.maximum(se, 1e-12)))
 
 
 def _pool(outcomes: Sequence[ArmOutcomes]) -> ArmOutcomes:

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immunescape.errors import ImmunescapeError, InputError, unknown_word
+from immunescape.errors import ImmunescapeError
 from immunescape.evaluation.claim_results import rounded
 from immunescape.evaluation.claims import (
-    ASSOCIATION,
     ClaimScenarios,
     check_names,
+    check_patients,
     effect_of,
+    groups_by_size,
+    not_testable,
     plan,
     simulate_plans,
     virtual_patients,
@@ -30,13 +32,16 @@ from immunescape.evaluation.counter_runs import check_counter_model, counter_pla
 from immunescape.evaluation.effects import Effect
 from immunescape.evaluation.scenarios import Library
 from immunescape.knowledge.counter_models import CounterModel, load_counter_models
-from immunescape.knowledge.must_not_records import MustNot, load_must_not
+from immunescape.knowledge.must_not_records import MUST_NOT, MustNot, load_must_not
 
 if TYPE_CHECKING:
+    from immunescape.model.assembly import Model
     from immunescape.population.population import Population
     from immunescape.population.rewiring import Rewiring
 
 _WRONG = "counter-model"
+PlanKey = tuple[str, str]
+"""Statement, and the mechanism that is switched off; empty: none."""
 
 __all__ = ["Denied", "MustNotResult", "run_must_not", "select_must_not", "verdict"]
 
@@ -150,11 +155,8 @@ def select_must_not(only: Sequence[str] = ()) -> list[MustNot]:
     InputError
         For an unknown id, with the nearest.
     """
-    every = list(load_must_not())
-    for name in only:
-        if name not in {s.id for s in every}:
-            raise unknown_word("statement that must not hold", name, [s.id for s in every])
-    return [s for s in every if not only or s.id in only]
+    chosen = {MUST_NOT.get(name).id for name in only}
+    return [s for s in load_must_not() if not only or s.id in chosen]
 
 
 def verdict(effect: Effect, must_not: str, low: float, high: float) -> str:
@@ -195,70 +197,73 @@ def run_must_not(
     patients, seed, engine, population, progress, cluster
         As in `run_claims`.
     """
-    from dataclasses import replace
-
     from immunescape.evaluation.summary import full_model
 
     begin = time.perf_counter()
-    if patients < 2:
-        raise InputError(
-            f"{patients} patients are too few for an interval", hint="Take at least 2; 100 or more to report."
-        )
+    check_patients(patients)
     rows = [Denied(s) for s in (load_must_not() if statements is None else statements)]
     whole = full_model()
     counters = load_counter_models()
-    rewirings: list[Rewiring] = []
-    plans: dict[tuple[str, str], ClaimScenarios] = {}
+    plans: dict[PlanKey, ClaimScenarios] = {}
+    rewirings: dict[Rewiring, None] = {}  # each once, in order
     for row in rows:
-        claim = row.statement.as_claim()
-        try:
-            check_names(claim, whole)
-            stated = plan(claim)
-            row.counter = counters.get(row.statement.id)
-            if row.counter is not None:
-                check_counter_model(row.counter, whole)
-        except ImmunescapeError as error:
-            row.untestable = f"not testable: {str(error).replace(chr(10), ' ')}"
-            continue
-        plans[row.statement.id, ""] = stated
-        for mechanism in row.statement.guarded_by:
-            sides = tuple(s.without([mechanism]) for s in stated.sides)
-            plans[row.statement.id, mechanism] = replace(stated, sides=sides)
-        if row.counter is not None:
-            plans[row.statement.id, _WRONG] = counter_plan(row.counter, stated, whole)
-            rewirings += rewirings_of(row.counter, whole)
+        plans |= _planned(row, counters.get(row.statement.id), whole)
+        if row.counter is not None and not row.untestable:
+            rewirings |= dict.fromkeys(rewirings_of(row.counter, whole))
     libraries: tuple[Library, Library] = ({}, {})
     numbered = {row.statement.id: (number, row) for number, row in enumerate(rows)}
-    for across, size in ((False, patients), (True, ASSOCIATION * patients)):
-        group = {k: p for k, p in plans.items() if bool(p.claim.with_value) == across}
-        if not group:
-            continue
+    for group, size in groups_by_size(plans, patients):
         people = population or virtual_patients(size, seed, engine, cluster)
         simulated = [
             simulate_plans(
-                some.values(),
+                [p for key, p in group.items() if (key[1] == _WRONG) == wrong],
                 people,
                 engine=engine,
                 progress=progress,
-                library=library,
+                library=libraries[wrong],
                 cluster=cluster,
-                rewirings=changes,
+                rewirings=tuple(rewirings) if wrong else (),
             )
-            for some, library, changes in (
-                ({k: p for k, p in group.items() if k[1] != _WRONG}, libraries[0], ()),
-                ({k: p for k, p in group.items() if k[1] == _WRONG}, libraries[1], tuple(dict.fromkeys(rewirings))),
-            )
+            for wrong in (False, True)
         ]
         for (name, mechanism), planned in group.items():
             number, row = numbered[name]
             result = simulated[mechanism == _WRONG]
-            s = row.statement
             effect = effect_of(planned.claim, planned.sides, result, people, seed + number)
-            judged = verdict(effect, s.must_not, s.low, s.high)
-            if mechanism == _WRONG:
-                row.wrong = (effect, judged)
-            elif mechanism:
-                row.ablated[mechanism] = (effect, judged)
-            else:
-                row.effect, row.verdict = effect, judged
+            _enter(row, mechanism, effect)
     return MustNotResult(rows, patients, seed, time.perf_counter() - begin)
+
+
+def _planned(row: Denied, counter: CounterModel | None, model: Model) -> dict[PlanKey, ClaimScenarios]:
+    """Scenarios of a statement: as it is, without each mechanism that guards it, and in its counter-model.
+
+    Enters the counter-model, and why nothing can be planned where that is so.
+    """
+    claim, name = row.statement.as_claim(), row.statement.id
+    try:
+        check_names(claim, model)
+        stated = plan(claim)
+        row.counter = counter
+        if counter is not None:
+            check_counter_model(counter, model)
+    except ImmunescapeError as error:
+        row.untestable = not_testable(error)
+        return {}
+    plans = {(name, ""): stated}
+    for mechanism in row.statement.guarded_by:
+        plans[name, mechanism] = replace(stated, sides=tuple(s.without([mechanism]) for s in stated.sides))
+    if counter is not None:
+        plans[name, _WRONG] = counter_plan(counter, stated, model)
+    return plans
+
+
+def _enter(row: Denied, mechanism: str, effect: Effect) -> None:
+    """Enter an effect and its verdict where it belongs: present model, one without a mechanism, or counter-model."""
+    s = row.statement
+    judged = verdict(effect, s.must_not, s.low, s.high)
+    if mechanism == _WRONG:
+        row.wrong = (effect, judged)
+    elif mechanism:
+        row.ablated[mechanism] = (effect, judged)
+    else:
+        row.effect, row.verdict = effect, judged

@@ -125,6 +125,10 @@ class Simulated:
         return self.values[scenario_][name][:, chosen]
 
 
+Simulations = tuple[dict[Scenario, dict[str, FloatArray]], dict[Scenario, int]]
+"""Values and failures of some of the scenarios, as in `Simulated`."""
+
+
 def drug_groups(
     by_scenario: Mapping[Scenario, tuple[str, ...]], most: int = DRUGS_PER_MODEL, least: int = 1
 ) -> list[tuple[str, ...]]:
@@ -226,16 +230,7 @@ def simulate(
     if len(grid) == 1:
         grid = np.array([0.0, 1e-3])
     simulated = Simulated(grid)
-    total, done = len(scenarios) * len(population), 0
-
-    def keep(shared: Any, result: tuple[dict[Scenario, dict[str, FloatArray]], dict[Scenario, int]]) -> None:
-        nonlocal done
-        simulated.values.update(result[0])
-        simulated.failures.update(result[1])
-        done += len(shared) * len(population)
-        if progress is not None:
-            progress(done, total)
-
+    keep = _keeper(simulated, len(population), len(scenarios), progress)
     doses = _DoseTables(population, scenarios, regimens)
     team = None
     if cluster is not None:
@@ -260,6 +255,20 @@ def simulate(
         if team is not None:
             team.close()
     return simulated
+
+
+def _keeper(
+    simulated: Simulated, patients: int, scenarios: int, progress: Progress | None
+) -> Callable[[Any, Simulations], None]:
+    """Return what keeps the result of some of the scenarios, and reports progress."""
+
+    def keep(_: Any, result: Simulations) -> None:
+        simulated.values.update(result[0])
+        simulated.failures.update(result[1])
+        if progress is not None:
+            progress(len(simulated.values) * patients, scenarios * patients)
+
+    return keep
 
 
 def _specificity(population: Population) -> str:
@@ -402,8 +411,8 @@ def _run(
     compiled: Compiled,
     course: _Course,
     doses: Mapping[Any, Sequence[Doses]],
-) -> tuple[dict[Scenario, dict[str, FloatArray]], dict[Scenario, int]]:
-    """Values and failures of some scenarios, as in `Simulated`."""
+) -> Simulations:
+    """Simulate a course."""
     from immunescape.engine.api import FAILED, Doses, Job
 
     n, scenarios, names, grid = len(population), course.scenarios, course.names, course.grid

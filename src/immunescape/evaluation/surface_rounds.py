@@ -151,15 +151,7 @@ def calibrate_surface(
     """
     used = settings_with(settings, changes)
     patients = 16 if used.patients is None else used.patients
-    if not trials:
-        raise InputError("no trial to calibrate to")
-    if patients < 2 or steps < 1 or fresh < 20 or not used.spread > 0.0:
-        raise InputError(
-            f"a design of {patients} patients, {steps} steps of {fresh} patients and a spread of {used.spread}",
-            hint="At least 2 patients per population, one step, 20 patients per arm in a step, a spread above 0.",
-        )
-    if used.out is not None:
-        check_folder(used.out)
+    _check_request(trials, used, patients, steps, fresh)
     begin = used.start or PopulationFit()
     moving = tuple(terms() if used.moving is None else used.moving)
     held = held_terms(begin, moving)
@@ -186,11 +178,6 @@ def calibrate_surface(
     _, covariance = solve_surface(targets, surface, moving)
     fitted = _fitted(targets, best, covariance, surface, weighted)
     fit = to_fit(best.x, moving, np.sqrt(np.diag(covariance)), fit_sources(trials, used.data), held)
-    apart = {}
-    if used.left_out and len(trials) > 1:
-        predicted = left_out_figures(trials, targets, surface, moving)
-        spreads = [math.hypot(t.sd, e) for t, e in zip(targets, surface.value_se, strict=True)]
-        apart = discrepancy_by_comparison(trials, targets, predicted, spreads)
     check = simulator.weighted(fit, fresh, FRESH_SEED, "fresh", _report(used, steps + 1, "parts"))
     figures, left = checked(targets, check, moving, fitted)
     result = Calibration(
@@ -201,7 +188,7 @@ def calibrate_surface(
         patients=patients,
         discrepancy=left,
         fresh=figures,
-        left_out=apart,
+        left_out=_left_out(trials, targets, surface, moving) if used.left_out and len(trials) > 1 else {},
         draws=normal_draws(best.x, covariance, moving, used.draws, used.seed) if used.draws else None,
         points=2 * len(design_rows(len(moving))),
         spread=used.spread,
@@ -209,6 +196,30 @@ def calibrate_surface(
     if used.out is not None:
         result.write(used.out)
     return result
+
+
+def _check_request(
+    trials: Sequence[Trial], settings: CalibrationSettings, patients: int, steps: int, fresh: int
+) -> None:
+    """Refuse a calibration to no trial, numbers that are too small, and a folder that cannot be written."""
+    if not trials:
+        raise InputError("no trial to calibrate to")
+    if patients < 2 or steps < 1 or fresh < 20 or not settings.spread > 0.0:
+        raise InputError(
+            f"a design of {patients} patients, {steps} steps of {fresh} patients and a spread of {settings.spread}",
+            hint="At least 2 patients per population, one step, 20 patients per arm in a step, a spread above 0.",
+        )
+    if settings.out is not None:
+        check_folder(settings.out)
+
+
+def _left_out(
+    trials: Sequence[Trial], targets: Sequence[Target], surface: Surface, moving: Sequence[Term]
+) -> dict[str, dict[str, tuple[float, int]]]:
+    """Errors of the fits without each trial on that trial, as `discrepancy_by_comparison` gives them."""
+    predicted = left_out_figures(trials, targets, surface, moving)
+    spreads = [math.hypot(t.sd, e) for t, e in zip(targets, surface.value_se, strict=True)]
+    return discrepancy_by_comparison(trials, targets, predicted, spreads)
 
 
 def _report(settings: CalibrationSettings, number: int, simulated: str) -> Callable[[int, int], None] | None:

@@ -21,6 +21,7 @@ from immunescape.release import installed_version
 
 if TYPE_CHECKING:
     from immunescape.trial.result import TrialResult
+    from immunescape.trial.spec import Trial
 
 __all__ = ["Validation", "validate"]
 
@@ -130,26 +131,15 @@ def validate(
         For an unknown trial, one without published results, or data that cannot be read (before anything is
         simulated).
     """
-    from immunescape.trial.loading import list_trials, load_trial
     from immunescape.trial.runner import run_trial
 
     if out is not None:
         check_folder(out)
-    shipped = {name for name in list_trials() if name in roles()}
-    trials = [load_trial(name) for name in (names or sorted(shipped))]
-    for trial in trials:
-        if trial.published is None:
-            raise InputError(
-                f"trial '{trial.name}' has nothing to be scored against",
-                hint="Add a `published:` block to its file; `immunescape trial --template` shows one.",
-            )
+    scored = _scored_trials(names)
     patients_data = None if data is None else PatientData.read(data)
-    scored = len(trials)
-    if patients_data is not None and not names:
-        needed = {arm[0] for c in COMPARISONS if c.file in patients_data.lesions for arm in c.arms}
-        trials += [load_trial(name) for name in sorted(needed - {t.name for t in trials})]
+    further = [] if patients_data is None or names else _trials_of_lesions(patients_data, scored)
     results, scores = [], []
-    for number, trial in enumerate(trials):
+    for number, trial in enumerate([*scored, *further]):
         size = patients if patients is not None else max(arm.n for arm in trial.arms)
         name = trial.name
 
@@ -169,12 +159,35 @@ def validate(
             cluster=cluster,
         )
         results.append(result)
-        if number < scored:
+        if number < len(scored):
             scores.extend(score_trial(result, seed=seed))
     validation = Validation(tuple(results), tuple(scores), patients, seed, named=bool(names))
     if validation.named and patients_data is None:
         return validation
     return replace(validation, notes=(HOW,)) if patients_data is None else _beside_patients(validation, patients_data)
+
+
+def _scored_trials(names: Sequence[str | Path]) -> list[Trial]:
+    """Trials by name, or all that ship with a role; one without published results is refused."""
+    from immunescape.trial.loading import list_trials, load_trial
+
+    shipped = {name for name in list_trials() if name in roles()}
+    trials = [load_trial(name) for name in (names or sorted(shipped))]
+    for trial in trials:
+        if trial.published is None:
+            raise InputError(
+                f"trial '{trial.name}' has nothing to be scored against",
+                hint="Add a `published:` block to its file; `immunescape trial --template` shows one.",
+            )
+    return trials
+
+
+def _trials_of_lesions(data: PatientData, scored: Sequence[Trial]) -> list[Trial]:
+    """Further trials that only the comparison of lesions needs."""
+    from immunescape.trial.loading import load_trial
+
+    needed = {arm[0] for c in COMPARISONS if c.file in data.lesions for arm in c.arms}
+    return [load_trial(name) for name in sorted(needed - {t.name for t in scored})]
 
 
 def _beside_patients(validation: Validation, data: PatientData) -> Validation:

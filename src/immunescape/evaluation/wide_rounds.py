@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from immunescape.errors import InputError
 from immunescape.evaluation.fit_terms import Term, held_terms, limits, to_fit
 from immunescape.evaluation.weighting import Sample
-from immunescape.parallel import open_team
+from immunescape.parallel import Task, make_all, open_team
 from immunescape.population.fit import PopulationFit
 from immunescape.population.sobol import BITS, sobol_integers
 from immunescape.trial import WORKER_IMPORTS
@@ -127,19 +127,8 @@ def simulate_points(
         for k, task in enumerate(tasks):
             keep(k, simulate_point(task))
         return [by_task[k] for k in range(len(tasks))]
-    team = open_team(workers, cluster, imports=WORKER_IMPORTS)
-    try:
-        sent = 0
-        while len(by_task) < len(tasks):
-            while sent < len(tasks) and team.under_way < team.width:
-                team.submit(sent, f"population {sent}", simulate_point, tasks[sent])
-                sent += 1
-            team.take(keep)
-    except BaseException:
-        team.rescue(keep)
-        raise
-    finally:
-        team.close()
+    made = (Task(k, f"population {k}", simulate_point, (task,)) for k, task in enumerate(tasks))
+    make_all(open_team(workers, cluster, imports=WORKER_IMPORTS), made, keep)
     return [by_task[k] for k in range(len(tasks))]
 
 

@@ -9,6 +9,7 @@ statement that a simulation cannot judge is recorded all the same, as context, w
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Literal
@@ -18,8 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from immunescape import plugins
 from immunescape.errors import InputError, unknown_word
+from immunescape.registry import Entry, Registry
 
 __all__ = [
+    "CLAIMS",
     "Claim",
     "Setting",
     "claim_chapters",
@@ -153,6 +156,11 @@ class Claim(_Record):
     note: str = ""
     chapter: str = ""
 
+    @property
+    def name(self) -> str:
+        """Its id, under which it is registered."""
+        return self.id
+
     @field_validator("at", "refs", "mechanism", "sources", mode="before")
     @classmethod
     def _lists(cls, value: Any) -> Any:
@@ -209,14 +217,8 @@ def places(claim: Claim) -> set[tuple[int, int]]:
     return positions
 
 
-def read_claims(file: str, text: str) -> list[Claim]:
-    """Read the claims of one chapter.
-
-    Raises
-    ------
-    InputError
-        Naming file, line, claim, field and the nearest valid word.
-    """
+def _chapter(file: str, text: str) -> Iterator[Entry[Claim]]:
+    """Claims of one chapter, each with its line."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
@@ -229,17 +231,23 @@ def read_claims(file: str, text: str) -> list[Claim]:
         ) from error
     assert node is not None
     lines = [item.start_mark.line + 1 for key, value in node.value if key.value == "claims" for item in value.value]
-    claims: list[Claim] = []
     for line, row in zip(lines, chapter.claims, strict=True):
         where = f"{file}, line {line}, claim '{row.get('id', '?')}'"
         try:
-            claim = Claim.model_validate({**row, "chapter": chapter.chapter})
+            yield Entry(Claim.model_validate({**row, "chapter": chapter.chapter}), where)
         except ValidationError as error:
             raise _problem(error, where) from error
-        if any(c.id == claim.id for c in claims):
-            raise InputError("this id occurs twice", where=where)
-        claims.append(claim)
-    return claims
+
+
+def read_claims(file: str, text: str) -> list[Claim]:
+    """Read the claims of one chapter.
+
+    Raises
+    ------
+    InputError
+        Naming file, line, claim, field and the nearest valid word; for an id that stands twice, both places.
+    """
+    return list(Registry("claim", Claim, read=lambda: _chapter(file, text), error=InputError).all().values())
 
 
 def first_problem(error: ValidationError, where: str) -> InputError:
@@ -264,6 +272,24 @@ def _problem(error: ValidationError, where: str) -> Exception:
     return InputError(f"{field or 'claim'}: {detail['msg'].removeprefix('Value error, ')}", where=where)
 
 
+def _shipped() -> Iterator[Entry[Claim]]:
+    """Claims of this package, chapter by chapter."""
+    folder = files("immunescape.knowledge") / "claims"
+    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
+        if entry.name.endswith(".yaml"):
+            yield from _chapter(entry.name, entry.read_text(encoding="utf-8"))
+
+
+def _every() -> Iterator[Entry[Claim]]:
+    """Claims of this package, and then those of plug-ins."""
+    yield from _shipped()
+    for path in plugins.library("claims").values():
+        yield from _chapter(str(path), path.read_text(encoding="utf-8"))
+
+
+CLAIMS = Registry("claim", Claim, read=_every, error=InputError)
+
+
 @lru_cache(maxsize=1)
 def shipped_claims() -> tuple[Claim, ...]:
     """Return the claims of this package, chapter by chapter.
@@ -273,38 +299,18 @@ def shipped_claims() -> tuple[Claim, ...]:
     InputError
         Naming file, line and claim.
     """
-    claims: list[Claim] = []
-    folder = files("immunescape.knowledge") / "claims"
-    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
-        if entry.name.endswith(".yaml"):
-            claims += read_claims(entry.name, entry.read_text(encoding="utf-8"))
-    return tuple(claims)
+    return tuple(entry.item for entry in _shipped())
 
 
-@plugins.cached()
 def load_claims() -> tuple[Claim, ...]:
     """Return every claim that ships, chapter by chapter, and then those of plug-ins.
 
     Raises
     ------
     InputError
-        Naming file, line and claim; an identifier that stands twice.
+        Naming file, line and claim; for an identifier that stands twice, both places.
     """
-    claims = list(shipped_claims())
-    chapters = {claim.id: f"'{claim.chapter}'" for claim in claims}
-    if len(chapters) < len(claims):
-        raise InputError("a claim occurs in two of the included chapters")
-    for path in plugins.library("claims").values():
-        for claim in read_claims(str(path), path.read_text(encoding="utf-8")):
-            if claim.id in chapters:
-                raise InputError(
-                    f"the id '{claim.id}' is that of a claim of the chapter {chapters[claim.id]}",
-                    where=str(path),
-                    hint="Give the claim another id.",
-                )
-            chapters[claim.id] = f"'{claim.chapter}' ({path})"
-            claims.append(claim)
-    return tuple(claims)
+    return tuple(CLAIMS.all().values())
 
 
 def claim_chapters() -> list[str]:

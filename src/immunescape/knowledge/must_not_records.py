@@ -7,7 +7,7 @@ which there is no effect. All were written, and their set-ups locked, before the
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Iterator
 from importlib.resources import files
 from typing import Any, Literal
 
@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from immunescape.errors import InputError
 from immunescape.knowledge.claim_records import Claim, Setting, first_problem
+from immunescape.registry import Entry, Registry
 
-__all__ = ["MustNot", "load_must_not"]
+__all__ = ["MUST_NOT", "MustNot", "load_must_not"]
 
 
 class MustNot(BaseModel):
@@ -58,6 +59,11 @@ class MustNot(BaseModel):
     batch: Literal["first", "second"] = "first"
     note: str = ""
 
+    @property
+    def name(self) -> str:
+        """Its id, under which it is registered."""
+        return self.id
+
     @field_validator("at", "sources", "guarded_by", mode="before")
     @classmethod
     def _lists(cls, value: Any) -> Any:
@@ -78,17 +84,9 @@ class MustNot(BaseModel):
         )
 
 
-@lru_cache(maxsize=1)
-def load_must_not() -> tuple[MustNot, ...]:
-    """Return every statement that must not hold.
-
-    Raises
-    ------
-    InputError
-        Naming the statement and the field.
-    """
+def _statements() -> Iterator[Entry[MustNot]]:
+    """Statements of the file, each with its number."""
     rows = yaml.safe_load((files("immunescape.knowledge") / "must_not.yaml").read_text(encoding="utf-8"))["statements"]
-    records: list[MustNot] = []
     for number, row in enumerate(rows, 1):
         where = f"must_not.yaml, statement {number}, '{row.get('id', '?')}'"
         try:
@@ -96,7 +94,18 @@ def load_must_not() -> tuple[MustNot, ...]:
             record.as_claim()
         except ValidationError as error:
             raise first_problem(error, where) from error
-        if any(r.id == record.id for r in records):
-            raise InputError("this id occurs twice", where=where)
-        records.append(record)
-    return tuple(records)
+        yield Entry(record, where)
+
+
+MUST_NOT = Registry("statement that must not hold", MustNot, read=_statements, error=InputError)
+
+
+def load_must_not() -> tuple[MustNot, ...]:
+    """Return every statement that must not hold.
+
+    Raises
+    ------
+    InputError
+        Naming the statement and the field; for an id that stands twice, both places.
+    """
+    return tuple(MUST_NOT.all().values())

@@ -8,19 +8,21 @@ A task whose worker dies runs again; one that kills its workers again and again 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from immunescape.parallel.interrupts import Terminated, deferred_interrupts, exit_code, terminate_like_interrupt
 from immunescape.parallel.processes import ProcessTeam, WorkerLost, start_server
 
 __all__ = [
     "ProcessTeam",
+    "Task",
     "Team",
     "Terminated",
     "WorkerLost",
     "deferred_interrupts",
     "exit_code",
+    "make_all",
     "open_team",
     "start_server",
     "terminate_like_interrupt",
@@ -80,3 +82,39 @@ def open_team(
     from immunescape.parallel.cluster import ClusterTeam
 
     return ClusterTeam(cluster)
+
+
+class Task(NamedTuple):
+    """``work(*arguments)``; `key` comes back with the result, `name` is what messages call the task."""
+
+    key: Hashable
+    name: str
+    work: Callable[..., Any]
+    arguments: tuple[Any, ...]
+
+
+def make_all(team: Team, tasks: Iterable[Task], keep: Keep) -> None:
+    """Have tasks computed side by side, begun in their order; ends the team.
+
+    Parameters
+    ----------
+    team
+        The workers.
+    tasks
+        The tasks; each is asked for when a worker is free.
+    keep
+        Called with the key and the result of each task, and after an interruption of those that are finished.
+    """
+    waiting = iter(tasks)
+    try:
+        following = next(waiting, None)
+        while following is not None or team.under_way:
+            while following is not None and team.under_way < team.width:
+                team.submit(following.key, following.name, following.work, *following.arguments)
+                following = next(waiting, None)
+            team.take(keep)
+    except BaseException:
+        team.rescue(keep)
+        raise
+    finally:
+        team.close()

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from immunescape.errors import EngineError, InputError, several, unknown_word
 from immunescape.patients.course import PatientCourse
@@ -28,9 +30,12 @@ if TYPE_CHECKING:
     from immunescape.population.diagnosis import Grower
     from immunescape.trial.dosing import DoseRecord
     from immunescape.trial.regimen import Regimen
+    from immunescape.trial.simulate import BlockSimulator
+    from immunescape.trial.spec import Trial
 
 __all__ = ["SCANS", "simulate_patient"]
 
+FloatArray = NDArray[np.float64]
 SCANS = "weeks 6 and 12 then every 9 weeks"
 """Default of the scans, as in many trials of lung cancer."""
 LONGEST_MONTHS = 240.0
@@ -98,37 +103,62 @@ def simulate_patient(
     _check_number("rtol", rtol, 0.0, 0.1)
     given = _regimen(regimen)
     used, compiled = _prepared(patient, given, model, engine)
+    setup = _Setup(patient=patient, model=used, compiled=compiled, regimen=given, rtol=rtol, engine=engine)
     names = _outputs(used, observe)
-    horizon = months * DAYS_PER_MONTH
-    course: dict[str, Any] = {"compiled": compiled, "rtol": rtol}
-    followed, row, visits = _followed(
-        patient, used, regimen=given, months=months, scans=scans, conduct=conduct, engine=engine, **course
-    )
-    if conduct == "trial":
-        end = horizon if row["death_day"] is None else min(horizon, float(row["death_day"]))
-        doses = followed["doses"]
+    followed = _followed(setup, months, scans, conduct)
+    end = horizon = months * DAYS_PER_MONTH
+    doses = followed.doses
+    if followed.row is None:
+        doses = _planned(patient, given, horizon)
     else:
-        end, doses = horizon, _planned(patient, given, horizon)
+        death = followed.row["death_day"]
+        end = horizon if death is None else min(horizon, float(death))
     text = str(given) if given.drugs else "no treatment"
-    table = _trajectory(
-        patient, used, followed=followed, names=names, doses=doses, end=end, every_days=every_days, **course
-    )
     return PatientCourse(
         patient=patient,
         regimen=text,
         label=label or text,
         conduct=conduct,
         months=months,
-        table=table,
+        table=_trajectory(setup, followed, names, doses, _days(end, every_days)),
         units={name: used.unit(name) for name in names},
         meanings={name: _meaning(used, name) for name in names},
         doses=_dose_table(doses),
-        scans=visits,
-        outcome=_outcome(row, len(doses)) if conduct == "trial" else {},
-        start=dict(followed["start"]),
+        scans=followed.scans,
+        outcome={} if followed.row is None else _outcome(followed.row, len(doses)),
+        start=followed.start,
         model=used,
         given=tuple(doses),
     )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Setup:
+    """A patient under a regimen, the model of both, compiled, and how it is integrated."""
+
+    patient: VirtualPatient
+    model: Model
+    compiled: Compiled
+    regimen: Regimen
+    rtol: float
+    engine: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Followed:
+    """What a trial of one patient shows.
+
+    Attributes
+    ----------
+    start : ``states`` and ``parameters`` at the start of treatment, by name.
+    scans : table of the scans. doses : those given.
+    row : the patient's row in the result of the trial; None where only the model is followed (no scans, no doses).
+    """
+
+    start: dict[str, dict[str, float]]
+    scans: pd.DataFrame
+    doses: Sequence[DoseRecord] = ()
+    row: dict[str, Any] | None = None
 
 
 def _outputs(model: Model, observe: Sequence[str] | str | None) -> tuple[str, ...]:
@@ -204,46 +234,19 @@ def _meaning(model: Model, name: str) -> str:
     return str(getattr(model.parameters.get(name), "note", "") or name)
 
 
-def _followed(
-    patient: VirtualPatient,
-    model: Model,
-    *,
-    compiled: Compiled,
-    regimen: Regimen,
-    months: float,
-    scans: str | None,
-    rtol: float,
-    conduct: str,
-    engine: str = "auto",
-) -> tuple[dict[str, Any], dict[str, Any], pd.DataFrame]:
-    """State and parameters at the start, doses given, row and scans of the patient in a trial of one patient."""
+_SCAN_COLUMNS = ["day", "sld_mm", "change_pct", "new_lesion", "response"]
+
+
+def _followed(setup: _Setup, months: float, scans: str | None, conduct: str) -> _Followed:
+    """Treat the patient in a trial of one patient; with the conduct ``planned``, only up to the start."""
     import pandas as pd
 
-    from immunescape.trial.schedule import Schedule
-    from immunescape.trial.simulate import BlockSimulator
-    from immunescape.trial.spec import Arm, Choice, Endpoints, Enrolment, Trial
     from immunescape.units import DAYS_PER_MONTH
 
-    trial = Trial(
-        name="one patient",
-        title="One patient",
-        population=Enrolment((), (len(patient.prior) + 1, None), measurable=patient.measurable),
-        arms=(Arm("simulated", "experimental", 1, (Choice(regimen),), beyond_progression=patient.beyond_progression),),
-        visits=Schedule.parse(scans or patient.scans or SCANS),
-        follow_up_months=months,
-        endpoints=Endpoints(("pfs",)),
-        prior=patient.prior,
-        lesions=patient.lesions,
-        specificity=patient.specificity,
-    )
-    simulator = BlockSimulator(
-        trial, model, compiled, patient.seed, rtol, patient.fit, grower=lambda: _grower(model, engine, rtol)
-    )
-    simulator.numbers = {**simulator.numbers, "dropout": 1e-300}  # one patient is followed to the end
-    if scans is not None or patient.scans is None:
-        simulator.numbers["visit_window"] = 0.0
-    table = patient.table(model)
-    columns = ["day", "sld_mm", "change_pct", "new_lesion", "response"]
+    patient, compiled = setup.patient, setup.compiled
+    trial = _solo_trial(setup, months, scans)
+    simulator = _simulator(setup, trial, on_exact_days=scans is not None or patient.scans is None)
+    table = patient.table(setup.model)
     entered, failures = simulator.entrants(table, patient.stream)
     _refuse(failures)
     if not entered:
@@ -256,21 +259,72 @@ def _followed(
         "parameters": dict(entered[0].lanes[0].parameters),
     }
     if conduct == "planned":
-        return {"start": start, "doses": []}, {}, pd.DataFrame(columns=columns)
+        return _Followed(start=start, scans=pd.DataFrame(columns=_SCAN_COLUMNS))
     simulator.treat(entered, trial.arms[0], table)
     person = entered[0]
     if person.failure:
         raise EngineError(f"the patient cannot be simulated: {person.failure}", hint="Tighten or loosen rtol.")
     row, visits = simulator.collect(person, trial.arms[0])
     line = person.course.lines[0]
-    doses = [d for d in line.doses if d.time_days < line.treatment_end + 1e-9]
-    scans_table = pd.DataFrame(visits, columns=["id", "arm", *columns]).drop(columns=["id", "arm"])
-    first = {"day": 0.0, "sld_mm": line.baseline_mm, "change_pct": 0.0, "new_lesion": False, "response": ""}
-    scans_table = pd.DataFrame([first, *scans_table.to_dict("records")], columns=columns)
     row["toxicity"] = [
         (event.day, event.outcome) for event in line.toxicity.before(min(line.treatment_end, months * DAYS_PER_MONTH))
     ]
-    return {"start": start, "doses": doses}, row, scans_table
+    return _Followed(
+        start=start,
+        scans=_scan_table(line.baseline_mm, visits),
+        doses=[d for d in line.doses if d.time_days < line.treatment_end + 1e-9],
+        row=row,
+    )
+
+
+def _solo_trial(setup: _Setup, months: float, scans: str | None) -> Trial:
+    """A trial of one arm with this patient alone."""
+    from immunescape.trial.schedule import Schedule
+    from immunescape.trial.spec import Arm, Choice, Endpoints, Enrolment, Trial
+
+    patient = setup.patient
+    choices = (Choice(setup.regimen),)
+    return Trial(
+        name="one patient",
+        title="One patient",
+        population=Enrolment((), (len(patient.prior) + 1, None), measurable=patient.measurable),
+        arms=(Arm("simulated", "experimental", 1, choices, beyond_progression=patient.beyond_progression),),
+        visits=Schedule.parse(scans or patient.scans or SCANS),
+        follow_up_months=months,
+        endpoints=Endpoints(("pfs",)),
+        prior=patient.prior,
+        lesions=patient.lesions,
+        specificity=patient.specificity,
+    )
+
+
+def _simulator(setup: _Setup, trial: Trial, *, on_exact_days: bool) -> BlockSimulator:
+    """Simulator of that trial, in which nobody drops out."""
+    from immunescape.trial.simulate import BlockSimulator
+
+    patient, model, rtol = setup.patient, setup.model, setup.rtol
+    simulator = BlockSimulator(
+        trial,
+        model,
+        setup.compiled,
+        patient.seed,
+        rtol,
+        patient.fit,
+        grower=lambda: _grower(model, setup.engine, rtol),
+    )
+    simulator.numbers = {**simulator.numbers, "dropout": 1e-300}  # one patient is followed to the end
+    if on_exact_days:
+        simulator.numbers["visit_window"] = 0.0
+    return simulator
+
+
+def _scan_table(baseline_mm: float, visits: Sequence[Any]) -> pd.DataFrame:
+    """Table of the scans, the baseline first."""
+    import pandas as pd
+
+    later = pd.DataFrame(visits, columns=["id", "arm", *_SCAN_COLUMNS]).drop(columns=["id", "arm"])
+    first = {"day": 0.0, "sld_mm": baseline_mm, "change_pct": 0.0, "new_lesion": False, "response": ""}
+    return pd.DataFrame([first, *later.to_dict("records")], columns=_SCAN_COLUMNS)
 
 
 def _grower(model: Model, engine: str, rtol: float) -> Grower:
@@ -294,37 +348,32 @@ def _planned(patient: VirtualPatient, regimen: Regimen, horizon: float) -> list[
     return administered(regimen, BodySize.of(patient.covariates), until_days=horizon)
 
 
+def _days(end: float, every_days: float) -> FloatArray:
+    """Days of the outputs: at intervals, and the last."""
+    days = np.arange(0.0, end + 1e-9, every_days)
+    if end - days[-1] > 1e-6:
+        days = np.append(days, end)
+    return days if len(days) > 1 else np.array([0.0, max(end, 1e-3)])
+
+
 def _trajectory(
-    patient: VirtualPatient,
-    model: Model,
-    *,
-    compiled: Compiled,
-    followed: dict[str, Any],
-    names: Sequence[str],
-    doses: Sequence[DoseRecord],
-    end: float,
-    every_days: float,
-    rtol: float,
+    setup: _Setup, followed: _Followed, names: Sequence[str], doses: Sequence[DoseRecord], days: FloatArray
 ) -> pd.DataFrame:
     """Table of the outputs, by day."""
     import pandas as pd
 
     from immunescape.engine.api import FAILED, Job
 
-    days = np.arange(0.0, end + 1e-9, every_days)
-    if end - days[-1] > 1e-6:
-        days = np.append(days, end)
-    if len(days) == 1:
-        days = np.array([0.0, max(end, 1e-3)])
-    result = compiled.run(
+    model = setup.model
+    result = setup.compiled.run(
         Job(
             n=1,
             times=days,
             outputs=tuple(names),
-            parameters={k: np.array([v]) for k, v in followed["start"]["parameters"].items()},
-            initial={k: np.array([v]) for k, v in followed["start"]["states"].items()},
+            parameters={k: np.array([v]) for k, v in followed.start["parameters"].items()},
+            initial={k: np.array([v]) for k, v in followed.start["states"].items()},
             doses=[doses_after_visits(doses)],
-            rtol=rtol,
+            rtol=setup.rtol,
             atol=model.atol(),
         )
     )

@@ -160,9 +160,14 @@ def _categories(u: FloatArray, shares: list[FloatArray]) -> NDArray[np.int64]:
 
 
 def _truncated(
-    kind: str, u: FloatArray, value: FloatArray, spread: FloatArray, lower: float, upper: float
+    kind: str, name: str, c: dict[str, NDArray[Any]], z: dict[str, FloatArray], t: ConditionalTable
 ) -> FloatArray:
-    """Truncated (log)normal whose parameters may differ between patients."""
+    """Truncated (log)normal covariate, whose parameters may differ between patients, at normal scores ``z[name]``."""
+    from scipy.special import ndtr
+
+    centre, deviation = ("median", "sd_ln") if kind == "lognormal" else ("mean", "sd")
+    u, value, spread = ndtr(z[name]), t.values(f"{name}_{centre}", c), t.values(f"{name}_{deviation}", c)
+    lower, upper = t.number(f"{name}_lower"), t.number(f"{name}_upper")
     out = np.empty(u.shape)
     for pair in {*zip(value.tolist(), spread.tolist(), strict=True)}:
         rows = (value == pair[0]) & (spread == pair[1])
@@ -290,14 +295,7 @@ def _biomarkers(c: dict[str, NDArray[Any]], z: dict[str, FloatArray], t: Conditi
         upper = 50.0 + 50.0 * (u - 1.0 + high) / high
     tps = np.where(u < low, 0.0, np.where(u < 1.0 - high, np.minimum(np.floor(middle), 49.0), np.floor(upper)))
     c["pdl1_tps"] = np.clip(tps, 0.0, 100.0)
-    c["tmb_mut_mb"] = _truncated(
-        "lognormal",
-        ndtr(z["tmb"]),
-        t.values("tmb_median", c),
-        t.values("tmb_sd_ln", c),
-        t.number("tmb_lower"),
-        t.number("tmb_upper"),
-    )
+    c["tmb_mut_mb"] = _truncated("lognormal", "tmb", c, z, t)
 
 
 @lru_cache(maxsize=4)
@@ -340,25 +338,11 @@ def _shift_moments(region: str) -> tuple[float, float]:
 
 
 def _body(c: dict[str, NDArray[Any]], z: dict[str, FloatArray], p: dict[str, FloatArray], t: ConditionalTable) -> None:
-    from scipy.special import ndtr, ndtri
+    from scipy.special import ndtri
 
-    c["age"] = _truncated(
-        "normal",
-        ndtr(z["age"]),
-        t.values("age_mean", c),
-        t.values("age_sd", c),
-        t.number("age_lower"),
-        t.number("age_upper"),
-    )
+    c["age"] = _truncated("normal", "age", c, z, t)
     c["height_cm"] = t.values("height_mean", c) + t.values("height_sd", c) * np.clip(ndtri(p["height"]), -3.5, 3.5)
-    bmi = _truncated(
-        "lognormal",
-        ndtr(z["bmi"]),
-        t.values("bmi_median", c),
-        t.values("bmi_sd_ln", c),
-        t.number("bmi_lower"),
-        t.number("bmi_upper"),
-    )
+    bmi = _truncated("lognormal", "bmi", c, z, t)
     c["weight_kg"] = bmi * (c["height_cm"] / 100.0) ** 2
     c["bsa_m2"] = body_surface_area(c["weight_kg"], c["height_cm"])
     centre = np.log(t.values("creatinine_median", c)) + t.number("creatinine_age_slope") * (

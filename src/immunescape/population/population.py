@@ -115,10 +115,7 @@ class Population:
         InputError
             For a wrong specification, and where so few candidates become patients that `max_candidates` is reached.
         """
-        if (n is None) == (candidates is None):
-            raise InputError("give either n, the number of patients required, or candidates, the number to draw")
-        if (n is not None and n < 1) or (candidates is not None and candidates < 1):
-            raise InputError("the number of patients or candidates must be at least 1")
+        _check_numbers(n, candidates)
         spec = PopulationSpec(
             seed,
             stream=stream,
@@ -134,18 +131,11 @@ class Population:
         if workers < 1:
             raise InputError(f"the number of workers is {workers}", hint="Use at least one.")
         limit = candidates if candidates is not None else (max_candidates or 1000 * (n or 1))
-        blocks: list[Block] = []
-        accepted = drawn = 0
-        for block in _blocks(BlockMaker(model, spec, engine), start_block, limit, workers, cluster):
-            blocks.append(block)
-            new = len(block.table) if n is None else min(len(block.table), n - accepted)
-            accepted, drawn = accepted + len(block.table), drawn + len(block.fates)
-            if progress is not None and new > 0:
-                progress(new)
-            if n is not None and accepted >= n:
-                break
+        maker = BlockMaker(model, spec, engine)
+        blocks = _enough(_blocks(maker, start_block, limit, workers, cluster), n, progress)
         population = cls.from_blocks(model, seed, stream, blocks, n)
         if n is not None and len(population) < n:
+            drawn = sum(len(block.fates) for block in blocks)
             raise InputError(
                 f"{drawn} candidates gave {len(population)} of {n} patients",
                 hint=f"Fates: {dict(population.counts)}; draws: {dict(population.draws)}. "
@@ -276,6 +266,29 @@ class Population:
             draws=meta["draws"],
             messages=messages,
         )
+
+
+def _check_numbers(n: int | None, candidates: int | None) -> None:
+    """Refuse both or neither of two numbers of which one is needed, and none below 1."""
+    if (n is None) == (candidates is None):
+        raise InputError("give either n, the number of patients required, or candidates, the number to draw")
+    if (n is not None and n < 1) or (candidates is not None and candidates < 1):
+        raise InputError("the number of patients or candidates must be at least 1")
+
+
+def _enough(blocks: Iterator[Block], n: int | None, progress: Callable[[int], None] | None) -> list[Block]:
+    """Take blocks until they hold `n` patients (None: all), and report those that are new."""
+    taken: list[Block] = []
+    accepted = 0
+    for block in blocks:
+        taken.append(block)
+        new = len(block.table) if n is None else min(len(block.table), n - accepted)
+        accepted += len(block.table)
+        if progress is not None and new > 0:
+            progress(new)
+        if n is not None and accepted >= n:
+            break
+    return taken
 
 
 def _blocks(maker: BlockMaker, start: int, limit: int, workers: int, cluster: Any) -> Iterator[Block]:

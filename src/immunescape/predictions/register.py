@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Iterator
 
 from pydantic import BaseModel, ConfigDict
 
+from immunescape.errors import InputError
 from immunescape.knowledge.yaml_tables import load_table
 from immunescape.predictions.ledger import shipped_folder
+from immunescape.registry import Entry, Registry
 
-__all__ = ["OpenTrial", "registered"]
+__all__ = ["REGISTER", "OpenTrial"]
 
 
 class OpenTrial(BaseModel):
@@ -32,7 +34,10 @@ class _Register(BaseModel):
     trials: list[OpenTrial]
 
 
-@cache
-def registered() -> dict[str, OpenTrial]:
-    """Trial -> its entry."""
-    return {trial.name: trial for trial in load_table(shipped_folder() / "register.yaml", _Register).trials}
+def _trials() -> Iterator[Entry[OpenTrial]]:
+    file = shipped_folder() / "register.yaml"
+    for number, trial in enumerate(load_table(file, _Register).trials, 1):
+        yield Entry(trial, f"{file.name}, trial {number}")
+
+
+REGISTER = Registry("open trial", OpenTrial, read=_trials, error=InputError)

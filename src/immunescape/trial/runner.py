@@ -106,14 +106,10 @@ def run_trial(
     kept = None if out is None else Path(out) / ".blocks"
     if kept is not None and not kept.exists():
         check_folder(kept.parent)
-    team: Team | None = None
-    if cluster is not None:
-        begin: Callable[[], Team] = partial(open_team, cores, cluster)
-        team = begin()  # a wrong address is found before anything is compiled
-    else:
-        begin = partial(_processes, trial, cores, engine)
-        if cores > 1 and (kept is None or not kept.exists()):
-            team = begin()
+    begin = partial(_processes, trial, cores, engine) if cluster is None else partial(open_team, cores, cluster)
+    resumes = kept is not None and kept.exists()
+    # processes start while the model is compiled here, and a wrong address is found before
+    team = begin() if cluster is not None or (cores > 1 and not resumes) else None
     try:
         engine_name = _working_engine(trial, engine)
         enroller = Enroller(trial.population, trial.file or None)

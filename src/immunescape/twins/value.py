@@ -220,19 +220,17 @@ def value_of_information(
     """
     names = [first, *(n for n in scores if n != first)]
     w = weights / weights.sum()
-    matrix = np.stack([scores[n] for n in names], axis=1)
-    means = w @ matrix
     by = dict(scores) if standard is None or standard_score is None else {standard: standard_score, **scores}
     reference = standard
     if reference is None or reference == first or reference not in by:
-        reference = names[1 + int(np.argmax(means[1:]))] if len(names) > 1 else None
-    benefit = matrix[:, 0] - (by[reference] if reference is not None else 0.0)
+        reference = _best_of_others(names, scores, w)
     title = dict(titles or {})
     said = [title.get(n, n) for n in names]
     against = "" if reference is None else title.get(reference, reference)
     if not results:
         return NextMeasurements(said[0], against, (), tuple(left_out), len(names))
-    twins = _Twins(w, matrix - matrix[:, :1], benefit)
+    matrix = np.stack([scores[n] for n in names], axis=1)
+    twins = _Twins(w, matrix - matrix[:, :1], matrix[:, 0] - (by[reference] if reference is not None else 0.0))
     shares = np.concatenate([r.shares for r in results], axis=1)
     starts = np.cumsum([0, *(r.shares.shape[1] for r in results)])[:-1]
     rng = np.random.default_rng([seed, 43])
@@ -244,11 +242,6 @@ def value_of_information(
     best, lead = _chosen(twins, shares, np.ones(len(w), dtype=bool))
     rows = []
     for k, r in enumerate(results):
-        columns = range(starts[k], starts[k] + r.shares.shape[1])
-        choices = tuple(
-            Choice(name, float(w @ shares[:, c]), said[best[c]], float(lead[c]))
-            for name, c in zip(r.names, columns, strict=True)
-        )
         rows.append(
             MeasurementValue(
                 biomarker=r.biomarker,
@@ -259,11 +252,22 @@ def value_of_information(
                 p=float(p[k]),
                 shown=bool(p[k] <= _SURE and gain[k] > 0.0),
                 narrowing=float(narrowing[k]),
-                choices=choices,
+                choices=tuple(
+                    Choice(name, float(w @ shares[:, c]), said[best[c]], float(lead[c]))
+                    for name, c in zip(r.names, range(starts[k], starts[k] + r.shares.shape[1]), strict=True)
+                ),
             )
         )
     rows.sort(key=lambda r: (not r.shown, -r.gain if r.shown else -r.narrowing, r.biomarker))
     return NextMeasurements(said[0], against, tuple(rows), tuple(left_out), len(names))
+
+
+def _best_of_others(names: Sequence[str], scores: Mapping[str, FloatArray], weights: FloatArray) -> str | None:
+    """Option with the highest mean score after the first; None where there is no other."""
+    if len(names) < 2:
+        return None
+    means = weights @ np.stack([scores[n] for n in names], axis=1)
+    return names[1 + int(np.argmax(means[1:]))]
 
 
 def measure_next(

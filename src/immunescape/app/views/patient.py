@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from htmltools import HTML, Tag, tags
@@ -21,22 +18,23 @@ from immunescape.app.patient_figures import (
     patient_rows,
     step_rows,
 )
-from immunescape.app.patient_run import Simulator, course_files
+from immunescape.app.patient_run import Simulator
 from immunescape.app.regimens import suggestions
 from immunescape.app.views.parts import (
     choice_select,
     choose,
-    downloaded,
+    downloads,
     error_box,
     figures_ui,
     joined,
+    offer,
     render_cards,
     reproduce,
     slider,
     status_text,
     table_tag,
 )
-from immunescape.errors import ImmunescapeError
+from immunescape.app.views.simulation import CourseFiles, Relief, Simulation
 from immunescape.evaluation.mechanism_labels import explanation
 from immunescape.trial.covariates import COVARIATES
 
@@ -45,17 +43,38 @@ __all__ = ["patient_server", "patient_ui"]
 _UNITS = {"year": "years", "1/Mb": "per Mb"}
 _DASHES = ("none", "7 4", "2 3", "8 3 2 3")
 FIRST = PatientChoice()
+FILES = {
+    "p_csv": ("course.csv", "Courses, CSV"),
+    "p_scans": ("scans.csv", "Scans, CSV"),
+    "p_json": ("course.json", "JSON"),
+    "p_png": ("course.png", "Picture, PNG"),
+}
 
 
 def patient_ui() -> Tag:
     """Controls on the left, courses on the right; below each other on a phone."""
+    proposals = json.dumps(suggestions()).replace("<", "\\u003c")
+    return tags.div(
+        tags.p(
+            "One virtual patient at diagnosis, drawn with the covariates that you set (the others correlated "
+            "with them), simulated with the same random numbers under two regimens. One patient says nothing about a "
+            "population.",
+            class_="isc-lead",
+        ),
+        tags.div(_controls(), _results(), class_="isc-layout"),
+        tags.script(HTML(proposals), type="application/json", id="isc-regimens"),
+    )
+
+
+def _controls() -> Tag:
+    """Regimens, covariates and factors from day 0."""
     numbers = [
         slider(f"p_{n.name}", n.label, n.low, n.high, n.step, n.start, unit=_UNITS.get(n.unit, n.unit), drawn=True)
         for n in NUMBERS
     ]
     words = [choice_select(f"p_{name}", label, COVARIATES[name].values) for name, label in WORDS.items()]
     factors = [slider(f"f_{f.name}", f.label, *FACTOR_STEPS, 0.5, 0, log2=True) for f in FACTORS]
-    controls = tags.div(
+    return tags.div(
         tags.h2("Patient and treatment"),
         _regimen("regimen_a", "Regimen A", FIRST.regimens[0]),
         _regimen("regimen_b", "Regimen B", FIRST.regimens[1]),
@@ -90,7 +109,11 @@ def patient_ui() -> Tag:
         class_="isc-controls",
         id="p_box",
     )
-    results = tags.div(
+
+
+def _results() -> Tag:
+    """Places of what is shown of a simulation."""
+    return tags.div(
         tags.h2("Course"),
         ui.output_ui("p_status"),
         ui.output_ui("p_error"),
@@ -108,31 +131,8 @@ def patient_ui() -> Tag:
         ui.input_action_button("p_limit", "Which step is limiting?", class_="btn-outline-primary btn-sm"),
         ui.output_ui("p_steps"),
         ui.output_ui("p_patient"),
-        tags.h3("Export", style="margin-top: 1rem"),
-        tags.div(
-            *[
-                ui.download_button(f"p_{kind}", label, class_="btn-sm btn-outline-secondary")
-                for kind, label in (
-                    ("csv", "Courses, CSV"),
-                    ("scans", "Scans, CSV"),
-                    ("json", "JSON"),
-                    ("png", "Picture, PNG"),
-                )
-            ],
-            class_="isc-buttons",
-        ),
+        downloads(FILES),
         ui.output_ui("p_code"),
-    )
-    proposals = json.dumps(suggestions()).replace("<", "\\u003c")
-    return tags.div(
-        tags.p(
-            "One virtual patient at diagnosis, drawn with the covariates that you set (the others correlated "
-            "with them), simulated with the same random numbers under two regimens. One patient says nothing about a "
-            "population.",
-            class_="isc-lead",
-        ),
-        tags.div(controls, results, class_="isc-layout"),
-        tags.script(HTML(proposals), type="application/json", id="isc-regimens"),
     )
 
 
@@ -165,89 +165,37 @@ def _regimen(name: str, label: str, value: str) -> Tag:
 
 def patient_server(input: Inputs, output: Outputs, session: Session, simulator: Simulator) -> None:
     """Simulate when something changes; the last change wins, and what was shown stays until then."""
-    shown: reactive.Value[Any] = reactive.value(None)
-    asked: reactive.Value[PatientChoice | None] = reactive.value(None)
-    refused = reactive.value("")  # what the fields hold is not a choice
-    failed = reactive.value("")  # what was chosen cannot be simulated
-    compiling = reactive.value("")
-    folder = tempfile.TemporaryDirectory(prefix="immunescape-")
-    session.on_ended(folder.cleanup)
+    simulation = Simulation(simulator, lambda: _choice(input))
+    relief = Relief(simulator, simulation.shown, input.p_limit)
+    _fields(input, simulation)
+    _course_outputs(input, simulation)
+    _limiting_outputs(simulation, relief)
+    files = CourseFiles(session, simulation.shown)
+    for name, (path, _) in FILES.items():
+        offer(output, files, name, path)
 
-    def choice() -> PatientChoice:
-        return PatientChoice.of(
-            input.p_seed(),
-            {name: input[f"p_{name}"]() for name in [*(n.name for n in NUMBERS), *WORDS]},
-            {f.name: input[f"f_{f.name}"]() for f in FACTORS},
-            (input.regimen_a(), input.regimen_b()),
-            input.p_months(),
-            input.p_conduct(),
-        )
 
-    @reactive.extended_task
-    async def compute(asked: PatientChoice) -> tuple[PatientChoice, Any, str]:
-        try:
-            return asked, await asyncio.to_thread(simulator.run, asked), ""
-        except ImmunescapeError as error:
-            return asked, None, str(error)
+def _choice(input: Inputs) -> PatientChoice:
+    """What the fields hold."""
+    return PatientChoice.of(
+        input.p_seed(),
+        {name: input[f"p_{name}"]() for name in [*(n.name for n in NUMBERS), *WORDS]},
+        {f.name: input[f"f_{f.name}"]() for f in FACTORS},
+        (input.regimen_a(), input.regimen_b()),
+        input.p_months(),
+        input.p_conduct(),
+    )
 
-    @reactive.effect
-    def _start() -> None:
-        try:
-            choice_now = choice()
-            missing = simulator.missing(choice_now)
-        except ImmunescapeError as error:
-            refused.set(str(error))
-            return
-        refused.set("")
-        if compute.status() == "running":
-            return  # runs again when it is finished
-        with reactive.isolate():
-            if asked() == choice_now:
-                return
-        asked.set(choice_now)
-        drugs = ["the untreated patient" if not d else " + ".join(d) for d in missing]
-        compiling.set(
-            f"Preparing the model for {', '.join(drugs)}: up to half a minute, once for each set of drugs."
-            if drugs
-            else ""
-        )
-        compute(choice_now)
 
-    @reactive.effect
-    def _finish() -> None:
-        if compute.status() != "success":
-            return
-        asked, courses, text = compute.result()
-        failed.set(text)
-        if courses is not None:
-            shown.set((asked, courses))
-
-    @reactive.extended_task
-    async def relieve(asked: PatientChoice, courses: Any) -> tuple[PatientChoice, Any, str]:
-        try:
-            return asked, await asyncio.to_thread(simulator.limiting, courses), ""
-        except ImmunescapeError as error:
-            return asked, [], str(error)
-
-    @reactive.effect
-    @reactive.event(input.p_limit)
-    def _limit() -> None:
-        if shown() is not None and relieve.status() != "running":
-            relieve(*shown())
-
-    @reactive.calc
-    def steps() -> tuple[Any, str]:
-        """Steps of what is shown, and what is wrong with them; those of an earlier choice are not shown."""
-        if shown() is None or relieve.status() != "success":
-            return None, ""
-        asked, limiting, text = relieve.result()
-        return (limiting or None, text) if asked == shown()[0] else (None, "")
+def _fields(input: Inputs, simulation: Simulation) -> None:
+    """Fields that follow: the further outputs of what is shown, and the seed of another patient."""
 
     @reactive.effect
     def _outputs() -> None:
-        if shown() is None:
+        shown = simulation.shown()
+        if shown is None:
             return
-        names = further_outputs(shown()[1])
+        names = further_outputs(shown.courses)
         with reactive.isolate():
             selected = input.p_more() if input.p_more() in names else ""
         ui.update_select("p_more", choices={"": "none", **names}, selected=selected)
@@ -257,39 +205,61 @@ def patient_server(input: Inputs, output: Outputs, session: Session, simulator: 
     def _another() -> None:
         ui.update_numeric("p_seed", value=int(input.p_seed() or 0) + 1)
 
+
+def _course_outputs(input: Inputs, simulation: Simulation) -> None:
+    """How far the simulation is, the courses, and the patient that was drawn."""
+
     @render.ui
     def p_status() -> Any:
-        if compute.status() == "running":
-            return status_text(compiling() or "Simulating …")
-        if compute.status() == "error":
+        if simulation.status() == "running":
+            return status_text(simulation.compiling() or "Simulating …")
+        if simulation.status() == "error":
             return status_text("The simulation failed unexpectedly; the terminal says why.")
         return status_text("")
 
     @render.ui
     def p_error() -> Any:
-        return error_box(refused() or failed())
+        return error_box(simulation.problem())
 
     @render.ui
     def p_outcome() -> Any:
-        if shown() is None:
+        shown = simulation.shown()
+        if shown is None:
             return None
         items = [
             tags.li(_swatch(k), tags.strong(row["Regimen"]), tags.br(), row["What happens"])
-            for k, row in enumerate(outcome_rows(shown()[1]))
+            for k, row in enumerate(outcome_rows(shown.courses))
         ]
         return tags.ul(*items, class_="isc-legend")
 
     @render_cards
     def p_figures() -> Any:
-        if shown() is None:
+        shown = simulation.shown()
+        if shown is None:
             return []
         more = input.p_more()
-        return course_cards(shown()[1], [more] if more else [])
+        return course_cards(shown.courses, [more] if more else [])
+
+    @render.ui
+    def p_patient() -> Any:
+        shown = simulation.shown()
+        if shown is None:
+            return None
+        patient = shown.courses[0].patient
+        return tags.details(
+            tags.summary("The patient that was drawn"),
+            table_tag(patient_rows(shown.courses), f"Patient {patient.number} of seed {patient.seed}"),
+            class_="isc-block",
+        )
+
+
+def _limiting_outputs(simulation: Simulation, relief: Relief) -> None:
+    """Limiting steps, and the code that reproduces what is shown, with them where they were asked for."""
 
     @render.ui
     def p_steps() -> Any:
-        limiting, text = steps()
-        if relieve.status() == "running":
+        limiting, text = relief.steps()
+        if relief.running():
             return status_text("Relieving each step …")
         if limiting is None:
             return error_box(text)
@@ -300,51 +270,12 @@ def patient_server(input: Inputs, output: Outputs, session: Session, simulator: 
         return joined(tags.ul(*[tags.li(t) for t in names]), table_tag(rows, caption, list(rows[0])[3:]), hint)
 
     @render.ui
-    def p_patient() -> Any:
-        if shown() is None:
-            return None
-        courses = shown()[1]
-        patient = courses[0].patient
-        return tags.details(
-            tags.summary("The patient that was drawn"),
-            table_tag(patient_rows(courses), f"Patient {patient.number} of seed {patient.seed}"),
-            class_="isc-block",
-        )
-
-    @render.ui
     def p_code() -> Any:
-        if shown() is None:
+        shown = simulation.shown()
+        if shown is None:
             return None
-        asked = replace(shown()[0], limiting=steps()[0] is not None)
+        asked = replace(shown.choice, limiting=relief.steps()[0] is not None)
         return joined(reproduce(asked.python(), asked.command()))
-
-    def exported(name: str) -> bytes:
-        if shown() is None:
-            raise RuntimeError("nothing is simulated yet")
-        with tempfile.TemporaryDirectory(dir=folder.name) as place:
-            return course_files(shown()[1], Path(place), name)
-
-    @downloaded(filename="course.csv")
-    async def p_csv() -> Any:
-        yield await asyncio.to_thread(reactive_isolated, exported, "course.csv")
-
-    @downloaded(filename="scans.csv")
-    async def p_scans() -> Any:
-        yield await asyncio.to_thread(reactive_isolated, exported, "scans.csv")
-
-    @downloaded(filename="course.json")
-    async def p_json() -> Any:
-        yield await asyncio.to_thread(reactive_isolated, exported, "course.json")
-
-    @downloaded(filename="course.png")
-    async def p_png() -> Any:
-        yield await asyncio.to_thread(reactive_isolated, exported, "course.png")
-
-
-def reactive_isolated(action: Any, *arguments: Any) -> Any:
-    """Call `action` without any dependence on what it reads."""
-    with reactive.isolate():
-        return action(*arguments)
 
 
 def _swatch(k: int) -> Tag:

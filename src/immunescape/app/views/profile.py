@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from shiny import Inputs, Outputs, Session, reactive, render, ui
 from immunescape.app.jobs import Jobs
 from immunescape.app.profile_card import profile_code
 from immunescape.app.uploads import Bounds
-from immunescape.app.views.parts import downloads, joined, offer, reproduce, table_tag
+from immunescape.app.views.parts import choose, downloads, joined, offer, reproduce, table_tag
 from immunescape.app.views.running import Running, run_buttons
 from immunescape.app.views.twins import twins_server, twins_ui
 
@@ -87,58 +87,104 @@ def profile_ui(limits: UsageLimits) -> Tag:
     )
 
 
+class ProfileRun:
+    """Profiles files, and holds the card of the patient that is chosen among those profiled.
+
+    Parameters
+    ----------
+    input, session, jobs
+        As of every view.
+    bounds
+        Bounds of the files.
+    """
+
+    def __init__(self, input: Inputs, session: Session, jobs: Jobs, bounds: Bounds) -> None:
+        self.run = Running(session, jobs, "steps")
+        self._bounds = bounds
+        self._card: reactive.Value[Mapping[str, Any] | None] = reactive.value(None)
+
+        @reactive.effect
+        def _first() -> None:
+            result = self.run.result()
+            if result is None or not result["patients"]:
+                return
+            with reactive.isolate():
+                index = 0 if "r_patient" not in input else int(input.r_patient() or 0)
+            self._show(index if index < len(result["patients"]) else 0)
+
+        @reactive.effect
+        @reactive.event(input.r_patient, ignore_init=True)
+        def _another() -> None:
+            if self.run.result() is not None and input.r_patient():
+                self._show(int(input.r_patient()))
+
+    def read(self, uploads: Sequence[Mapping[str, Any]]) -> None:
+        """Profile the files that a browser has sent."""
+        sent = [(str(f["name"]), Path(f["datapath"])) for f in uploads]
+        sent = [(name, path) for name, path in sent if path.exists()]
+        self._card.set(None)
+        if sent:
+            files = [(name, str(path)) for name, path in sent]
+            self.run.start("profile", {"sent": files, "bounds": asdict(self._bounds)})
+            return
+        self.run.forget()
+        self.run.refused.set(
+            "These files were read already: choose them again."
+            if uploads
+            else "Choose files first: those of a patient with their manifest.yaml, or a zip of them."
+        )
+
+    def read_example(self) -> None:
+        """Profile the example study."""
+        self._card.set(None)
+        self.run.start("profile", {"sent": []})
+
+    def card(self) -> Mapping[str, Any] | None:
+        """Card of the patient that is chosen; None before a profile is done."""
+        return None if self.run.result() is None else self._card()
+
+    def chosen(self) -> tuple[str, str] | None:
+        """Folder of the files (empty for the example) and the patient whose card is shown."""
+        result, card = self.run.result(), self.card()
+        if result is None or card is None:
+            return None
+        place = str(self.run.path(result["folder"])) if result["folder"] else ""
+        return place, str(card["patient"])
+
+    def _show(self, index: int) -> None:
+        with reactive.isolate():
+            self._card.set(json.loads(self.run.path(f"cards/{index}.json").read_text(encoding="utf-8")))
+
+
 def profile_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, limits: UsageLimits) -> None:
     """Read the files in a process of its own; what was read serves the twins until others are chosen."""
-    run = Running(session, jobs, "steps")
     bounds = Bounds(limits.files, limits.file_mb << 20, limits.total_mb << 20)
-    card: reactive.Value[Mapping[str, Any] | None] = reactive.value(None)
+    profile = ProfileRun(input, session, jobs, bounds)
 
     @reactive.effect
     @reactive.event(input.r_run)
     def _files() -> None:
-        sent = [(str(f["name"]), Path(f["datapath"])) for f in input.r_files() or ()]
-        sent = [(name, path) for name, path in sent if path.exists()]
-        card.set(None)
-        if not sent:
-            run.forget()
-            run.refused.set(
-                "Choose files first: those of a patient with their manifest.yaml, or a zip of them."
-                if not input.r_files()
-                else "These files were read already: choose them again."
-            )
-            return
-
-        run.start("profile", {"sent": [(name, str(path)) for name, path in sent], "bounds": asdict(bounds)})
+        profile.read(input.r_files() or ())
 
     @reactive.effect
     @reactive.event(input.r_example)
     def _example() -> None:
-        card.set(None)
-        run.start("profile", {"sent": []})
+        profile.read_example()
 
     @reactive.effect
     @reactive.event(input.r_cancel)
     def _cancel() -> None:
-        run.cancel()
+        profile.run.cancel()
 
-    @reactive.effect
-    def _card() -> None:
-        result = run.result()
-        if result is None or not result["patients"]:
-            return
-        with reactive.isolate():
-            index = 0 if "r_patient" not in input else int(input.r_patient() or 0)
-        _show(index if index < len(result["patients"]) else 0)
+    _outputs(profile)
+    twins_server(input, output, session, jobs, limits.twins, profile.chosen)
+    for name, (path, _) in FILES.items():
+        offer(output, profile.run, name, path)
 
-    @reactive.effect
-    @reactive.event(input.r_patient, ignore_init=True)
-    def _another() -> None:
-        if run.result() is not None and input.r_patient():
-            _show(int(input.r_patient()))
 
-    def _show(index: int) -> None:
-        with reactive.isolate():
-            card.set(json.loads(run.path(f"cards/{index}.json").read_text(encoding="utf-8")))
+def _outputs(profile: ProfileRun) -> None:
+    """Message, choice of the patient, card, what was read, downloads and code."""
+    run = profile.run
 
     @render.ui
     def r_message() -> Any:
@@ -153,8 +199,6 @@ def profile_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs,
                 if run.state() or run.refused()
                 else tags.p("Choose files, or use the example study.", class_="isc-hint")
             )
-        from immunescape.app.views.parts import choose
-
         names = result["patients"]
         more = f" (the first {len(names)})" if len(names) < result["number"] else ""
         choices = {str(i): name for i, name in enumerate(names)}
@@ -162,7 +206,8 @@ def profile_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs,
 
     @render.ui
     def r_card() -> Any:
-        return None if card() is None or run.result() is None else joined(*card_tags(card() or {}))
+        card = profile.card()
+        return None if card is None else joined(*card_tags(card))
 
     @render.ui
     def r_read() -> Any:
@@ -183,20 +228,10 @@ def profile_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs,
 
     @render.ui
     def r_code() -> Any:
-        if card() is None or run.result() is None:
+        card = profile.card()
+        if card is None:
             return None
-        return reproduce(*profile_code(not run.request()["sent"], str((card() or {})["patient"])))
-
-    def chosen() -> tuple[str, str] | None:
-        result, shown = run.result(), card()
-        if result is None or shown is None:
-            return None
-        place = str(run.path(result["folder"])) if result["folder"] else ""
-        return place, str(shown["patient"])
-
-    twins_server(input, output, session, jobs, limits.twins, chosen)
-    for name, (path, _) in FILES.items():
-        offer(output, run, name, path)
+        return reproduce(*profile_code(not run.request()["sent"], str(card["patient"])))
 
 
 def card_tags(card: Mapping[str, Any]) -> list[Tag]:

@@ -106,39 +106,17 @@ def twins_server(
                 run.cancel()
                 run.forget()
 
-    def request(run: Running) -> dict[str, Any] | None:
-        """What is asked of a patient; None where something is missing, which is said."""
-        patient = source()
-        if patient is None:
-            run.forget()
-            run.refused.set("Profile a patient first: the files above, or the example study.")
-            return None
-        at, seed = input.w_at(), input.w_seed()
-        if seed is None or seed < 0 or seed != int(seed):
-            run.refused.set("The seed is not a whole number from 0 on.")
-            return None
-        if at is None or not 0 <= at < 1e5:
-            run.refused.set("The day of the decision is not a number from 0 on.")
-            return None
-        number = min(max(int(input.w_twins() or 200), 1), most_twins)  # whatever a page sends
-        return {"study": patient[0], "patient": patient[1], "at": float(at), "twins": number, "seed": int(seed)}
-
     @reactive.effect
     @reactive.event(input.w_run)
     def _draw() -> None:
-        asked = request(twins)
-        if asked is not None:
+        if asked := _request(input, twins, source(), most_twins):
             twins.start("twins", {**asked, "regimen": str(input.w_regimen() or "").strip()[:500]})
 
     @reactive.effect
     @reactive.event(input.k_run)
     def _rank() -> None:
-        asked = request(ranking)
-        if asked is not None:
-            weights = {name: round(float(input[f"k_{name}"]() or 0.0), 2) for name in WEIGHTS}
-            margin = round(float(input.k_margin() or 0.0), 2)
-            uploaded = str(input.k_options() or "")
-            ranking.start("ranking", {**asked, "weights": weights, "margin": margin, "options": uploaded})
+        if asked := _request(input, ranking, source(), most_twins):
+            ranking.start("ranking", {**asked, **_settings(input)})
 
     @reactive.effect
     @reactive.event(input.w_cancel)
@@ -150,6 +128,38 @@ def twins_server(
     def _stop_ranking() -> None:
         ranking.cancel()
 
+    _twins_outputs(output, twins)
+    _ranking_outputs(output, ranking)
+
+
+def _request(input: Inputs, run: Running, patient: tuple[str, str] | None, most_twins: int) -> dict[str, Any] | None:
+    """What is asked of a patient; None where something is missing, which `run` then says."""
+    if patient is None:
+        run.forget()
+        run.refused.set("Profile a patient first: the files above, or the example study.")
+        return None
+    at, seed = input.w_at(), input.w_seed()
+    if seed is None or seed < 0 or seed != int(seed):
+        run.refused.set("The seed is not a whole number from 0 on.")
+        return None
+    if at is None or not 0 <= at < 1e5:
+        run.refused.set("The day of the decision is not a number from 0 on.")
+        return None
+    number = min(max(int(input.w_twins() or 200), 1), most_twins)  # whatever a page sends
+    return {"study": patient[0], "patient": patient[1], "at": float(at), "twins": number, "seed": int(seed)}
+
+
+def _settings(input: Inputs) -> dict[str, Any]:
+    """Weights, margin and own regimens of the ranking."""
+    return {
+        "weights": {name: round(float(input[f"k_{name}"]() or 0.0), 2) for name in WEIGHTS},
+        "margin": round(float(input.k_margin() or 0.0), 2),
+        "options": str(input.k_options() or ""),
+    }
+
+
+def _twins_outputs(output: Outputs, twins: Running) -> None:
+    """What is shown of the twins."""
     outcome_server(
         output,
         twins,
@@ -161,6 +171,10 @@ def twins_server(
         code=lambda asked: reproduce(*twin_code("twin", asked)),
         tables=lambda result: [*tables_of(result), *_remarks(result), tags.p(_LIMIT, class_="isc-hint")],
     )
+
+
+def _ranking_outputs(output: Outputs, ranking: Running) -> None:
+    """What is shown of the ranking, and below it what it rests on."""
     outcome_server(
         output,
         ranking,

@@ -28,7 +28,7 @@ from immunescape.evaluation.naive import Judged
 from immunescape.files import check_folder, whole_file
 from immunescape.release import installed_version
 
-__all__ = ["Harness", "judged_groups", "run_harness"]
+__all__ = ["Harness", "compare_run", "judged_groups", "run_harness"]
 
 _ROOM = "Make room or choose another folder (--out); the same command resumes from what is stored."
 FORM = 2
@@ -150,7 +150,6 @@ def run_harness(
     progress
         Called with (trial, number of it, trials in all) when a trial is done.
     """
-    from immunescape.evaluation.harness.odds import odds_rows
     from immunescape.trial.runner import model_digest, numbers_digest
 
     if patients < 2:
@@ -169,24 +168,60 @@ def run_harness(
         if progress is not None:
             progress(protocol.trial.name, k + 1, len(chosen))
     rows = {name: pooled(of_seeds) for name, of_seeds in made.items()}
-    compared = comparisons(chosen, rows, data)
-    return Harness(
+    return compare_run(
+        chosen,
+        rows,
+        data,
         digest=digest,
         version=installed_version(),
         patients=patients,
         seeds=numbers,
+        numbers=numbers_digest(),
+    )
+
+
+def compare_run(
+    chosen: Sequence[Protocol],
+    rows: Mapping[str, Row],
+    data: Path | None,
+    *,
+    digest: str,
+    version: str,
+    patients: int,
+    seeds: tuple[int, ...],
+    numbers: str,
+) -> Harness:
+    """Compare a run, new or finished, with the published trials and the patients of a data folder.
+
+    Parameters
+    ----------
+    chosen, rows
+        Trials, and what was simulated of each.
+    data
+        Folder of patients' data; None compares without.
+    digest, version, patients, seeds, numbers
+        Of the run; see `Harness`.
+    """
+    from immunescape.evaluation.harness.odds import odds_rows
+
+    compared = comparisons(chosen, rows, data)
+    return Harness(
+        digest=digest,
+        version=version,
+        patients=patients,
+        seeds=seeds,
         rows=rows,
         protocols=tuple(chosen),
         deviations=tuple(deviations(chosen)),
         comparisons=tuple(compared),
         summaries=tuple(summaries(chosen, compared)),
         odds=tuple(odds_rows(rows, data)),
-        fifteen=tuple(fifteen(rows, data)),
-        numbers=numbers_digest(),
+        fifteen=tuple(_fifteen(rows, data)),
+        numbers=numbers,
     )
 
 
-def fifteen(rows: Mapping[str, Row], data: Path | None) -> list[OddsRow]:
+def _fifteen(rows: Mapping[str, Row], data: Path | None) -> list[OddsRow]:
     """The table of fifteen odds ratios from the virtual patients without selection; empty without them or data."""
     if data is None or PROBE not in rows:
         return []

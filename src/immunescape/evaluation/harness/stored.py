@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from immunescape.errors import InputError
-from immunescape.evaluation.harness.odds import odds_rows
-from immunescape.evaluation.harness.protocols import deviations, protocols
-from immunescape.evaluation.harness.run import Harness, fifteen
-from immunescape.evaluation.harness.scoring import comparisons, summaries
+from immunescape.evaluation.harness.protocols import protocols
+from immunescape.evaluation.harness.run import Harness, compare_run
 
 __all__ = ["read_run"]
 
@@ -63,18 +61,13 @@ def read_run(path: Path, data: Path | None) -> Harness:
                 where=str(file),
                 hint="Run that trial again: `immunescape harness --trials`.",
             )
-    compared = comparisons(chosen, rows, data)
-    return Harness(
+    return compare_run(
+        chosen,
+        rows,
+        data,
         digest=digest,
         version=version,
         patients=patients,
         seeds=seeds,
-        rows=rows,
-        protocols=tuple(chosen),
-        deviations=tuple(deviations(chosen)),
-        comparisons=tuple(compared),
-        summaries=tuple(summaries(chosen, compared)),
-        odds=tuple(odds_rows(rows, data)),
-        fifteen=tuple(fifteen(rows, data)),
         numbers=str(content.get("numbers", "")),
     )

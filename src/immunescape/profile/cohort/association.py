@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -91,6 +92,72 @@ def _survival(x: Array, time: Array, event: Array, kind: str, minimum: int) -> t
     return measure, hazard_ratio_of(time[both], event[both], values / spread)
 
 
+@dataclass(frozen=True, eq=False)
+class _Contrast:
+    """What is compared of a biomarker: level, kind, and (n,) numbers of the patients."""
+
+    biomarker: str
+    level: str
+    kind: str
+    x: Array
+
+    @property
+    def title(self) -> str:
+        """Biomarker, with the level where there are several."""
+        return self.biomarker if self.level in ("", "True") else f"{self.biomarker} = {self.level}"
+
+
+@dataclass(frozen=True, eq=False)
+class _Outcome:
+    """An endpoint: (n,) labels or events, times of PFS and OS (else None), and whether each patient has it."""
+
+    endpoint: str
+    label: Array
+    time: Array | None
+    followed: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, outcomes: pd.DataFrame, endpoint: str) -> _Outcome:
+        """Take an endpoint from the table of outcomes."""
+        timed = endpoint in ("pfs", "os")
+        label: Array = outcomes[f"{endpoint}_event" if timed else endpoint].to_numpy(dtype=np.float64)
+        time: Array | None = outcomes[f"{endpoint}_months"].to_numpy(dtype=np.float64) if timed else None
+        followed = ~np.isnan(label) if time is None else ~(np.isnan(label) | np.isnan(time))
+        return cls(endpoint, label, time, followed)
+
+
+def _tested_as(twin: str, outcome: _Outcome, contrast: _Contrast) -> tuple[str, Estimate, bool]:
+    """A comparison of the same patients as another, which is tested there."""
+    per = "" if contrast.kind == "binary" else " per SD"
+    measure = f"{'odds' if outcome.time is None else 'hazard'} ratio{per}"
+    return measure, Estimate(None, test="not tested", note=f"the same patients as {twin}: tested there"), True
+
+
+def _row(contrast: _Contrast, outcome: _Outcome, measure: str, estimate: Estimate, primary: bool) -> dict[str, object]:
+    """A row of the table of associations; its q comes later."""
+    x, followed = contrast.x, outcome.followed
+    both = followed & ~np.isnan(x)
+    value, low, high, p = estimate.numbers()
+    return {
+        "biomarker": contrast.biomarker,
+        "level": contrast.level,
+        "endpoint": outcome.endpoint,
+        "kind": contrast.kind,
+        "n": int(both.sum()),
+        "n_missing": int((followed & np.isnan(x)).sum()),
+        "n_positive": int(x[both].sum()) if contrast.kind == "binary" else pd.NA,
+        "n_events": int(outcome.label[both].sum()),
+        "measure": measure,
+        "estimate": value,
+        "low": low,
+        "high": high,
+        "p": p,
+        "test": estimate.test,
+        "primary": primary,
+        "note": estimate.note,
+    }
+
+
 def associate(
     values: pd.DataFrame, outcomes: pd.DataFrame, endpoints: Iterable[str] = ENDPOINTS, minimum: int = 5
 ) -> pd.DataFrame:
@@ -123,52 +190,27 @@ def associate(
     rows: list[dict[str, object]] = []
     joined = outcomes.reindex(values.index)
     compared = [
-        (name, level, kind, x.to_numpy()) for name in values.columns for level, kind, x in contrasts(values[name])
+        _Contrast(name, level, kind, x.to_numpy())
+        for name in values.columns
+        for level, kind, x in contrasts(values[name])
     ]
     for endpoint in endpoints:
         if endpoint not in ENDPOINTS:
             raise unknown_word("endpoint", endpoint, ENDPOINTS)
-        timed = endpoint in ("pfs", "os")
-        label: Array = joined[f"{endpoint}_event" if timed else endpoint].to_numpy(dtype=np.float64)
-        time: Array | None = joined[f"{endpoint}_months"].to_numpy(dtype=np.float64) if timed else None
-        followed = ~np.isnan(label) if time is None else ~(np.isnan(label) | np.isnan(time))
-        if not followed.any():
+        outcome = _Outcome.of(joined, endpoint)
+        if not outcome.followed.any():
             continue
         first: dict[bytes, str] = {}
-        for name, level, kind, x in compared:
-            both = followed & ~np.isnan(x)
-            title = name if level in ("", "True") else f"{name} = {level}"
-            twin = first.setdefault(same_comparison(np.where(followed, x, np.nan)), title)
-            if twin != title:
-                why = f"the same patients as {twin}: tested there"
-                measure = ("hazard" if timed else "odds") + " ratio" + ("" if kind == "binary" else " per SD")
-                tested = [(measure, Estimate(None, test="not tested", note=why), True)]
-            elif time is not None:
-                tested = [(*_survival(x, time, label, kind, minimum), True)]
+        for contrast in compared:
+            x = contrast.x
+            twin = first.setdefault(same_comparison(np.where(outcome.followed, x, np.nan)), contrast.title)
+            if twin != contrast.title:
+                tested = [_tested_as(twin, outcome, contrast)]
+            elif outcome.time is not None:
+                tested = [(*_survival(x, outcome.time, outcome.label, contrast.kind, minimum), True)]
             else:
-                tested = _two_groups(x, label, kind, minimum)
-            for measure, estimate, primary in tested:
-                value, low, high, p = estimate.numbers()
-                rows.append(
-                    {
-                        "biomarker": name,
-                        "level": level,
-                        "endpoint": endpoint,
-                        "kind": kind,
-                        "n": int(both.sum()),
-                        "n_missing": int((followed & np.isnan(x)).sum()),
-                        "n_positive": int(x[both].sum()) if kind == "binary" else pd.NA,
-                        "n_events": int(label[both].sum()),
-                        "measure": measure,
-                        "estimate": value,
-                        "low": low,
-                        "high": high,
-                        "p": p,
-                        "test": estimate.test,
-                        "primary": primary,
-                        "note": estimate.note,
-                    }
-                )
+                tested = _two_groups(x, outcome.label, contrast.kind, minimum)
+            rows += [_row(contrast, outcome, *result) for result in tested]
     table = pd.DataFrame(rows, columns=_COLUMNS)
     table["q"] = table["q"].astype(float)
     for _, tests in table[table["primary"].astype(bool)].groupby("endpoint"):

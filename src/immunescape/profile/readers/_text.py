@@ -236,18 +236,7 @@ def table_from_text(
     InputError
         For an empty file, repeated columns, or rows with too many cells.
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    start, skipped, comments = 0, 0, []
-    while start < len(text):
-        end = text.find("\n", start)
-        end = len(text) if end < 0 else end
-        line = text[start:end]
-        if line.strip() and not (comment and line.startswith(comment)):
-            break
-        if line.strip():
-            comments.append(line)
-        start, skipped = end + 1, skipped + 1
-    body = text[start:]
+    body, comments, skipped = _without_comments(text.replace("\r\n", "\n").replace("\r", "\n"), comment)
     if not body.strip():
         raise InputError("the file contains no table: no header line", where=file)
     first = body.partition("\n")[0]
@@ -257,27 +246,9 @@ def table_from_text(
     repeated = sorted({n for n in names if n and names.count(n) > 1})
     if repeated:
         raise InputError(f"the column '{repeated[0]}' occurs twice in the header", where=file, hint="Rename one.")
+    above = 0 if header else 1
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                io.StringIO(body),
-                sep=r"\s+" if sep == " " else sep,
-                header=None,
-                names=[n or f"column {i + 1}" for i, n in enumerate(names)],
-                skiprows=0 if header else 1,
-                dtype=str,
-                keep_default_na=False,
-                na_values=[],
-                quoting=quoting,
-                skip_blank_lines=False,
-                index_col=False,
-                engine="c",
-                on_bad_lines="error",
-                low_memory=False,
-            )
-    except pd.errors.EmptyDataError:
-        frame = pd.DataFrame({n: pd.Series(dtype=object) for n in names})
+        frame = _cells(body, names, sep, quoting, above)
     except pd.errors.ParserWarning:
         rows = csv.reader(body.split("\n"), delimiter=sep, quoting=quoting)
         wide = ((i, len(r)) for i, r in enumerate(rows, skipped + 1) if len(r) > len(names))
@@ -291,7 +262,8 @@ def table_from_text(
         message = str(error).replace("Error tokenizing data. C error: ", "").strip()
         raise InputError(f"the table cannot be read: {message}", where=file, hint="Check that row.") from None
     _cut_off(body, sep, quoting, len(names), file, skipped)
-    frame.index = pd.RangeIndex(skipped + (1 if header else 2), skipped + (1 if header else 2) + len(frame))
+    first_line = skipped + above + 1
+    frame.index = pd.RangeIndex(first_line, first_line + len(frame))
     cache: dict[object, str | None] = {}
     cleaned = {c: [_cell(v, cache) for v in frame[c].tolist()] for c in frame.columns}
     frame = pd.DataFrame(cleaned, index=frame.index, dtype=object)
@@ -299,6 +271,46 @@ def table_from_text(
         frame = frame.loc[frame.notna().any(axis=1)]
     named = current_map()
     return TextTable(frame if named is None else named.opened(frame), file, tuple(comments))
+
+
+def _without_comments(text: str, comment: str) -> tuple[str, list[str], int]:
+    """Text below the comments at the top, these comments, and the number of lines above, empty ones included."""
+    start, skipped, comments = 0, 0, []
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        line = text[start:end]
+        if line.strip() and not (comment and line.startswith(comment)):
+            break
+        if line.strip():
+            comments.append(line)
+        start, skipped = end + 1, skipped + 1
+    return text[start:], comments, skipped
+
+
+def _cells(body: str, names: Sequence[str], sep: str, quoting: Any, above: int) -> pd.DataFrame:
+    """Cells as text, below a header of `above` lines; what does not fit the columns is a warning that is raised."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                io.StringIO(body),
+                sep=r"\s+" if sep == " " else sep,
+                header=None,
+                names=[n or f"column {i + 1}" for i, n in enumerate(names)],
+                skiprows=above,
+                dtype=str,
+                keep_default_na=False,
+                na_values=[],
+                quoting=quoting,
+                skip_blank_lines=False,
+                index_col=False,
+                engine="c",
+                on_bad_lines="error",
+                low_memory=False,
+            )
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame({n: pd.Series(dtype=object) for n in names})
 
 
 def _cut_off(body: str, sep: str, quoting: Any, columns: int, file: str, skipped: int) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from immunescape.errors import InputError
+from immunescape.stats.survival import product_limit
 
 __all__ = ["FittedEndpoint", "Gaps", "benefit_labels", "fit_inputs", "fit_logistic"]
 
@@ -218,11 +219,9 @@ def benefit_labels(pfs: Array, progressed: Array, os: Array, died: Array, month:
     observed = event | (at >= month)
     label = (at >= month).astype(float)
     label[event & (at < month)] = 0.0
-    times, lost = np.unique(at[~event], return_counts=True)
-    at_risk = len(at) - np.searchsorted(np.sort(at), times, side="left")
-    stay = np.cumprod(1.0 - lost / at_risk) if len(times) else np.ones(0)
+    censoring = product_limit(at, ~event)
     # just before the event: patients that are censored at the same time count as still under observation
-    index = np.searchsorted(times, np.minimum(at, month), side="left")
-    kept = np.r_[1.0, stay][index]
+    before = np.searchsorted(censoring.time, np.minimum(at, month), side="left")
+    kept = np.r_[1.0, censoring.survival][before]
     weight = np.where(observed, 1.0 / np.maximum(kept, 1e-3), 0.0)
     return np.where(observed, label, 0.0), weight
