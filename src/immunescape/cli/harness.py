@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def harness_command(
+    ctx: typer.Context,
     *,
     trials: Annotated[
         str,
@@ -83,20 +84,19 @@ def harness_command(
     from immunescape.report.harness_report import append_history, harness_markdown
 
     if add_ons:
-        useless = {
-            "--trials": trials, "--data": data, "--record": record, "--workers": workers, "--from": stored,
-            "--tables": tables,
-        }  # fmt: skip
-        if given := [name for name, value in useless.items() if value]:
-            raise InputError(f"{' and '.join(given)} would have no effect with --add-ons", hint="Leave it out.")
+        _refuse_unread(ctx, "with --add-ons", ("trials", "data", "record", "page", "workers", "stored", "tables"))
         check_folder(out)
         measure_add_ons(patients, range(seed, seed + seeds), out, as_json, engine)
         return
     names = [name.strip() for name in trials.split(",") if name.strip()]
     if tables is not None and stored is None:
         raise InputError("--tables needs a finished run", hint="Name its harness.json with --from.")
+    if stored is not None:
+        _refuse_unread(ctx, "with --from", ("trials", "patients", "seed", "seeds", "workers", "engine"))
     if record:
         check_file(page, "--page")
+    else:
+        _refuse_unread(ctx, "without --record", ("page",))
 
     def tell(trial: str, done: int, total: int) -> None:
         typer.echo(f"{done} of {total}: {trial}", err=True)
@@ -104,8 +104,6 @@ def harness_command(
     if stored is not None:
         from immunescape.evaluation.harness.stored import read_run
 
-        if names:
-            raise InputError("--trials would have no effect with --from", hint="Leave it out.")
         check_folder(out)
         run = read_run(stored, data)
         if tables is not None:
@@ -123,6 +121,13 @@ def harness_command(
     if record:
         append_history(page, run, record, datetime.date.today().isoformat())
     typer.echo(text if as_json else markdown)
+
+
+def _refuse_unread(ctx: typer.Context, when: str, names: tuple[str, ...]) -> None:
+    """Refuse those of the named options that were given, although they would be ignored."""
+    shown = {p.name: p.opts[0] for p in ctx.command.params}
+    if given := [shown[name] for name in names if str(ctx.get_parameter_source(name)).endswith("COMMANDLINE")]:
+        raise InputError(f"{' and '.join(given)} would have no effect {when}", hint="Leave it out.")
 
 
 def write_tables(run: Harness, folder: Path) -> None:
