@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from immunescape.cli import completion
-from immunescape.cli.running import Cluster, Engine, Progress, Seed, Workers, interruptible, stop
+from immunescape.cli.running import Cluster, Engine, Progress, Seed, Workers, interruptible, refuse_unread, stop
 from immunescape.errors import unknown_word
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def _protocol(name: str, data: Path | None) -> str:
 
 
 def calibrate_command(
+    ctx: typer.Context,
     *,
     names: Annotated[
         list[str] | None,
@@ -109,8 +110,11 @@ def calibrate_command(
     from immunescape.population.fit import PopulationFit
     from immunescape.report.calibration_report import cost_text, print_calibration
 
-    trials = _calibration_trials(names, data, quiet=as_json)
     _check_method(method, patients)
+    refuse_unread(ctx, f"with --method {method}", ("fresh",) if method == "weights" else ("points",))
+    if method == "weights" and points == 1:
+        refuse_unread(ctx, "with one population per round (--points)", ("spread",))
+    trials = _calibration_trials(names, data, quiet=as_json)
     settings = CalibrationSettings(
         data=data,
         patients=patients,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from immunescape.cli import completion
-from immunescape.cli.running import Engine, interruptible
+from immunescape.cli.running import Engine, interruptible, refuse_unread
 from immunescape.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def harness_command(
     from immunescape.report.harness_report import append_history, harness_markdown
 
     if add_ons:
-        _refuse_unread(ctx, "with --add-ons", ("trials", "data", "record", "page", "workers", "stored", "tables"))
+        refuse_unread(ctx, "with --add-ons", ("trials", "data", "record", "page", "workers", "stored", "tables"))
         check_folder(out)
         measure_add_ons(patients, range(seed, seed + seeds), out, as_json, engine)
         return
@@ -92,11 +92,11 @@ def harness_command(
     if tables is not None and stored is None:
         raise InputError("--tables needs a finished run", hint="Name its harness.json with --from.")
     if stored is not None:
-        _refuse_unread(ctx, "with --from", ("trials", "patients", "seed", "seeds", "workers", "engine"))
+        refuse_unread(ctx, "with --from", ("trials", "patients", "seed", "seeds", "workers", "engine"))
     if record:
         check_file(page, "--page")
     else:
-        _refuse_unread(ctx, "without --record", ("page",))
+        refuse_unread(ctx, "without --record", ("page",))
 
     def tell(trial: str, done: int, total: int) -> None:
         typer.echo(f"{done} of {total}: {trial}", err=True)
@@ -121,13 +121,6 @@ def harness_command(
     if record:
         append_history(page, run, record, datetime.date.today().isoformat())
     typer.echo(text if as_json else markdown)
-
-
-def _refuse_unread(ctx: typer.Context, when: str, names: tuple[str, ...]) -> None:
-    """Refuse those of the named options that were given, although they would be ignored."""
-    shown = {p.name: p.opts[0] for p in ctx.command.params}
-    if given := [shown[name] for name in names if str(ctx.get_parameter_source(name)).endswith("COMMANDLINE")]:
-        raise InputError(f"{' and '.join(given)} would have no effect {when}", hint="Leave it out.")
 
 
 def write_tables(run: Harness, folder: Path) -> None:
