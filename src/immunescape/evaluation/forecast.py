@@ -28,8 +28,8 @@ from immunescape.evaluation.replicates import (
     hazard_ratios,
     interval,
     km_median,
-    moved_share,
     resampled_rows,
+    response_shares,
 )
 from immunescape.evaluation.scoreboard import Score, published_ratios, rivals
 from immunescape.evaluation.trial_classes import regimen_class
@@ -207,7 +207,7 @@ def forecast_of(results: Sequence[TrialResult], *, patients: int, wall_s: float 
     for name in names:
         data, drawn = pooled[name], rows[name]
         size = (len(data.response), planned[name])
-        rates[name] = moved_share(data.response[drawn].mean(axis=1), error("orr"))
+        rates[name] = response_shares(data.response, drawn, error("orr"), rng)
         of_seeds = [100 * float(o.response.mean()) for o in by_seed[name] if len(o.response)]
         figures.append(
             _figure(
