@@ -61,7 +61,7 @@ def response_shares(
     if n == 0 or 0.0 < responders < n:
         return moved_share(response[rows].mean(axis=1), errors)
     resamples, size = rows.shape
-    share = moved_share(rng.beta(responders + 0.5, n - responders + 0.5, resamples), errors)
+    share = moved_share(rng.beta(responders + 0.5, n - responders + 0.5, size=(resamples,)), errors)
     shares: FloatArray = rng.binomial(size, share) / size
     return shares
 
