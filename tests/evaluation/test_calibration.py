@@ -284,3 +284,22 @@ def test_a_small_calibration_resumes_to_the_same_result(tmp_path: Path) -> None:
     assert (tmp_path / "population_fit.csv").is_file()
     assert PopulationFit.read(tmp_path / "population_fit.csv").terms
     assert first.to_json()["effective_sample_size"] > 10
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--fresh", "40"), "--fresh would have no effect with --method weights"),
+        (("--method", "surface", "--points", "4"), "--points would have no effect with --method surface"),
+        (("--spread", "0.3"), "--spread would have no effect with one population per round"),
+    ],
+)
+def test_options_of_the_other_method_are_refused(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    from typer.testing import CliRunner
+
+    from immunescape.cli.program import app
+
+    answer = CliRunner().invoke(app, ["calibrate", "keynote-024", *words, "--out", str(tmp_path / "fit")])
+    assert answer.exit_code != 0
+    assert said in str(answer.exception)
+    assert not (tmp_path / "fit").exists()

@@ -41,7 +41,10 @@ def test_a_model_that_knows_the_effects_meets_every_aim_and_one_that_promises_al
     assert right.means["failures"] == (4, pytest.approx(-0.025), pytest.approx(-0.025))
     assert right.roc["model"] == 1.0
     assert right.slope == pytest.approx(1.0)
-    assert all(a.met for a in combination_aims([right], AfterInhibitor(())))
+    aims_of_right = combination_aims([right], AfterInhibitor(()))
+    assert all(a.met for a in aims_of_right)
+    numbers = {a.text.split(":")[0]: a.n for a in aims_of_right}
+    assert (numbers["PFS, all"], numbers["PFS, with VEGF or KRAS inhibitor"], numbers["PFS, without"]) == (7, 4, 3)
     hopeful = combination_score(rows([-0.6, -0.6, -0.6, -0.6, -0.61, -0.6, -0.6], TRUTH, MET, rule), "pfs_hr")
     aims = {a.text: a.met for a in combination_aims([hopeful], AfterInhibitor((("a", "x", 20.0, 8.0),)))}
     assert not aims["PFS, failures: mean predicted ln hazard ratio within ± 0.07 of the published"]

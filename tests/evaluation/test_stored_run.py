@@ -61,6 +61,22 @@ def test_a_finished_run_is_reported_with_baselines_aims_and_combinations(stored,
 
 
 @pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--trials", "oak"), "--trials would have no effect with --from"),
+        (("-n", "500", "--seeds", "3"), "--patients and --seeds would have no effect with --from"),
+        (("--engine", "reference", "-w", "2"), "--workers and --engine would have no effect with --from"),
+        (("--page", "my.md"), "--page would have no effect without --record"),
+    ],
+)
+def test_options_of_a_simulation_are_refused_with_a_finished_run(stored, tmp_path, words, said):
+    answer = CliRunner().invoke(app, ["harness", "--from", str(stored), "--out", str(tmp_path / "judged"), *words])
+    assert answer.exit_code != 0
+    assert said in str(answer.exception)
+    assert not (tmp_path / "judged").exists()
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("{", ("not a JSON file",)),

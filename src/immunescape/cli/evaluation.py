@@ -13,7 +13,7 @@ import typer
 
 from immunescape.cli import completion
 from immunescape.cli.options import Cluster, Engine, JsonNotTable, JsonNotTables, Seed, TrialName, Workers
-from immunescape.cli.running import Progress, interruptible, show_result, stop
+from immunescape.cli.running import Progress, interruptible, refuse_unread, show_result, stop
 from immunescape.errors import unknown_word
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def _protocol(name: str, data: Path | None) -> str:
 
 
 def calibrate_command(
+    ctx: typer.Context,
     *,
     names: Annotated[
         list[str] | None,
@@ -107,12 +108,11 @@ def calibrate_command(
     from immunescape.evaluation.calibration import CalibrationSettings, calibrate
     from immunescape.evaluation.fit_terms import read_terms
     from immunescape.evaluation.surface_rounds import calibrate_surface
-    from immunescape.evaluation.wide_rounds import cost
     from immunescape.population.fit import PopulationFit
-    from immunescape.report.calibration_report import cost_text, print_calibration
+    from immunescape.report.calibration_report import print_calibration
 
+    _check_method(ctx, method, patients, points)
     trials = _calibration_trials(names, data, quiet=as_json)
-    _check_method(method, patients)
     settings = CalibrationSettings(
         data=data,
         patients=patients,
@@ -133,7 +133,7 @@ def calibrate_command(
             made = calibrate_surface(trials, settings, steps=rounds, fresh=fresh)
         else:
             if not as_json:
-                typer.echo(cost_text(cost(trials, patients, rounds, workers)), err=True)
+                _tell_cost(trials, patients, rounds, workers)
             made = calibrate(trials, settings, rounds=rounds, points=points)
     if as_json:
         typer.echo(json_module.dumps(made.to_json(), indent=2, allow_nan=False))
@@ -143,11 +143,25 @@ def calibrate_command(
     typer.echo(NOTICE)
 
 
-def _check_method(method: str, patients: int) -> None:
-    """Reject an unknown method, and too few patients for weights."""
+def _tell_cost(trials: list[Trial], patients: int, rounds: int, workers: int | None) -> None:
+    """Say how many courses a calibration by weights simulates, and about how long that takes."""
+    from immunescape.evaluation.wide_rounds import cost
+    from immunescape.report.calibration_report import cost_text
+
+    typer.echo(cost_text(cost(trials, patients, rounds, workers)), err=True)
+
+
+def _check_method(ctx: typer.Context, method: str, patients: int, points: int) -> None:
+    """Reject an unknown method, options that it does not use, and too few patients for weights."""
     if method not in ("weights", "surface"):
         raise unknown_word("method", method, ("weights", "surface"))
-    if method == "weights" and patients < LEAST_WEIGHTED:
+    if method == "surface":
+        refuse_unread(ctx, "with --method surface", ("points",))
+        return
+    refuse_unread(ctx, "with --method weights", ("fresh",))
+    if points == 1:
+        refuse_unread(ctx, "with one population per round (--points)", ("spread",))
+    if patients < LEAST_WEIGHTED:
         stop(f"{patients} patients per arm are too few to be reweighted", f"Use at least {LEAST_WEIGHTED}.")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ import typer
 
 from immunescape.cli import completion
 from immunescape.cli.options import Engine, FirstSeed, JsonNotMarkdown, Seeds, Workers
-from immunescape.cli.running import interruptible, write_reports
+from immunescape.cli.running import interruptible, refuse_unread, write_reports
 from immunescape.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def harness_command(
+    ctx: typer.Context,
     *,
     trials: Annotated[
         str,
@@ -76,10 +76,7 @@ def harness_command(
 ) -> None:
     """Score the model on all available trials, endpoint by endpoint, against chance and naive baselines."""
     if add_ons:
-        _refuse_with_add_ons(
-            {"--trials": trials, "--data": data, "--record": record, "--workers": workers, "--from": stored,
-             "--tables": tables}
-        )  # fmt: skip
+        refuse_unread(ctx, "with --add-ons", ("trials", "data", "record", "page", "workers", "stored", "tables"))
         measure_add_ons(patients, range(seed, seed + seeds), out, as_json, engine)
         return
     from immunescape.evaluation.harness import run_harness
@@ -89,10 +86,14 @@ def harness_command(
     names = [name.strip() for name in trials.split(",") if name.strip()]
     if tables is not None and stored is None:
         raise InputError("--tables needs a finished run", hint="Name its harness.json with --from.")
+    if stored is not None:
+        refuse_unread(ctx, "with --from", ("trials", "patients", "seed", "seeds", "workers", "engine"))
     if record:
         check_file(page, "--page")
+    else:
+        refuse_unread(ctx, "without --record", ("page",))
     if stored is not None:
-        run = _finished_run(stored, data, names, out)
+        run = _finished_run(stored, data, out)
     else:
         with interruptible(out, "trials"):
             run = run_harness(
@@ -108,19 +109,11 @@ def harness_command(
     typer.echo(text if as_json else markdown)
 
 
-def _refuse_with_add_ons(options: Mapping[str, object]) -> None:
-    """Refuse options that have no effect with ``--add-ons``: name -> what was given."""
-    if given := [name for name, value in options.items() if value]:
-        raise InputError(f"{' and '.join(given)} would have no effect with --add-ons", hint="Leave it out.")
-
-
-def _finished_run(stored: Path, data: Path | None, names: Sequence[str], out: Path) -> Harness:
-    """Read a finished run and judge it again; `names` of trials must not be given with it."""
+def _finished_run(stored: Path, data: Path | None, out: Path) -> Harness:
+    """Read a finished run and judge it again."""
     from immunescape.evaluation.harness.stored import read_run
     from immunescape.files import check_folder
 
-    if names:
-        raise InputError("--trials would have no effect with --from", hint="Leave it out.")
     check_folder(out)
     return read_run(stored, data)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from immunescape.errors import ImmunescapeError
+from immunescape.errors import ImmunescapeError, InputError
 
 if TYPE_CHECKING:
     from immunescape.model.from_sbml import SbmlMechanism
@@ -23,6 +23,7 @@ __all__ = [
     "interruptible",
     "mechanisms_of",
     "plain_warnings",
+    "refuse_unread",
     "show_result",
     "show_rows",
     "stop",
@@ -162,3 +163,16 @@ class Progress:
 def stop(message: str, hint: str) -> NoReturn:
     """End the command with an error: what is wrong, and the next action."""
     raise ImmunescapeError(message, hint=hint)
+
+
+def refuse_unread(ctx: typer.Context, when: str, names: Sequence[str]) -> None:
+    """Refuse those of the named options that were given, although they would be ignored.
+
+    Raises
+    ------
+    InputError
+        Naming the options and what makes them useless, as in ``without --record``.
+    """
+    shown = {p.name: p.opts[0] for p in ctx.command.params}
+    if given := [shown[name] for name in names if str(ctx.get_parameter_source(name)).endswith("COMMANDLINE")]:
+        raise InputError(f"{' and '.join(given)} would have no effect {when}", hint="Leave it out.")

@@ -85,6 +85,7 @@ class Calibration:
     def table(self) -> list[dict[str, Any]]:
         """One record per term: value, standard error, shift in prior SD, and how much the data say about it.
 
+        The standard error is on the scale of the value, as in the table of the fit (to first order for ratios).
         ``identified`` is 1 - posterior variance / prior variance: 0 where the data say nothing.
         """
         error = np.sqrt(np.diag(self.last.covariance))
@@ -94,7 +95,7 @@ class Calibration:
                 "members": list(t.members),
                 "term": t.term,
                 "value": round(t.value(float(x)), 4),
-                "se": round(float(e), 4),
+                "se": round(t.error(float(x), float(e)), 4),
                 "moved_prior_sd": round(float(x) / t.prior_sd, 3),
                 "identified": round(max(0.0, 1.0 - float(e) ** 2 / t.prior_sd**2), 3),
             }

@@ -39,6 +39,10 @@ class Term:
         """The term's value at coordinate `x`, 0 being no change."""
         return math.exp(x) if self.term in RATIOS else x
 
+    def error(self, x: float, error: float) -> float:
+        """Standard error of the value at coordinate `x`, from that of the coordinate (to first order)."""
+        return error * self.value(x) if self.term in RATIOS else error
+
     def coordinate(self, value: float) -> float:
         """Inverse of `value`."""
         return math.log(value) if self.term in RATIOS else value
@@ -112,7 +116,7 @@ def to_fit(
     """The fit at coordinates `x`; terms that do not move anything are left out, those `held` are in every fit."""
     rows = list(held)
     for k, (term, value) in enumerate(zip(moving, x, strict=True)):
-        error = 0.0 if errors is None else float(errors[k]) * (term.value(value) if term.term in RATIOS else 1.0)
+        error = 0.0 if errors is None else term.error(float(value), float(errors[k]))
         note = f"as {term.name}" if len(term.members) > 1 else ""
         if abs(value) > 1e-9:
             rows += [

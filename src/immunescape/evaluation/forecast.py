@@ -28,8 +28,8 @@ from immunescape.evaluation.replicates import (
     hazard_ratios,
     interval,
     km_median,
-    moved_share,
     resampled_rows,
+    response_shares,
 )
 from immunescape.evaluation.scoreboard import Score, published_ratios, rivals
 from immunescape.evaluation.trial_classes import regimen_class
@@ -188,7 +188,7 @@ def forecast_of(results: Sequence[TrialResult], *, patients: int, wall_s: float 
     figures: list[ForecastFigure] = []
     rates: dict[str, FloatArray] = {}
     for name, arm in arms.items():
-        rates[name] = moved_share(arm.response_rates(), errors.drawn("orr"))
+        rates[name] = response_shares(arm.pooled.response, arm.rows, errors.drawn("orr"), rng)
         figures += [_response(arm, rates[name]), *(_median(arm, end, errors) for end in ("pfs", "os"))]
     *experimental, control = arms.values()
     success: dict[str, float] = {}
@@ -238,11 +238,6 @@ class _Arm:
     def simulated(self) -> int:
         """Patients that were simulated."""
         return len(self.pooled.response)
-
-    def response_rates(self) -> FloatArray:
-        """Response rate of each replicate."""
-        rates: FloatArray = self.pooled.response[self.rows].mean(axis=1)
-        return rates
 
     def followed(self) -> list[ArmOutcomes]:
         """Outcomes with the seeds with which a patient could be simulated."""

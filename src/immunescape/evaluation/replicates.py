@@ -30,6 +30,7 @@ __all__ = [
     "km_median",
     "moved_share",
     "resampled_rows",
+    "response_shares",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -41,6 +42,28 @@ def moved_share(share: FloatArray, errors: FloatArray) -> FloatArray:
     """Shares moved by errors in log odds; none and all stay what they are."""
     odds = share * np.exp(errors)
     return odds / (1.0 - share + odds)
+
+
+def response_shares(
+    response: FloatArray, rows: NDArray[np.int64], errors: FloatArray, rng: np.random.Generator
+) -> FloatArray:
+    """Shares of responders (resamples,) among resampled patients, moved by errors in log odds.
+
+    Where none or all of the patients respond, resampling them leaves nothing to chance. The true share is then drawn
+    from its posterior under Jeffreys' prior, and responders among as many patients as a row has.
+
+    Parameters
+    ----------
+    response : (n,), 1.0 or 0.0 of every simulated patient. rows : (resamples, size). errors : (resamples,).
+    rng : drawn from in that case alone.
+    """
+    n, responders = len(response), float(response.sum())
+    if n == 0 or 0.0 < responders < n:
+        return moved_share(response[rows].mean(axis=1), errors)
+    resamples, size = rows.shape
+    share = moved_share(rng.beta(responders + 0.5, n - responders + 0.5, size=(resamples,)), errors)
+    shares: FloatArray = rng.binomial(size, share) / size
+    return shares
 
 
 def resampled_rows(

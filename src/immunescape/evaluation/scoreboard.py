@@ -27,6 +27,7 @@ from immunescape.evaluation.replicates import (
     km_median,
     moved_share,
     resampled_rows,
+    response_shares,
 )
 from immunescape.evaluation.trial_classes import LANDMARKS, ROLES, interval_score, regimen_class, roles
 from immunescape.evaluation.weighting import weighted_survival
@@ -217,7 +218,7 @@ class _Scorer:
             if arm.name not in self.draws:
                 continue
             data, rows, of_arm = self.tables[arm.name], self.draws[arm.name], figures[arm.name]
-            shares = moved_share(data.response[rows].mean(axis=1), self.off("orr"))
+            shares = response_shares(data.response, rows, self.off("orr"), self.rng)
             yield self.score(arm.name, "orr_pct", of_arm["orr_pct"], 100 * shares, arm.orr_pct, arm.orr_ci)
             for name in ("pfs", "os"):
                 time, event = getattr(data, name)

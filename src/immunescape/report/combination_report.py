@@ -69,9 +69,9 @@ def combination_lines(
     )
     names = list(dict.fromkeys(name for s in scores for errors in s.errors.values() for name in errors))
     lines += _lines(
-        ("figure", "regimens", *(f"median abs. error: {n}" for n in names)),
+        ("figure", "regimens", "n", *(f"median abs. error: {n}" for n in names)),
         [
-            (_FIGURES[s.figure], group, *(number(errors.get(n), 3) for n in names))
+            (_FIGURES[s.figure], group, s.sizes[group], *(number(errors.get(n), 3) for n in names))
             for s in scores
             for group, errors in s.errors.items()
         ],

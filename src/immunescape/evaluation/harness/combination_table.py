@@ -64,6 +64,7 @@ class CombinationScore:
     figure, n, successes : what, on how many combinations, how many of them met their primary endpoint.
     means : group (``failures``, ``successes``) -> (n, mean predicted, mean published ln hazard ratio).
     errors : group (``all``, ``with VEGF or KRAS inhibitor``, ``without``) -> predictor -> median absolute error.
+    sizes : group of `errors` -> number of combinations.
     slope, slope_se : of published on predicted ln hazard ratios (least squares with intercept).
     roc : area under the curve by which predicted ratios tell successes from failures, by predictor.
     """
@@ -73,6 +74,7 @@ class CombinationScore:
     successes: int
     means: dict[str, tuple[int, float, float]]
     errors: dict[str, dict[str, float]]
+    sizes: dict[str, int]
     slope: float | None
     slope_se: float | None
     roc: dict[str, float]
@@ -130,6 +132,7 @@ def combination_score(rows: Sequence[Combined], figure: str) -> CombinationScore
             for g, k in parts.items()
             if k.sum() >= LEAST
         },
+        sizes={g: int(k.sum()) for g, k in parts.items() if k.sum() >= LEAST},
         slope=slope,
         slope_se=slope_se,
         roc={name: area for name, p in predictors.items() if (area := roc_area(p, met)) is not None},
@@ -215,7 +218,7 @@ def combination_aims(scores: Sequence[CombinationScore], after: AfterInhibitor) 
             for rival in against:
                 text = f"{title}, {group}: median absolute error of ln below '{rival}'"
                 shown = f"{errors['model']:.3f} ({rival} {errors[rival]:.3f})"
-                out.append(Aim(text, s.n, shown, errors["model"] < errors[rival]))
+                out.append(Aim(text, s.sizes[group], shown, errors["model"] < errors[rival]))
         if s.slope is not None:
             text = f"{title}: slope of published on predicted {SLOPE[0]:g} to {SLOPE[1]:g}"
             shown = f"{s.slope:.2f} (SE {s.slope_se:.2f})"
