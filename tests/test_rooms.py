@@ -45,6 +45,7 @@ BELOW: dict[str, set[str]] = {
     "testing": RESULTS - {"evaluation", "patients", "twins"},
     "app": RESULTS | {"report", "api", "predictions"},
     "cli": RESULTS | {"report", "api", "app", "predictions"},
+    "__main__": {"cli"},
 }
 """Package or module -> what it may import. ``immunescape/__init__.py`` hands out what `api` offers, and no more."""
 
