@@ -79,8 +79,8 @@ def test_the_page_of_a_ranking_says_what_it_must(tmp_path):
         "effective sample size 40",
         "survival 1",
         "priming",
-        "dendritic_cells [claims]",
-        "by trials: checkpoints_pd1",
+        "Dendritic cells [claims]",
+        "by trials: PD-1, PD-L1 and PD-L2 in the tumour",
         "P&lt;1&gt;",
     )
     for words in expected:
@@ -151,3 +151,49 @@ def test_the_page_and_the_terminal_say_what_to_measure_next(tmp_path, capsys):
     print_ranking(patient)
     assert would in capsys.readouterr().out
     assert patient.to_json()["measure_next"]["measurements"][0]["share_with_another_first_choice"] == 0.25
+
+
+def test_the_scans_of_the_line_stand_beside_the_forecast_that_they_moved(tmp_path, capsys):
+    from dataclasses import replace
+
+    from immunescape.report.twin_text import course_rows, print_twins
+    from immunescape.twins.records import CtdnaSample
+
+    _, result = made()
+    samples = (CtdnaSample(0.0, 4.0), CtdnaSample(42.0, 1.0), CtdnaSample(80.0, 0.05, below=True))
+    record = replace(result.record, at=84.0, ctdna=samples)
+    moved = replace(result, record=record, now={**result.now, "os_12": 0.99})
+    assert [tuple(row.values()) for row in course_rows(record)] == [
+        ("0", "sum of diameters", "80 mm", "baseline"),
+        ("0", "ctDNA", "4", "baseline"),
+        ("42", "sum of diameters", "60 mm", "-25 %, SD"),
+        ("42", "ctDNA", "1", "-75 %"),
+        ("80", "ctDNA", "below 0.05", "below -99 %"),
+    ]
+    print_twins(moved)
+    page = write_twins(moved, tmp_path / "twins.html", NOTICE).read_text(encoding="utf-8")
+    for text in (" ".join(capsys.readouterr().out.split()), page):
+        for words in ("60 mm", "-25 %, SD", "on day 84", "99 %", "without progression on the last scan"):
+            assert words in text, words
+    assert course_rows(replace(record, lines=())) == []
+
+
+def test_ctdna_that_conditions_nothing_is_not_shown_as_if_it_did():
+    from dataclasses import replace
+
+    from immunescape.report.twin_text import course_rows
+    from immunescape.twins.records import CtdnaSample
+
+    _, result = made()
+    record = replace(result.record, ctdna=(CtdnaSample(42.0, 1.0),), unknown_lines=1)
+    assert {row["measured"] for row in course_rows(record)} == {"sum of diameters"}
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(1.0, "100 %"), (0.996, "100 %"), (0.36, "36 %"), (0.0996, "10 %"), (0.068, "6.8 %"), (0.0002, "0.02 %")],
+)
+def test_a_share_has_no_exponent(share, text):
+    from immunescape.report.fact_text import share_text
+
+    assert share_text(share) == text

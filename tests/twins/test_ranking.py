@@ -112,7 +112,7 @@ def test_options_by_mechanism_need_the_mechanism():
     assert "durvalumab, tremelimumab and chemotherapy" not in titles(without)
     found, _ = options_for(record(80.0), frozenset({"stk11_loss"}))
     option = titles(found)["durvalumab, tremelimumab and chemotherapy"]
-    assert option.reason == "matched to stk11_loss"
+    assert option.reason == "matched to: STK11 (LKB1) inactivation"
     assert option.level == "extrapolated"  # no trial that the model is judged by has this class
 
 

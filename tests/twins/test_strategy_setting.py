@@ -60,7 +60,7 @@ def test_a_patient_with_three_lines_is_told_of_each_of_the_three_classes():
 @pytest.mark.parametrize("drugs", [("pembrolizumab",), PD1_PLATINUM, ("nivolumab", "ipilimumab")])
 def test_pd1_with_vegf_blockade_is_contradicted_after_a_pd1_antibody_alone(drugs):
     after = said("antiangiogenic_combination", line(*drugs))
-    assert "ici and antiangiogenic: contradicted in this setting" in after
+    assert "PD-(L)1 antibody with antiangiogenic drug: contradicted in this setting" in after
     for trial in ("SAPPHIRE", "CONTACT-01"):
         assert trial in after
     assert "contradicted" not in said("antiangiogenic_combination")

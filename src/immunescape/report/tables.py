@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from immunescape.trial.spec import Trial
 
 __all__ = [
+    "NOT_REACHED",
     "Table",
     "baseline_table",
     "comparison_table",
@@ -51,19 +52,30 @@ class Table:
 
 
 def number(value: Any, digits: int = 1) -> str:
-    """Format a number; what is not known or not reached is a dash."""
+    """Format a number; what is not known is a dash."""
     if value is None or (isinstance(value, float) and not np.isfinite(value)):
         return "–"
     return f"{value:.{digits}f}"
 
 
-def with_interval(value: Any, interval: Any, digits: int = 1) -> str:
-    """Format ``value (low to high)``."""
-    text = number(value, digits)
-    if text == "–" or not interval:
+NOT_REACHED = "not reached"
+"""What is said of a median, or of a bound of its interval, that patients lived beyond; a dash is what is not known."""
+
+
+def with_interval(value: Any, interval: Any, digits: int = 1, missing: str = "–") -> str:
+    """Format ``value (low to high)``; a value that is not there is `missing`."""
+    text = missing if value is None else number(value, digits)
+    if text == "–" or not interval or all(v is None for v in interval):
         return text
-    low, high = (number(v, digits) if v is not None else "not reached" for v in interval)
+    low, high = (number(v, digits) if v is not None else NOT_REACHED for v in interval)
     return f"{text} ({low} to {high})"
+
+
+def no_value(arm: Mapping[str, Any], key: str) -> str:
+    """What is said where an arm of a virtual trial has no value: a median is not reached if anybody could reach it."""
+    if not key.endswith("_median_months") or not arm["n"]:
+        return "–"
+    return NOT_REACHED if key != "dor_median_months" or arm["orr_pct"] else "–"
 
 
 _ENDPOINTS = (
@@ -95,7 +107,9 @@ def results_table(result: TrialResult) -> Table:
                     "Endpoint": title,
                     "Arm": arm["name"],
                     "n": arm["n"],
-                    "Predicted (95 % interval)": with_interval(arm.get(key), arm.get(interval) if interval else None),
+                    "Predicted (95 % interval)": with_interval(
+                        arm.get(key), arm.get(interval) if interval else None, missing=no_value(arm, key)
+                    ),
                     "Published": with_interval(value, bounds),
                     "Ratio": _ratio(arm.get(key), value),
                 }

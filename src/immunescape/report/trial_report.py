@@ -172,7 +172,7 @@ def context(result: TrialResult, notice: str) -> dict[str, Any]:
         "plotly_js": plotly_script(),
         "results": tables.results_table(result),
         "results_note": "Intervals reflect the number of virtual patients only, not the uncertainty of the model's "
-        "parameters. Ratio is predicted over published. A dash: not reached or not published.",
+        "parameters. Ratio is predicted over published. A dash: not published, or not applicable.",
         "comparison": tables.comparison_table(result),
         "comparison_note": {
             "Cox": "Arms are independent samples; hazard ratios by Cox regression.",

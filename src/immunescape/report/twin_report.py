@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immunescape.evaluation.mechanism_labels import explanation, labelled, step_mechanism
-from immunescape.report.fact_text import biomarker_title, fact_rows, least_likely_text
+from immunescape.evaluation.mechanism_labels import explanation, step_mechanism, title_labelled
+from immunescape.report.fact_text import fact_rows, least_likely_text
 from immunescape.report.figures import ARM_COLOURS, figure_html
 from immunescape.report.pictures import Picture, numbers, plotly_script
 from immunescape.report.tables import Table
 from immunescape.report.twin_text import (
     NEXT_NOTE,
+    course_rows,
+    forecast_note,
     forecast_rows,
     more_figure_rows,
     next_rows,
@@ -24,6 +26,7 @@ from immunescape.report.twin_text import (
     through_rows,
 )
 from immunescape.report.writing import write_page
+from immunescape.twins.words import biomarker_title
 from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
@@ -202,6 +205,11 @@ def _facts(twins: TwinPopulation) -> Table:
     return Table(fact_rows(twins, ("condition", "measured", "grade", "at least as extreme")))
 
 
+def _numeric(rows: list[dict[str, Any]]) -> Table:
+    """Rows of figures: a column of words, then numbers."""
+    return Table(rows, tuple(rows[0])[1:])
+
+
 def _about(twins: TwinPopulation) -> str:
     """Number of twins, effective sample size, and the least likely measurement."""
     note = f"{len(twins)} twins, effective sample size {twins.effective:.0f}, from {twins.candidates} candidates."
@@ -213,7 +221,6 @@ def write_twins(result: TwinResult, path: Path, notice: str) -> Path:
     record, twins = result.record, result.twins
     fan = fan_picture(twins, result.courses.scans, result.label, result.label, record.ongoing)
     label = f"Twins on {result.label}, by month"
-    moved = result.before is not result.now
     return write_page(
         path,
         "twins.html",
@@ -223,7 +230,9 @@ def write_twins(result: TwinResult, path: Path, notice: str) -> Path:
             "plotly_js": plotly_script(),
             "notice": notice,
             "regimen": result.regimen,
-            "forecast": Table(forecast_rows(result.before, result.now, moved)),
+            "forecast": _numeric(forecast_rows(result)),
+            "forecast_note": forecast_note(record),
+            "course": Table(course_rows(record)),
             "fans": [] if fan is None else [figure_html(fan, tools=False, label=label)],
             "twins_note": _about(twins),
             "facts": _facts(twins),
@@ -246,7 +255,7 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
     steps = [
         {
             "step": step,
-            "mechanism": labelled(step_mechanism(step)) or "–",
+            "mechanism": title_labelled(step_mechanism(step)) or "–",
             "limits (share of twins)": f"{100 * share:.0f} %",
             **{r.option.title: f"{r.early[step]:+.2f}" for r in ranking.rows if step in r.early},
         }

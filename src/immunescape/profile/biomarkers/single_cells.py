@@ -68,7 +68,7 @@ _SHARES = {
         ("sadefeldman2018",),
     ),
     "sc_cd8_progenitor": _Share(
-        "Progenitors among CD8 T cells",
+        "Progenitor CD8 T cells among CD8 T cells",
         ("cd8",),
         ("cd8",),
         "progenitor",
@@ -76,7 +76,7 @@ _SHARES = {
         ("miller2019", "siddiqui2019", "im2016"),
     ),
     "sc_cd8_exhausted": _Share(
-        "Terminally exhausted among CD8 T cells",
+        "Terminally exhausted CD8 T cells among CD8 T cells",
         ("cd8",),
         ("cd8",),
         "exhausted",
@@ -85,7 +85,12 @@ _SHARES = {
         ("miller2019", "sadefeldman2018"),
     ),
     "sc_treg_of_t": _Share(
-        "Regulatory among T cells", ("treg",), T_CELLS, "", "Regulatory T cells over all T cells.", ("togashi2019",)
+        "Regulatory T cells among all T cells",
+        ("treg",),
+        T_CELLS,
+        "",
+        "Regulatory T cells over all T cells.",
+        ("togashi2019",),
     ),
     "sc_mdsc_of_immune": _Share(
         "MDSC among immune cells",
@@ -97,7 +102,7 @@ _SHARES = {
         ("gabrilovich2009",),
     ),
     "sc_tam_spp1": _Share(
-        "SPP1 macrophages",
+        "SPP1+ macrophages among macrophages",
         ("macrophage",),
         ("macrophage",),
         "spp1",
@@ -105,7 +110,7 @@ _SHARES = {
         ("bill2023",),
     ),
     "sc_tam_cxcl9": _Share(
-        "CXCL9 macrophages",
+        "CXCL9+ macrophages among macrophages",
         ("macrophage",),
         ("macrophage",),
         "cxcl9",
