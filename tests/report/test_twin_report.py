@@ -101,11 +101,11 @@ def test_every_figure_of_an_option_can_be_read(place, tmp_path, capsys, monkeypa
         print_ranking(patient)
         shown = capsys.readouterr().out
     headings = {
-        "response": "response %",
+        "response": "response, %",
         "rmst_24": "months alive of 24",
-        "grade3": "grade 3+ %",
+        "grade3": "grade ≥ 3, %",
         "stopped": "discontinued",
-        **{f"{end}_{month}": f"{end.upper()} {month} %" for end in ("pfs", "os") for month in (6, 12, 24)},
+        **{f"{end}_{month}": f"{end.upper()} {month} months, %" for end in ("pfs", "os") for month in (6, 12, 24)},
     }
     assert set(headings) == set(FIGURES)
     missing = [name for name, heading in headings.items() if heading not in " ".join(shown.split())]

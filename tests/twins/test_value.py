@@ -161,7 +161,7 @@ def test_shares_are_said_as_a_reader_would():
     ("biomarker", "words"),
     [
         ("pdl1_tps", "PD-L1 tumour proportion score"),
-        ("sc_treg_of_t", "regulatory among T cells"),
+        ("sc_treg_of_t", "regulatory cells among T cells"),
         ("cell_score_b", "B-cell score"),
         ("cell_score_m2", "M2 macrophage score"),
         ("signature_cgas_sting", "cGAS–STING signature"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunescape.evaluation.mechanism_labels import explanation, step_mechanism, title_labelled
+from immunescape.model.drugs._titles import sentence_case
 from immunescape.report.fact_text import fact_rows, least_likely_text
 from immunescape.report.figures import ARM_COLOURS, figure_html
 from immunescape.report.pictures import Picture, numbers, plotly_script
@@ -32,6 +33,7 @@ from immunescape.units import DAYS_PER_MONTH
 if TYPE_CHECKING:
     import pandas as pd
 
+    from immunescape.knowledge.evidence_table import EvidenceRow
     from immunescape.twins.conditioning import TwinPopulation
     from immunescape.twins.ranking import RankedPatient
     from immunescape.twins.records import LineRecord
@@ -242,6 +244,34 @@ def write_twins(result: TwinResult, path: Path, notice: str) -> Path:
     )
 
 
+def evidence_groups(result: RankedPatient) -> list[dict[str, Any]]:
+    """Trials in the setting, once for all options of a class: a title that counts their results, and their table."""
+    options: dict[tuple[EvidenceRow, ...], list[str]] = {}
+    for r in result.ranking.rows:
+        if r.option.evidence:
+            options.setdefault(tuple(r.option.evidence), []).append(f"{r.option.title} ({r.option.level})")
+    groups = []
+    for trials, titles in options.items():
+        results = [e.result.replace("_", " ") for e in trials]
+        counts = ", ".join(f"{results.count(word)} {word}" for word in sorted(set(results), key=_RESULTS.index))
+        rows = [
+            {
+                "trial": e.trial,
+                "registry": e.registry,
+                "phase": e.phase,
+                "result": e.result.replace("_", " "),
+                "finding": e.finding,
+            }
+            for e in sorted(trials, key=lambda e: _RESULTS.index(e.result.replace("_", " ")))
+        ]
+        groups.append({"title": f"{sentence_case('; '.join(titles))}: {counts}", "table": Table(rows)})
+    return groups
+
+
+_RESULTS = ("negative", "mixed", "positive", "single arm")
+"""Results of trials in the order in which they are listed: what speaks against an option first."""
+
+
 def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
     """Write the page of a ranking."""
     ranking, twins = result.ranking, result.followed.twins
@@ -261,19 +291,6 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
         }
         for step, share in ranking.limiting.items()
     ]
-    evidence = [
-        {
-            "option": r.option.title,
-            "level": r.option.level,
-            "trial": e.trial,
-            "registry": e.registry,
-            "phase": e.phase,
-            "result": e.result.replace("_", " "),
-            "finding": e.finding,
-        }
-        for r in ranking.rows
-        for e in r.option.evidence
-    ]
     forest = figure_html(
         forest_picture(result), tools=False, label="Difference of each option's score to that of the standard"
     )
@@ -282,7 +299,7 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
         "ranking.html",
         {
             "title": f"Ranked options: {result.record.patient}, day {result.record.at:g}",
-            "lead": result.setting,
+            "lead": sentence_case(result.setting),
             "plotly_js": plotly_script(),
             "notice": notice,
             "forest": [forest] if len(ranking.rows) > 1 else [],
@@ -290,7 +307,7 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
             "more_figures": Table(more_figure_rows(result)),
             "score_note": score_note(result),
             "says": ranking.words,
-            "evidence": Table(evidence),
+            "evidence": evidence_groups(result),
             "left_out": result.left_out,
             "twins_note": f"The same under every option. {_about(twins)}",
             "fans": fans,

@@ -153,14 +153,14 @@ def option_rows(result: RankedPatient) -> list[dict[str, Any]]:
             {
                 "option": r.option.title + (" (standard)" if r.option.name == result.ranking.standard else ""),
                 "evidence": r.option.level + (", trial only" if r.option.role == "trial only" else ""),
-                "response %": _percent(f["response"]),
-                "PFS 12 %": _percent(f["pfs_12"]),
-                "OS 12 %": _percent(f["os_12"]),
-                "OS 24 %": _percent(f["os_24"]),
-                "grade 3+ %": f"{100 * f['grade3'].value:.0f}",
+                "response, %": _percent(f["response"]),
+                "PFS 12 months, %": _percent(f["pfs_12"]),
+                "OS 12 months, %": _percent(f["os_12"]),
+                "OS 24 months, %": _percent(f["os_24"]),
+                "grade ≥ 3, %": f"{100 * f['grade3'].value:.0f}",
                 "score": f"{r.score.value:.2f} ({r.score.low:.2f} to {r.score.high:.2f})",
-                "P(best) %": f"{100 * r.best:.0f}",
-                "P(not worse) %": f"{100 * r.not_worse:.0f}",
+                "P(best), %": f"{100 * r.best:.0f}",
+                "P(not worse), %": f"{100 * r.not_worse:.0f}",
             }
         )
     return rows
@@ -188,21 +188,24 @@ def more_figure_rows(result: RankedPatient) -> list[dict[str, Any]]:
         rows.append(
             {
                 "option": r.option.title,
-                "PFS 6 %": _percent(f["pfs_6"]),
-                "PFS 24 %": _percent(f["pfs_24"]),
-                "OS 6 %": _percent(f["os_6"]),
+                "PFS 6 months, %": _percent(f["pfs_6"]),
+                "PFS 24 months, %": _percent(f["pfs_24"]),
+                "OS 6 months, %": _percent(f["os_6"]),
                 "months alive of 24": f"{alive.value:.1f} ({alive.low:.1f} to {alive.high:.1f})",
-                "grade 3+ %": _percent(f["grade3"]),
-                "discontinued for toxicity %": _percent(f["stopped"]),
+                "grade ≥ 3, %": _percent(f["grade3"]),
+                "discontinued for toxicity, %": _percent(f["stopped"]),
             }
         )
     return rows
 
 
+_WEIGHTED = {"progression_free": "progression-free survival"}
+
+
 def score_note(result: RankedPatient) -> str:
     """Definitions of the score and the probabilities."""
     ranking = result.ranking
-    weights = ", ".join(f"{k} {v:g}" for k, v in ranking.weights.items())
+    weights = ", ".join(f"{_WEIGHTED.get(k, k)} {v:g}" for k, v in ranking.weights.items())
     return (
         f"Score: benefit minus harm with weights {weights} (change them with --weight). Best: among options with the "
         "same level of evidence. Not worse: survival at 12 months at most "

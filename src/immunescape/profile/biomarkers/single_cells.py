@@ -68,7 +68,7 @@ _SHARES = {
         ("sadefeldman2018",),
     ),
     "sc_cd8_progenitor": _Share(
-        "Progenitor CD8 T cells among CD8 T cells",
+        "Progenitor cells among CD8 T cells",
         ("cd8",),
         ("cd8",),
         "progenitor",
@@ -76,7 +76,7 @@ _SHARES = {
         ("miller2019", "siddiqui2019", "im2016"),
     ),
     "sc_cd8_exhausted": _Share(
-        "Terminally exhausted CD8 T cells among CD8 T cells",
+        "Terminally exhausted cells among CD8 T cells",
         ("cd8",),
         ("cd8",),
         "exhausted",
@@ -85,7 +85,7 @@ _SHARES = {
         ("miller2019", "sadefeldman2018"),
     ),
     "sc_treg_of_t": _Share(
-        "Regulatory T cells among all T cells",
+        "Regulatory cells among T cells",
         ("treg",),
         T_CELLS,
         "",

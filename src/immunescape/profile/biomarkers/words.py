@@ -68,7 +68,7 @@ def measurement_title(name: str) -> str:
     """Title of a biomarker; a name that none has, without its underscores and with an initial capital."""
     record = BIOMARKERS.all().get(name)
     text = str(record.title) if record is not None else name.replace("_", " ")
-    return text[:1].upper() + text[1:]
+    return text if text[1:2].isupper() else text[:1].upper() + text[1:]  # cGAS keeps its small letter
 
 
 _ANALYTES = {

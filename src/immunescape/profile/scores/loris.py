@@ -81,8 +81,8 @@ def loris_score(biomarkers: Mapping[str, Measurement], prior_lines: float | None
             missing.append(f"{measurement_title(name)} is missing")
             return float("nan")
         if m.unit not in units:
-            given_in, wanted = printed_unit(m.unit) or "no unit", printed_unit(next(iter(units)))
-            missing.append(f"{measurement_title(name)} is in {given_in}, not in {wanted or 'no unit'}")
+            wanted = " or ".join(dict.fromkeys(printed_unit(u) or "no unit" for u in units))
+            missing.append(f"{measurement_title(name)} is in {printed_unit(m.unit) or 'no unit'}, not in {wanted}")
             return float("nan")
         return float(m.value) * units[m.unit]
 
