@@ -17,7 +17,10 @@ from tests.report.test_twin_report import NOTICE, made
 
 from immunescape.api.profiles import ProfiledStudy, profile_study
 from immunescape.app.profile_card import patient_card
+from immunescape.errors import InputError
 from immunescape.knowledge.mechanism_rules import load_rules
+from immunescape.knowledge.profile_records import Measurement
+from immunescape.knowledge.profile_to_model import profile_links
 from immunescape.model.registry import drugs, mechanisms
 from immunescape.population.reference_baseline import prepared_model
 from immunescape.profile.biomarkers import biomarkers
@@ -26,6 +29,7 @@ from immunescape.report.twin_report import write_ranking, write_twins
 from immunescape.report.twin_text import print_ranking, print_twins
 from immunescape.trial.covariates import COVARIATES
 from immunescape.twins.conditioning import _too_few
+from immunescape.twins.facts import Fact, checked, facts_of_measurements, in_unit
 from immunescape.twins.records import patient_record
 from immunescape.twins.results import PossibleResults
 from immunescape.twins.value import value_of_information
@@ -167,3 +171,25 @@ def test_twins_and_rankings_of_every_example_patient_hold_no_name(
         )
         texts = [capsys.readouterr().out, *(page_texts(page.read_text(encoding="utf-8")) for page in pages)]
         assert [leaks(text) for text in texts] == [set(), set(), set()], patient
+
+
+def test_a_refused_measurement_is_called_by_its_title() -> None:
+    """A unit that cannot be converted, a value that no patient can have, and two values that exclude each other."""
+    said = []
+    for link in profile_links():
+        if link.unit in ("", "percentile"):
+            continue
+        hot = Measurement(link.biomarker, 1.0, "kelvin", "measured", method="test")
+        with pytest.raises(InputError) as refused:
+            in_unit(hot, link.unit)
+        said.append(str(refused.value))
+    with pytest.raises(InputError) as refused:
+        checked([Fact("ldh_uln", "covariate", value=1e6, biomarker="ldh", measured="1e6 U/L")])
+    said.append(str(refused.value))
+    both = {n: Measurement(n, "fusion", "", "measured", method="test") for n in ("alk_status", "ret_status")}
+    with pytest.raises(InputError) as refused:
+        facts_of_measurements(both)
+    said.append(str(refused.value))
+    assert len(said) > 8
+    assert [leaks(text) for text in said if leaks(text)] == []
+    assert "Lactate dehydrogenase" in said[-2]
