@@ -197,3 +197,29 @@ def test_a_share_has_no_exponent(share, text):
     from immunescape.report.fact_text import share_text
 
     assert share_text(share) == text
+
+
+def test_fans_side_by_side_have_one_scale(tmp_path):
+    import json
+    import re
+
+    patient, _ = made()
+    page = write_ranking(patient, tmp_path / "ranking.html", NOTICE).read_text(encoding="utf-8")
+    pictures = [json.loads(text) for text in re.findall(r'class="picture-content"[^>]*>(.*?)</script>', page, re.S)]
+    ranges = [layout["yaxis"]["range"] for _, layout, _ in pictures if "range" in layout.get("yaxis", {})]
+    assert len(ranges) > 1
+    assert all(r == ranges[0] for r in ranges)
+
+
+def test_trials_of_a_class_stand_once_with_their_results_counted(tmp_path):
+    from immunescape.report.twin_report import evidence_groups
+
+    patient, _ = made()
+    groups = evidence_groups(patient)
+    named = [str(row["trial"]) for group in groups for row in group["table"].rows]
+    assert len(groups) < sum(bool(r.option.evidence) for r in patient.ranking.rows)  # two PD-1 antibodies are one class
+    assert "Pembrolizumab (tested); atezolizumab (tested): 2 negative, 5 positive" in [g["title"] for g in groups]
+    assert named.count("KEYNOTE-024") == 1
+    assert [str(row["result"]) for row in groups[0]["table"].rows[:2]] == ["negative", "negative"]
+    page = write_ranking(patient, tmp_path / "ranking.html", NOTICE).read_text(encoding="utf-8")
+    assert page.index("What may be said</h2>") < page.index("Options</h2>")

@@ -31,6 +31,8 @@ from immunescape.twins.words import biomarker_title
 from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from immunescape.knowledge.evidence_table import EvidenceRow
@@ -143,6 +145,19 @@ def fan_picture(
             "yaxis": {"title": {"text": "change in the sum of diameters (%)"}},
         },
     )
+
+
+def _common_scale(pictures: Sequence[Picture]) -> list[float]:
+    """Range of the ordinate that holds all pictures, so that fans side by side compare."""
+    values = [y for picture in pictures for trace in picture.data for y in trace["y"] if y is not None]
+    low, high = min(values, default=-100.0), max(values, default=100.0)
+    margin = 0.04 * max(high - low, 1.0)
+    return [low - margin, high + margin]
+
+
+def _scaled(picture: Picture, scale: list[float]) -> Picture:
+    layout = dict(picture.layout)
+    return Picture(picture.data, {**layout, "yaxis": {**layout["yaxis"], "range": scale}})
 
 
 def _fan_quantiles(twins: TwinPopulation, arm_scans: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -275,13 +290,14 @@ _RESULTS = ("negative", "mixed", "positive", "single arm")
 def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
     """Write the page of a ranking."""
     ranking, twins = result.ranking, result.followed.twins
-    fans = []
+    drawn = []
     for r in ranking.rows[:4]:
         scans = result.followed.courses.scans
         picture = fan_picture(twins, scans, r.option.name, _wrapped(r.option.title, 42))
         if picture is not None:
-            label = f"Sums of diameters of the twins under {r.option.title}, by month"
-            fans.append(figure_html(picture, tools=False, label=label))
+            drawn.append((f"Sums of diameters of the twins under {r.option.title}, by month", picture))
+    scale = _common_scale([picture for _, picture in drawn])
+    fans = [figure_html(_scaled(picture, scale), tools=False, label=label) for label, picture in drawn]
     steps = [
         {
             "step": step,

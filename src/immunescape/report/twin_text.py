@@ -228,8 +228,10 @@ def next_rows(result: RankedPatient) -> list[dict[str, Any]]:
                 "expected gain": f"{r.gain:.3f} ({r.low:.3f} to {r.high:.3f})",
                 "narrows the benefit by": f"{100 * r.narrowing:.0f} %",
                 "result: share, first choice": "; ".join(
-                    f"{c.result}: {100 * c.share:.0f} %, {c.option if r.shown else 'the same'}" for c in r.choices
-                ),
+                    f"{c.result}: {100 * c.share:.0f} %, {c.option}" for c in r.choices
+                )
+                if r.shown
+                else "the same choice whatever the result",
             }
         )
     return rows
