@@ -25,9 +25,11 @@ from immunescape.model.registry import drugs, mechanisms
 from immunescape.population.reference_baseline import prepared_model
 from immunescape.profile.biomarkers import biomarkers
 from immunescape.profile.loading import example_folder
+from immunescape.report.tables import protocol_table
 from immunescape.report.twin_report import write_ranking, write_twins
 from immunescape.report.twin_text import print_ranking, print_twins
 from immunescape.trial.covariates import COVARIATES
+from immunescape.trial.loading import load_trial, shipped_trials
 from immunescape.twins.conditioning import _too_few
 from immunescape.twins.facts import Fact, checked, facts_of_measurements, in_unit
 from immunescape.twins.records import patient_record
@@ -171,6 +173,15 @@ def test_twins_and_rankings_of_every_example_patient_hold_no_name(
         )
         texts = [capsys.readouterr().out, *(page_texts(page.read_text(encoding="utf-8")) for page in pages)]
         assert [leaks(text) for text in texts] == [set(), set(), set()], patient
+
+
+def test_the_protocol_of_a_trial_holds_no_name() -> None:
+    said_of = {name: [str(r["Protocol"]) for r in protocol_table(load_trial(name)).rows] for name in shipped_trials()}
+    assert len(said_of) > 10
+    assert {name: leaks(" ".join(texts)) for name, texts in said_of.items() if leaks(" ".join(texts))} == {}
+    keynote = said_of["keynote-024"]
+    assert any("ECOG performance status 0 or 1; oncogenic driver not EGFR, ALK" in text for text in keynote)
+    assert any("months: response, duration of response" in text for text in keynote)
 
 
 def test_a_refused_measurement_is_called_by_its_title() -> None:

@@ -29,8 +29,6 @@ _WORDS = {
     "persistent_share": "Share of CD8 T cells in the tumour that are not exhausted",
 }
 """Parameters, and observables made of several: the model's own declarations have no short name for them."""
-_LEVELS = {"M": "male", "F": "female", "nonsquamous": "non-squamous"}
-"""Levels of covariates whose name is no word."""
 
 
 def _error(fact: Fact, unit: str) -> str:
@@ -59,10 +57,12 @@ def target_text(fact: Fact) -> tuple[str, str]:
 
 def condition_text(fact: Fact) -> str:
     """What the measurement demands of twins, in words with its unit."""
+    from immunescape.trial.covariates import level_words
+
     name, unit = target_text(fact)
     unit = f" {unit}" if unit and fact.scale != "score" else ""
     if fact.allowed:
-        levels = [_LEVELS.get(str(a)) or state_words(a if isinstance(a, bool) else str(a)) for a in fact.allowed]
+        levels = [state_words(level_words(a)) for a in fact.allowed]
         return f"{name}: {' or '.join(levels)}"
     if fact.value is None:
         return f"{name}: {fact.low:g} to {fact.high:g}{unit}"

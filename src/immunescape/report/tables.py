@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from immunescape.model import Model
     from immunescape.trial.result import TrialResult
-    from immunescape.trial.spec import Trial
+    from immunescape.trial.spec import DataCut, Trial
 
 __all__ = [
     "NOT_REACHED",
@@ -247,7 +247,7 @@ def protocol_table(trial: Trial) -> Table:
     population = trial.population
     rows: list[Row] = [
         {"Item": "Trial", "Protocol": f"{trial.title} ({trial.registry})" if trial.registry else trial.title},
-        {"Item": "Eligibility", "Protocol": "; ".join(str(c) for c in population.criteria)},
+        {"Item": "Eligibility", "Protocol": "; ".join(c.words for c in population.criteria)},
     ]
     rows += [
         {
@@ -259,7 +259,7 @@ def protocol_table(trial: Trial) -> Table:
     ]
     for arm in trial.arms:
         for k, choice in enumerate(arm.choices):
-            when = f" if {' and '.join(str(c) for c in choice.when)}" if choice.when else ""
+            when = f" if {' and '.join(c.words for c in choice.when)}" if choice.when else ""
             share = f" [weight {choice.weight:g}]" if len(arm.choices) > 1 else ""
             rows.append(
                 {"Item": f"{arm.name} ({arm.role})" if k == 0 else "", "Protocol": f"{choice.regimen}{when}{share}"}
@@ -294,10 +294,28 @@ def protocol_table(trial: Trial) -> Table:
         },
     ]
     rows += [
-        {"Item": "Data cut", "Protocol": f"{cut.months:g} months: {', '.join(cut.endpoints)} {cut.label}"}
-        for cut in trial.data_cuts
+        {"Item": "Data cut", "Protocol": f"{cut.months:g} months: {_endpoint_words(cut)}"} for cut in trial.data_cuts
     ]
     return Table(rows)
+
+
+_ENDPOINT_WORDS = {
+    "orr": "response",
+    "dor": "duration of response",
+    "pfs": "progression-free survival",
+    "os": "overall survival",
+    "dcr": "disease control",
+    "mpr": "major pathological response",
+    "pcr": "complete pathological response",
+    "grade3": "toxicity of grade 3 or more",
+    "discontinued": "discontinuation for toxicity",
+}
+
+
+def _endpoint_words(cut: DataCut) -> str:
+    """Endpoints that a data cut is of, and its date where the protocol names it."""
+    named = ", ".join(_ENDPOINT_WORDS[e] for e in cut.endpoints)
+    return f"{named} ({cut.label})" if cut.label else named
 
 
 def flow_table(result: TrialResult) -> Table:

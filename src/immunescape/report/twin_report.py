@@ -13,7 +13,7 @@ from immunescape.evaluation.mechanism_labels import explanation, step_mechanism,
 from immunescape.model.drugs._titles import sentence_case
 from immunescape.report.fact_text import fact_rows, least_likely_text
 from immunescape.report.figures import ARM_COLOURS, figure_html
-from immunescape.report.pictures import Picture, numbers, plotly_script
+from immunescape.report.pictures import Picture, numbers, on_one_scale, plotly_script
 from immunescape.report.tables import Table
 from immunescape.report.twin_text import (
     NEXT_NOTE,
@@ -31,8 +31,6 @@ from immunescape.twins.words import biomarker_title
 from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
     from immunescape.knowledge.evidence_table import EvidenceRow
@@ -145,19 +143,6 @@ def fan_picture(
             "yaxis": {"title": {"text": "change in the sum of diameters (%)"}},
         },
     )
-
-
-def _common_scale(pictures: Sequence[Picture]) -> list[float]:
-    """Range of the ordinate that holds all pictures, so that fans side by side compare."""
-    values = [y for picture in pictures for trace in picture.data for y in trace["y"] if y is not None]
-    low, high = min(values, default=-100.0), max(values, default=100.0)
-    margin = 0.04 * max(high - low, 1.0)
-    return [low - margin, high + margin]
-
-
-def _scaled(picture: Picture, scale: list[float]) -> Picture:
-    layout = dict(picture.layout)
-    return Picture(picture.data, {**layout, "yaxis": {**layout["yaxis"], "range": scale}})
 
 
 def _fan_quantiles(twins: TwinPopulation, arm_scans: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
@@ -296,8 +281,9 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
         picture = fan_picture(twins, scans, r.option.name, _wrapped(r.option.title, 42))
         if picture is not None:
             drawn.append((f"Sums of diameters of the twins under {r.option.title}, by month", picture))
-    scale = _common_scale([picture for _, picture in drawn])
-    fans = [figure_html(_scaled(picture, scale), tools=False, label=label) for label, picture in drawn]
+    pictures = on_one_scale([picture for _, picture in drawn])
+    labels = [label for label, _ in drawn]
+    fans = [figure_html(p, tools=False, label=label) for label, p in zip(labels, pictures, strict=True)]
     steps = [
         {
             "step": step,
