@@ -321,6 +321,7 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
             "labels": explanation(),
             "next_says": [] if result.next is None else result.next.words,
             "next_rows": Table(next_rows(result)),
+            "next_open": result.next is not None and any(r.shown for r in result.next.rows),
             "next_note": NEXT_NOTE,
         },
     )

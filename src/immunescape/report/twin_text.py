@@ -225,7 +225,7 @@ def next_rows(result: RankedPatient) -> list[dict[str, Any]]:
                 "changes the first choice": f"{frequency_text(r.changed)} twins"
                 if r.shown
                 else "not distinguishable from chance",
-                "expected gain": f"{r.gain:.3f} ({r.low:.3f} to {r.high:.3f})",
+                "expected gain": f"{_thousandths(r.gain)} ({_thousandths(r.low)} to {_thousandths(r.high)})",
                 "narrows the benefit by": f"{100 * r.narrowing:.0f} %",
                 "result: share, first choice": "; ".join(
                     f"{c.result}: {100 * c.share:.0f} %, {c.option}" for c in r.choices
@@ -235,6 +235,11 @@ def next_rows(result: RankedPatient) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _thousandths(value: float) -> str:
+    """Three decimals; what rounds to zero has no sign."""
+    return f"{round(value, 3) + 0.0:.3f}"
 
 
 NEXT_NOTE = (

@@ -78,8 +78,11 @@ def unit_of(biomarker: str) -> str:
 
 
 def with_unit(text: str, unit: str) -> str:
-    """A result of numbers with its unit: ``below 10 /Mb``, ``percentile below 25``."""
-    return f"percentile {text}" if unit == "percentile" else f"{text} {unit}".rstrip()
+    """A result of numbers with its unit: ``below 10 /Mb``, ``10 /Mb or more``, ``percentile below 25``."""
+    if unit == "percentile":
+        return f"percentile {text}"
+    number, more, _ = text.partition(" or more")
+    return f"{f'{number} {unit}'.rstrip()}{more}"
 
 
 def possible_results(
