@@ -164,11 +164,11 @@ def test_the_scans_of_the_line_stand_beside_the_forecast_that_they_moved(tmp_pat
     record = replace(result.record, at=84.0, ctdna=samples)
     moved = replace(result, record=record, now={**result.now, "os_12": 0.99})
     assert [tuple(row.values()) for row in course_rows(record)] == [
-        ("0", "sum of diameters", "80 mm", "baseline"),
-        ("0", "ctDNA", "4", "baseline"),
-        ("42", "sum of diameters", "60 mm", "-25 %, SD"),
-        ("42", "ctDNA", "1", "-75 %"),
-        ("80", "ctDNA", "below 0.05", "below -99 %"),
+        ("day 0", "sum of diameters", "80 mm", "baseline"),
+        ("day 0", "ctDNA", "4", "baseline"),
+        ("day 42", "sum of diameters", "60 mm", "-25 %, SD"),
+        ("day 42", "ctDNA", "1", "-75 %"),
+        ("day 80", "ctDNA", "below 0.05", "below -99 %"),
     ]
     print_twins(moved)
     page = write_twins(moved, tmp_path / "twins.html", NOTICE).read_text(encoding="utf-8")

@@ -106,7 +106,7 @@ def course_rows(record: PatientRecord) -> list[dict[str, Any]]:
 
 
 def _course_row(day: float, what: str, value: str, change: str) -> dict[str, Any]:
-    return {"day": f"{day:g}", "measured": what, "value": value, "change from baseline": change}
+    return {"time": f"day {day:g}", "measured": what, "value": value, "change from baseline": change}
 
 
 def print_twins(result: TwinResult) -> None:
