@@ -43,7 +43,6 @@ LEVEL_COLOURS = {
     "partial response": "#56a3d9",
     "stable disease": "#d9b64a",
     "progressive disease": "#c8501e",
-    "not evaluable": "#9a9a9a",
     "response": "#56a3d9",
     "no response": "#c8501e",
     "durable clinical benefit": "#56a3d9",
@@ -58,6 +57,7 @@ LEVEL_COLOURS = {
     "no driver detected, pd-l1 < 1 %": "#c3dfae",
     "no driver detected, pd-l1 1-49 %": "#8abb63",
     "no driver detected, pd-l1 ≥ 50 %": "#3f7d2a",
+    "not evaluable": "#9a9a9a",
     "not assessable": "#e3e8ec",
     "unknown": "#e3e8ec",
 }
