@@ -130,6 +130,7 @@ class Evidence:
     supports: Support
     citation: tuple[str, ...] = ()
     note: str = ""
+    _: KW_ONLY
     criterion: str = ""
 
     def __post_init__(self) -> None:

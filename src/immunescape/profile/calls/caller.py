@@ -19,7 +19,7 @@ assessable.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -226,6 +226,7 @@ class _Step:
     truth: NDArray[np.int8]
     values: Mapping[str, Measurement]
     divisors: Mapping[str, Measurement]
+    _: KW_ONLY
     words: _Words
 
 
@@ -238,7 +239,7 @@ def _steps(rule: Rule, columns: MeasurementColumns) -> Iterator[_Step]:
             divisors = columns.measurements.get(condition.relative_to, {}) if condition.relative_to else {}
             divisor = measurement_title(condition.relative_to) if condition.relative_to else ""
             words = _Words(measurement_title(condition.measurement), divisor, threshold_words(condition))
-            yield _Step(condition, sign, state, truth, values, divisors, words)
+            yield _Step(condition, sign, state, truth, values, divisors, words=words)
 
 
 def _evidence(mechanism: str, table: CallTable, index: int) -> tuple[Evidence, ...]:
@@ -270,7 +271,7 @@ def _statement(step: _Step, rule: Rule, m: Measurement | None, other: Measuremen
     cited = tuple(condition.source or (m.citation if m else ()))
     supports: Support = step.state if held == step.sign else "neither"
     threshold, words = condition.text, step.words.threshold
-    return Evidence(text, condition.measurement, threshold, supports, cited, condition.note, words)
+    return Evidence(text, condition.measurement, threshold, supports, cited, condition.note, criterion=words)
 
 
 def _why_unknown(condition: Condition, m: Measurement | None, held: int, rule: Rule) -> str:
