@@ -180,7 +180,7 @@ def test_evidence_carries_value_threshold_and_citation():
     assert call.state == "present"
     first = call.evidence[0]
     assert first.supports == "present"
-    assert "4 (2 to 8) 1/Mb" in first.statement
+    assert "4 (2 to 8) /Mb" in first.statement
     assert "marabelle2020" in first.citation
     assert 0 < call.coverage < 1
 

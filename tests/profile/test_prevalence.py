@@ -46,7 +46,7 @@ def test_the_terminal_the_json_and_the_report_print_both(
 ) -> None:
     assert list(study.calls["stk11_loss"]) == ["present", "absent", "absent", "not_assessable"]
     study.show()
-    line = next(x for x in capsys.readouterr().out.splitlines() if "stk11_loss" in x)
+    line = next(x for x in capsys.readouterr().out.splitlines() if "STK11 (LKB1) inactivation" in x)
     assert "33 % of 3" in line
     assert "25–50 %" in line
     numbers = study.to_json()["prevalence"]["stk11_loss"]

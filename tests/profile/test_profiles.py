@@ -154,7 +154,7 @@ def test_show_prints_states_and_notice(small, capsys):
     small.show("a")
     printed = capsys.readouterr().out
     assert "not a medical device" in printed
-    assert "pdl1_negative" in printed
+    assert "PD-L1 not expressed on tumour cells" in printed
     with pytest.raises(InputError, match="nobody"):
         small.show("nobody")
 

@@ -71,9 +71,9 @@ def test_loris_of_measurements_converts_albumin_and_names_what_is_missing():
     without = {k: v for k, v in full.items() if k != "nlr"}
     score = loris_score(without, 1)
     assert score.value is None
-    assert "nlr is missing" in score.note
+    assert "Neutrophil-to-lymphocyte ratio is missing" in score.note
     odd = full | {"albumin": Measurement("albumin", 600.0, "umol/L", "measured", method="test")}
-    assert "umol/L" in loris_score(odd, 1).note
+    assert "Serum albumin is in µmol/L, not in g/dL or g/L" in loris_score(odd, 1).note
 
 
 def test_scores_that_disagree_stand_side_by_side():

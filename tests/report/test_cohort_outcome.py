@@ -37,7 +37,7 @@ def table() -> pd.DataFrame:
 def test_every_biomarker_is_called_by_its_title() -> None:
     for name, record in biomarkers().items():
         assert compared(name, "", {}) == record.title
-    assert compared("my_own_score", "very_high", {}) == "my own score: very high"
+    assert compared("my_own_score", "very_high", {}) == "My own score: very high"
 
 
 @pytest.mark.parametrize("lines", [association_lines, association_rows])
@@ -45,7 +45,7 @@ def test_tables_name_titles_and_levels_in_words(lines) -> None:
     rows = lines(table(), TITLES)
     text = " | ".join(str(v) for row in rows for v in row.values())
     assert "STK11 inactivation" in text
-    assert "Stratum of the highest PD-L1 tumour proportion score: ≥50%" in text
+    assert "Stratum of the highest PD-L1 tumour proportion score: ≥ 50 %" in text
     assert "CD4 T-cell score" in text
     assert not re.search(r"[a-z0-9]_[a-z0-9]", text), "no name of a column is shown"
 
@@ -53,7 +53,7 @@ def test_tables_name_titles_and_levels_in_words(lines) -> None:
 def test_a_note_names_the_other_comparison_by_its_title() -> None:
     notes = {row["Compared"]: row["Note"] for row in association_rows(table(), TITLES)}
     assert notes["STK11 loss: wild type"] == "the same patients as STK11 inactivation, tested there"
-    assert notes["PD-L1 stratum: <1%"].endswith("tumour proportion score: <1%, tested there")
+    assert notes["PD-L1 stratum: < 1 %"].endswith("tumour proportion score: < 1 %, tested there")
 
 
 def test_the_forest_plot_names_titles() -> None:

@@ -47,7 +47,7 @@ def some_page(folder: Path) -> Path:
         "through": table,
         "score_note": "",
         "says": [],
-        "evidence": table,
+        "evidence": [{"title": "a trial", "table": table}],
         "left_out": [],
         "twins_note": "",
         "fans": [],

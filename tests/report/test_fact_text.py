@@ -10,10 +10,11 @@ from tests.report.test_twin_report import NOTICE, made
 
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.knowledge.profile_to_model import profile_links
-from immunescape.report.fact_text import biomarker_title, condition_text, fact_rows, measured_text, target_text
+from immunescape.report.fact_text import condition_text, fact_rows, target_text
 from immunescape.report.twin_report import write_ranking, write_twins
 from immunescape.report.twin_text import print_ranking, print_twins
 from immunescape.twins.facts import Fact, facts_of_measurements
+from immunescape.twins.words import biomarker_title, measured_text
 
 FACTS = {
     "KRAS G12C: True": (
@@ -36,7 +37,7 @@ FACTS = {
             biomarker="tmb",
             measured="8.75 1/megabase",
         ),
-        "Tumour mutational burden: 8.75 /Mb (times or over 1.3)",
+        "Tumour mutational burden: 8.75 /Mb (× or ÷ 1.3)",
         "Tumour mutational burden: 8.75 /Mb",
     ),
     "age": (
@@ -46,12 +47,12 @@ FACTS = {
     ),
     "ratio without unit": (
         Fact("nlr", "covariate", value=2.59, spread=0.25, scale="sd_ln", biomarker="nlr", measured="2.588 1"),
-        "Ratio of neutrophils to lymphocytes: 2.59 (times or over 1.3)",
+        "Ratio of neutrophils to lymphocytes: 2.59 (× or ÷ 1.3)",
         "Neutrophil-to-lymphocyte ratio: 2.588",
     ),
     "below the limit": (
         Fact("nlr", "covariate", value=2.0, spread=0.25, scale="sd_ln", below=True, biomarker="nlr", measured="2"),
-        "Ratio of neutrophils to lymphocytes: below 2 (times or over 1.3)",
+        "Ratio of neutrophils to lymphocytes: below 2 (× or ÷ 1.3)",
         "Neutrophil-to-lymphocyte ratio: 2",
     ),
     "grade of a column that lacks some values": (
@@ -62,7 +63,7 @@ FACTS = {
     "stratum": (
         Fact("pdl1_tps", "covariate", low=1.0, high=50.0, biomarker="pdl1_stratum", measured="1-49%"),
         "PD-L1 tumour proportion score: 1 to 50 %",
-        "PD-L1 stratum: 1-49%",
+        "PD-L1 stratum: 1-49 %",
     ),
     "density in the model": (
         Fact(
@@ -74,8 +75,8 @@ FACTS = {
             biomarker="space_cd8_density_tumour",
             measured="320 cell/mm2",
         ),
-        "Tumour-specific CD8 T cells of all states in the tumour: 3.2e+07 cells/mL (times or over 1.3)",
-        "CD8 T cells per area of tumour: 320 cell/mm2",
+        "Tumour-specific CD8 T cells of all states in the tumour: 3.2e+07 cells/mL (× or ÷ 1.3)",
+        "CD8 T cells per area of tumour: 320 cells/mm²",
     ),
     "score of the model": (
         Fact(

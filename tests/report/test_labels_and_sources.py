@@ -20,6 +20,7 @@ from immunescape.evaluation.mechanism_labels import (
     short_label,
     step_mechanism,
     through_text,
+    title_labelled,
 )
 from immunescape.knowledge.claim_records import load_claims
 from immunescape.model.registry import get_drug
@@ -121,7 +122,9 @@ def test_every_step_of_the_cycle_belongs_to_a_mechanism_whose_label_stands_besid
     }
     assert step_mechanism("growth") == ""
     rows = step_rows([LimitingStep("none", 6.0, 10.0, {r.step: 1.0 for r in reliefs()})])
-    assert [r["Mechanism"] for r in rows if r["Step"] == "Killing"] == ["killing [trials]"]
+    assert [r["Mechanism"] for r in rows if r["Step"] == "Killing"] == [
+        "Killing of cancer cells by CD8 T cells [trials]"
+    ]
 
 
 def test_the_claims_of_the_app_name_their_mechanisms_with_labels() -> None:
@@ -134,3 +137,8 @@ def test_a_drug_is_shown_with_all_that_it_acts_through_by_what_tested_it() -> No
     assert through_text(get_drug("pembrolizumab")) == "by trials: checkpoints_pd1"
     assert through_text(get_drug("epacadostat")) == "by patients' data: tryptophan"
     assert "cannot be switched off: tumour_growth" in through_text(get_drug("pemetrexed"))
+    assert through_text(get_drug("epacadostat"), titles=True) == "by patients' data: Tryptophan and kynurenine"
+    carboplatin = through_text(get_drug("carboplatin"), titles=True)
+    assert "Dendritic cells + Response to DNA damage" in carboplatin  # titles may contain commas
+    assert title_labelled("helper_t") == "CD4 helper T cells [nothing]"
+    assert title_labelled("pembrolizumab") == ""

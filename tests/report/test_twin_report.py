@@ -79,8 +79,8 @@ def test_the_page_of_a_ranking_says_what_it_must(tmp_path):
         "effective sample size 40",
         "survival 1",
         "priming",
-        "dendritic_cells [claims]",
-        "by trials: checkpoints_pd1",
+        "Dendritic cells [claims]",
+        "by trials: PD-1, PD-L1 and PD-L2 in the tumour",
         "P&lt;1&gt;",
     )
     for words in expected:
@@ -101,11 +101,11 @@ def test_every_figure_of_an_option_can_be_read(place, tmp_path, capsys, monkeypa
         print_ranking(patient)
         shown = capsys.readouterr().out
     headings = {
-        "response": "response %",
+        "response": "response, %",
         "rmst_24": "months alive of 24",
-        "grade3": "grade 3+ %",
+        "grade3": "grade ≥ 3, %",
         "stopped": "discontinued",
-        **{f"{end}_{month}": f"{end.upper()} {month} %" for end in ("pfs", "os") for month in (6, 12, 24)},
+        **{f"{end}_{month}": f"{end.upper()} {month} months, %" for end in ("pfs", "os") for month in (6, 12, 24)},
     }
     assert set(headings) == set(FIGURES)
     missing = [name for name, heading in headings.items() if heading not in " ".join(shown.split())]
@@ -151,3 +151,75 @@ def test_the_page_and_the_terminal_say_what_to_measure_next(tmp_path, capsys):
     print_ranking(patient)
     assert would in capsys.readouterr().out
     assert patient.to_json()["measure_next"]["measurements"][0]["share_with_another_first_choice"] == 0.25
+
+
+def test_the_scans_of_the_line_stand_beside_the_forecast_that_they_moved(tmp_path, capsys):
+    from dataclasses import replace
+
+    from immunescape.report.twin_text import course_rows, print_twins
+    from immunescape.twins.records import CtdnaSample
+
+    _, result = made()
+    samples = (CtdnaSample(0.0, 4.0), CtdnaSample(42.0, 1.0), CtdnaSample(80.0, 0.05, below=True))
+    record = replace(result.record, at=84.0, ctdna=samples)
+    moved = replace(result, record=record, now={**result.now, "os_12": 0.99})
+    assert [tuple(row.values()) for row in course_rows(record)] == [
+        ("day 0", "sum of diameters", "80 mm", "baseline"),
+        ("day 0", "ctDNA", "4", "baseline"),
+        ("day 42", "sum of diameters", "60 mm", "-25 %, SD"),
+        ("day 42", "ctDNA", "1", "-75 %"),
+        ("day 80", "ctDNA", "below 0.05", "below -99 %"),
+    ]
+    print_twins(moved)
+    page = write_twins(moved, tmp_path / "twins.html", NOTICE).read_text(encoding="utf-8")
+    for text in (" ".join(capsys.readouterr().out.split()), page):
+        for words in ("60 mm", "-25 %, SD", "on day 84", "99 %", "without progression on the last scan"):
+            assert words in text, words
+    assert course_rows(replace(record, lines=())) == []
+
+
+def test_ctdna_that_conditions_nothing_is_not_shown_as_if_it_did():
+    from dataclasses import replace
+
+    from immunescape.report.twin_text import course_rows
+    from immunescape.twins.records import CtdnaSample
+
+    _, result = made()
+    record = replace(result.record, ctdna=(CtdnaSample(42.0, 1.0),), unknown_lines=1)
+    assert {row["measured"] for row in course_rows(record)} == {"sum of diameters"}
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(1.0, "100 %"), (0.996, "100 %"), (0.36, "36 %"), (0.0996, "10 %"), (0.068, "6.8 %"), (0.0002, "0.02 %")],
+)
+def test_a_share_has_no_exponent(share, text):
+    from immunescape.report.fact_text import share_text
+
+    assert share_text(share) == text
+
+
+def test_fans_side_by_side_have_one_scale(tmp_path):
+    import json
+    import re
+
+    patient, _ = made()
+    page = write_ranking(patient, tmp_path / "ranking.html", NOTICE).read_text(encoding="utf-8")
+    pictures = [json.loads(text) for text in re.findall(r'class="picture-content"[^>]*>(.*?)</script>', page, re.S)]
+    ranges = [layout["yaxis"]["range"] for _, layout, _ in pictures if "range" in layout.get("yaxis", {})]
+    assert len(ranges) > 1
+    assert all(r == ranges[0] for r in ranges)
+
+
+def test_trials_of_a_class_stand_once_with_their_results_counted(tmp_path):
+    from immunescape.report.twin_report import evidence_groups
+
+    patient, _ = made()
+    groups = evidence_groups(patient)
+    named = [str(row["trial"]) for group in groups for row in group["table"].rows]
+    assert len(groups) < sum(bool(r.option.evidence) for r in patient.ranking.rows)  # two PD-1 antibodies are one class
+    assert "Pembrolizumab (tested); atezolizumab (tested): 2 negative, 5 positive" in [g["title"] for g in groups]
+    assert named.count("KEYNOTE-024") == 1
+    assert [str(row["result"]) for row in groups[0]["table"].rows[:2]] == ["negative", "negative"]
+    page = write_ranking(patient, tmp_path / "ranking.html", NOTICE).read_text(encoding="utf-8")
+    assert page.index("What may be said</h2>") < page.index("Options</h2>")

@@ -176,3 +176,18 @@ def test_texts_of_criteria() -> None:
     assert str(Criterion("nlr", high=5)) == "nlr <= 5"
     assert str(Criterion("brain_mets", (False,))) == "brain_mets no"
     assert str(Criterion("ecog", (0, 1))) == "ecog 0 or 1"
+
+
+@pytest.mark.parametrize(
+    ("criterion", "words"),
+    [
+        (Criterion("age", low=18), "age at least 18 years"),
+        (Criterion("pdl1_tps", low=50, high=100), "PD-L1 tumour proportion score 50 to 100 %"),
+        (Criterion("nlr", high=5), "ratio of neutrophils to lymphocytes at most 5"),
+        (Criterion("brain_mets", (False,)), "brain metastases no"),
+        (Criterion("histology", ("nonsquamous",)), "histology non-squamous"),
+        (Criterion("ecog", (0, 1)), "ECOG performance status 0 or 1"),
+    ],
+)
+def test_a_criterion_is_said_in_words(criterion: Criterion, words: str) -> None:
+    assert criterion.words == words

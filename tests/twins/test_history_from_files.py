@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -160,7 +161,18 @@ def shown(folder, tmp_path, *arguments: str) -> dict:
 def test_an_earlier_line_with_its_scans_conditions_the_twins(world, tmp_path):
     found = shown(written(tmp_path / "s"), tmp_path)
     assert found["lines"] == [
-        {"drugs": ["pembrolizumab"], "start_day": -500.0, "best_response": "PR", "progression_day": -80.0}
+        {
+            "drugs": ["pembrolizumab"],
+            "start_day": -500.0,
+            "baseline_mm": 90.0,
+            "scans": [
+                {"day": -440.0, "sld_mm": 50.0, "response": "PR"},
+                {"day": -260.0, "sld_mm": 45.0, "response": "PR"},
+                {"day": -80.0, "sld_mm": 75.0, "response": "PD"},
+            ],
+            "best_response": "PR",
+            "progression_day": -80.0,
+        }
     ]
     assert found["line"] == 2
     assert world.tasks[0].history[0].drugs == ("pembrolizumab",)
@@ -211,9 +223,54 @@ def test_scans_and_ctdna_of_a_first_line_are_given_to_the_growing_of_the_twins(w
     assert world.courses[0] is None  # the forecast before the first dose knows neither
 
 
+ON_FIRST_LINE = {
+    **FILES,
+    "treatments": [FILES["treatments"][0], FILES["treatments"][2]],
+    "responses": [FILES["responses"][0], *FILES["responses"][5:]],
+}
+
+
+class Thin(Grown):
+    """Candidates of whom eight make an effective one."""
+
+    def grow_until(self, effective: float, most: int = 6144) -> bool:
+        super().grow_until(8 * effective, most)
+        self.effective = self.grown / 8
+        return self.effective >= effective
+
+
+@pytest.fixture
+def rare(world, monkeypatch) -> World:
+    """Twins of whom one in fifty has the patient's course."""
+    follow = world.follow
+
+    def few(task, table, **settings):
+        return follow(task, table.assign(lasting=table.index % 50 == 0), **settings)
+
+    monkeypatch.setattr(module, "follow", few)
+    return world
+
+
+def test_where_few_twins_have_the_course_of_an_ongoing_line_more_are_drawn(rare, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "Candidates", lambda patient, facts, *, seed, **_: Thin(patient, tuple(facts), seed))
+    found = shown(written(tmp_path / "s", ON_FIRST_LINE, lines=0), tmp_path, "--at", "90")
+    assert found["effective_twins"] >= 200
+    assert found["candidates"] > 6144  # as many as would be grown without a course
+    assert found["forecast"]["os_12"] > 5 * found["forecast_before"]["os_12"]
+
+
+def test_a_refused_course_of_an_ongoing_line_says_how_many_agree_and_how_many_are_needed(rare, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_GROWN", 400)
+    result = twin(written(tmp_path / "s", ON_FIRST_LINE, lines=0), tmp_path, "--at", "90")
+    assert result.exit_code != 0
+    said = str(result.exception)
+    assert re.match(r"of 400 twins from 400 candidates, \d\d effective ones agree with the course on docetaxel", said)
+    assert "up to day 90; 200 are needed" in said
+
+
 def test_what_is_not_used_is_said(world, tmp_path):
     notes = " ".join(shown(written(tmp_path / "s"), tmp_path, "--at", "90")["notes"])
-    assert "blood taken after day 0 is not used (nlr)" in notes
+    assert "blood taken after day 0 is not used (Neutrophil-to-lymphocyte ratio)" in notes
     assert "ctDNA on a line after an earlier one is not used" in notes
 
 
@@ -253,7 +310,7 @@ def test_a_course_that_no_twin_has_is_refused_with_the_reason(world, tmp_path, m
         )
 
     monkeypatch.setattr(module, "follow", dead)
-    monkeypatch.setattr(earlier_lines, "_MOST_GROWN", 1600)
+    monkeypatch.setattr(earlier_lines, "MOST_GROWN", 1600)
     result = twin(written(tmp_path / "s"), tmp_path)
     assert result.exit_code != 0
     assert "twins" in str(result.exception)
@@ -305,7 +362,7 @@ def drawn_wide(made: Courses) -> Courses:
 def wide(world, monkeypatch) -> World:
     follow = world.follow
     monkeypatch.setattr(module, "follow", lambda task, table, **settings: drawn_wide(follow(task, table, **settings)))
-    monkeypatch.setattr(earlier_lines, "_MOST_GROWN", 1600)
+    monkeypatch.setattr(earlier_lines, "MOST_GROWN", 1600)
     return world
 
 
@@ -339,7 +396,7 @@ def test_lines_without_names_that_nobody_survives_are_named_with_what_to_do(worl
         return replace(made, patients=made.patients.head(0), excluded={"died in an earlier line": len(table)})
 
     monkeypatch.setattr(module, "follow", dead)
-    monkeypatch.setattr(earlier_lines, "_MOST_GROWN", 1600)
+    monkeypatch.setattr(earlier_lines, "MOST_GROWN", 1600)
     counted = {**FILES, "treatments": [FILES["treatments"][0], FILES["treatments"][2]]}
     said = refused(written(tmp_path / "s", counted, lines=2), tmp_path)
     assert "died in an earlier line" in said

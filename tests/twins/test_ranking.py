@@ -112,7 +112,7 @@ def test_options_by_mechanism_need_the_mechanism():
     assert "durvalumab, tremelimumab and chemotherapy" not in titles(without)
     found, _ = options_for(record(80.0), frozenset({"stk11_loss"}))
     option = titles(found)["durvalumab, tremelimumab and chemotherapy"]
-    assert option.reason == "matched to stk11_loss"
+    assert option.reason == "matched to: STK11 (LKB1) inactivation"
     assert option.level == "extrapolated"  # no trial that the model is judged by has this class
 
 
@@ -262,7 +262,7 @@ def test_what_acts_only_through_what_nothing_tests_is_not_ranked_whatever_its_sc
     untested, other = options_from_file(path, setting_of(patient))
     assert untested.level == "not ranked"
     assert other.level == "extrapolated"
-    assert f"{drug} acts only through what is tested by nothing" in untested.reason
+    assert f"{drug.capitalize()} acts only through what is tested by nothing" in untested.reason
     months = np.random.default_rng(3).gamma(2.0, 8.0, 300)
     made = followed({standard.name: months, untested.name: months + 40.0, other.name: months - 1.0})
     result = ranked(made, (standard, untested, other), discrepancy={})

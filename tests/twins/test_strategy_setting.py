@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
 from immunescape.knowledge.strategies import load_strategies
 from immunescape.profile.loading import example_folder
 from immunescape.twins.facts import Fact
-from immunescape.twins.options import setting_of
+from immunescape.twins.options import kind_words, option_rows, setting_of
 from immunescape.twins.records import LineRecord, PatientRecord
 from immunescape.twins.strategy_setting import cautions_of
 
@@ -60,7 +61,7 @@ def test_a_patient_with_three_lines_is_told_of_each_of_the_three_classes():
 @pytest.mark.parametrize("drugs", [("pembrolizumab",), PD1_PLATINUM, ("nivolumab", "ipilimumab")])
 def test_pd1_with_vegf_blockade_is_contradicted_after_a_pd1_antibody_alone(drugs):
     after = said("antiangiogenic_combination", line(*drugs))
-    assert "ici and antiangiogenic: contradicted in this setting" in after
+    assert "PD-(L)1 antibody with antiangiogenic drug: contradicted in this setting" in after
     for trial in ("SAPPHIRE", "CONTACT-01"):
         assert trial in after
     assert "contradicted" not in said("antiangiogenic_combination")
@@ -104,3 +105,13 @@ def test_no_treated_example_patient_is_offered_first_what_line_or_history_speaks
                 "mhc1_genetic_loss" in o.against for o in p.options if o.strategy == "platinum_chemoimmunotherapy"
             )
     assert '"cautions"' in str(study.to_json()).replace("'", '"')
+
+
+def test_a_class_of_regimen_is_said_in_words():
+    kinds = {kind for strategy in load_strategies().strategies.values() for kind in strategy.kinds}
+    kinds |= {row["kind"] for row in option_rows()}
+    assert len(kinds) > 20
+    assert [kind for kind in kinds if re.search(r"\bici\b|_|\bflora\b", kind_words(kind))] == []
+    assert kind_words("ici and chemotherapy") == "PD-(L)1 antibody with chemotherapy"
+    assert kind_words("ici") == "PD-(L)1 antibody"
+    assert kind_words("radiotherapy and chemotherapy and metformin") == "radiotherapy with chemotherapy and metformin"

@@ -73,17 +73,20 @@ class RankedCohort:
 
     def show(self) -> None:
         """Print a row for each patient, and the reasons why others have none."""
+        from immunescape.twins.words import biomarker_title
+
         rows = [
             {
                 "patient": r["patient"],
                 "setting": r["setting"],
                 "first choice": r["first_choice"] + (" (standard)" if r["first_is_standard"] else ""),
                 "evidence": r["evidence_level"],
-                "alive at 12 months %": "{value:.0f} ({low:.0f} to {high:.0f})".format(**r["alive_at_12_months_pct"]),
+                "alive at 12 months, %": "{value:.0f} ({low:.0f} to {high:.0f})".format(**r["alive_at_12_months_pct"]),
                 "against the standard": "the standard"
                 if r["first_is_standard"]
                 else ("distinguishable" if r["told_apart_from_standard"] else "not distinguishable"),
-                "measure next": ", ".join(r["changes_the_first_choice"]) or "nothing that changes the choice",
+                "measure next": ", ".join(biomarker_title(n) for n in r["changes_the_first_choice"])
+                or "nothing that changes the choice",
                 "effective twins": f"{r['effective_twins']:.0f}",
             }
             for r in self.rows

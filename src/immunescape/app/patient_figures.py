@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunescape.app.figures import Card, plain_layout, significant
-from immunescape.evaluation.mechanism_labels import labelled, step_mechanism
+from immunescape.evaluation.mechanism_labels import step_mechanism, title_labelled
 from immunescape.patients.plot import COLOURS, PANELS
 from immunescape.patients.relief import reliefs
 from immunescape.report.pictures import level_line
@@ -90,7 +90,7 @@ def step_rows(steps: Sequence[LimitingStep]) -> list[dict[str, str]]:
     """
     rows = []
     for relief in reliefs():
-        mechanism = labelled(step_mechanism(relief.step))
+        mechanism = title_labelled(step_mechanism(relief.step))
         row = {"Step": relief.title, "Relieved by": relief.note.split(";")[0], "Mechanism": mechanism}
         for k, step in enumerate(steps):
             mark = " (limits)" if step.step == relief.step else ""

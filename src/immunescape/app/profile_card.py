@@ -95,7 +95,7 @@ def patient_card(study: ProfiledStudy, patient: str) -> dict[str, Any]:
         "limits": LIMITS,
         "scores": _score_rows(p),
         "biomarkers": _biomarker_rows(p),
-        "strategies": _strategy_rows(p),
+        "strategies": _strategy_rows(study, p),
     }
 
 
@@ -105,23 +105,21 @@ def _capital(row: Mapping[str, str]) -> dict[str, str]:
 
 def _call_rows(study: ProfiledStudy, p: PatientProfile) -> list[dict[str, str]]:
     """Calls that could be made: present first; each with what speaks for and against it, and its sources."""
+    from immunescape.report.call_text import evidence_lines
+
     rules = study.done.calls.rules.mechanisms
     order = list(STATES)
     rows = []
     for call in sorted(p.calls.values(), key=lambda c: order.index(c.state)):
         if call.state == "not_assessable":
             continue
-        evidence = [
-            f"{e.statement}{f' [{e.note}]' if e.note else ''} ({e.threshold}: {e.supports})"
-            for e in call.evidence
-            if e.supports != "neither"
-        ]
+        evidence = [f"{line.noted} ({'; '.join(line.comparisons)})" for line in evidence_lines(call)]
         measured = "" if call.coverage is None else f"{100 * call.coverage:.0f} %"
         rows.append(
             {
                 "Mechanism": rules[call.mechanism].title,
                 "Call": STATES[call.state],
-                "Evidence": "; ".join(dict.fromkeys(evidence)) or "–",
+                "Evidence": "; ".join(evidence) or "–",
                 "Measured of the rule": measured,
                 "Sources": ", ".join(call.citation) or "–",
             }
@@ -130,11 +128,13 @@ def _call_rows(study: ProfiledStudy, p: PatientProfile) -> list[dict[str, str]]:
 
 
 def _silent(study: ProfiledStudy, p: PatientProfile) -> list[dict[str, str]]:
+    from immunescape.report.call_text import missing_lines
+
     rules = study.done.calls.rules.mechanisms
     rows = []
     for call in p.calls.values():
         if call.state == "not_assessable":
-            why = "; ".join(dict.fromkeys(e.statement for e in call.evidence))
+            why = "; ".join(missing_lines(call))
             rows.append({"Mechanism": rules[call.mechanism].title, "Why": why or "not measured"})
     return rows
 
@@ -152,22 +152,23 @@ def _score_rows(p: PatientProfile) -> list[dict[str, str]]:
 
 
 def _biomarker_rows(p: PatientProfile) -> list[dict[str, str]]:
-    from immunescape.report.profile_data import value_text
+    from immunescape.profile.biomarkers.words import measurement_title, value_words
 
     return [
-        {"Biomarker": name, "Value": value_text(m), "Source": "; ".join(m.source[:2])}
+        {"Biomarker": measurement_title(name), "Value": value_words(m), "Source": "; ".join(m.source[:2])}
         for name, m in p.biomarkers.items()
         if m.value is not None
     ]
 
 
-def _strategy_rows(p: PatientProfile) -> list[dict[str, str]]:
+def _strategy_rows(study: ProfiledStudy, p: PatientProfile) -> list[dict[str, str]]:
+    titles = {name: rule.title for name, rule in study.done.calls.rules.mechanisms.items()}
     return [
         {
             "Strategy": o.title,
             "Evidence": str(o.tier),
-            "Because of": ", ".join(o.because),
-            "Against it": ", ".join(o.against) or "–",
+            "Because of": "; ".join(titles[m] for m in o.because),
+            "Against it": "; ".join(titles[m] for m in o.against) or "–",
             "Line and history": "; ".join(o.cautions) or "–",
             "Negative trials": ", ".join(t.name for t in o.trials if t.result == "negative") or "–",
         }

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from immunescape.app.figures import Card, card_of_picture
 from immunescape.app.trial_text import check_length
 from immunescape.errors import InputError
-from immunescape.evaluation.mechanism_labels import explanation, labelled, step_mechanism
+from immunescape.evaluation.mechanism_labels import explanation, step_mechanism, title_labelled
 from immunescape.model.drugs._titles import sentence_case
-from immunescape.report.fact_text import biomarker_title, fact_rows, least_likely_text
+from immunescape.report.fact_text import fact_rows, least_likely_text
+from immunescape.twins.words import biomarker_title
 
 if TYPE_CHECKING:
     from immunescape.report.pictures import Picture
@@ -42,7 +43,7 @@ def run_twins_task(request: Mapping[str, Any], folder: Path, progress: Progress)
     """
     from immunescape.api.twins import twin
     from immunescape.report.twin_report import fan_picture
-    from immunescape.report.twin_text import forecast_rows
+    from immunescape.report.twin_text import course_rows, forecast_note, forecast_rows
 
     made = twin(
         request["study"] or None,
@@ -60,7 +61,8 @@ def run_twins_task(request: Mapping[str, Any], folder: Path, progress: Progress)
     made.table[columns].to_csv(folder / "run" / "twins.csv", index_label="id")
     result = made.result
     fan = fan_picture(result.twins, result.courses.scans, result.label, result.label, result.record.ongoing)
-    forecast = _rows(forecast_rows(result.before, result.now, result.before is not result.now))
+    forecast = _rows(forecast_rows(result))
+    course = _rows(course_rows(result.record))
     return {
         "patient": result.record.patient,
         "setting": result.record.stratum_title or "no guideline group",
@@ -68,9 +70,11 @@ def run_twins_task(request: Mapping[str, Any], folder: Path, progress: Progress)
         "regimen": result.regimen,
         "tables": [
             {"title": f"Forecast on {result.regimen}", "rows": forecast, "numeric": list(forecast[0])[1:]},
+            *([{"title": "Course on this line so far", "rows": course, "numeric": []}] if course else []),
             _facts(result.twins),
         ],
         "cards": [] if fan is None else [_fan_card("twins", result.label, fan).to_json()],
+        "limit": forecast_note(result.record),
         "notes": [*result.record.notes, *result.twins.notes],
         "open": [biomarker_title(n) for n in result.record.open_questions],
     }
@@ -188,7 +192,11 @@ def _contradicting(ranking: Ranking) -> list[str]:
 def _steps_table(ranking: Ranking) -> dict[str, Any]:
     """How often each step of the cycle limits, as a table."""
     rows = [
-        {"Step": s, "Mechanism": labelled(step_mechanism(s)) or "–", "Limits, share of twins": f"{100 * share:.0f} %"}
+        {
+            "Step": s,
+            "Mechanism": title_labelled(step_mechanism(s)) or "–",
+            "Limits, share of twins": f"{100 * share:.0f} %",
+        }
         for s, share in ranking.limiting.items()
     ]
     return {
@@ -218,7 +226,7 @@ def _about(twins: TwinPopulation) -> str:
 
 def _facts(twins: TwinPopulation) -> dict[str, Any]:
     """Measurements that the twins were conditioned on, as a table."""
-    rows = fact_rows(twins, ("Condition", "Measured", "Error", "At least as extreme"))
+    rows = fact_rows(twins, ("Condition", "Measured", "Grade", "At least as extreme"))
     return {"title": "What the twins were conditioned on", "rows": rows, "numeric": ["At least as extreme"]}
 
 

@@ -249,7 +249,7 @@ def _three_digits(value: float) -> str:
 def _show(courses: Any, shown: list[str], steps: Sequence[LimitingStep] = ()) -> None:
     """Print the patient, the events, the outputs at intervals, and the steps that were relieved."""
     from immunescape.console import NOTICE, print_table
-    from immunescape.evaluation.mechanism_labels import explanation, labelled, step_mechanism
+    from immunescape.evaluation.mechanism_labels import explanation, step_mechanism, title_labelled
     from immunescape.units import DAYS_PER_MONTH
 
     typer.echo(f"{courses[0].patient}\n")
@@ -271,7 +271,7 @@ def _show(courses: Any, shown: list[str], steps: Sequence[LimitingStep] = ()) ->
             {
                 "step": r["step"],
                 "relieved by": r["relieved_by"],
-                "mechanism": labelled(step_mechanism(r["step"])),
+                "mechanism": title_labelled(step_mechanism(r["step"])),
                 "tumour smaller by": f"{r['smaller_pct']:.1f} %",
             }
             for r in step.table.to_dict("records")

@@ -46,6 +46,7 @@ __all__ = [
     "short_label",
     "step_mechanism",
     "through_text",
+    "title_labelled",
 ]
 
 FILE = Path(__file__).parent / "mechanism_labels.csv"
@@ -169,6 +170,14 @@ def labelled(mechanism: str, path: Path = FILE) -> str:
     return f"{mechanism} [{one_word_label(mechanism, path)}]" if mechanism in mechanisms() else mechanism
 
 
+def title_labelled(mechanism: str, path: Path = FILE) -> str:
+    """Title of a mechanism with its label in one word, ``Glutamine [claims]``; empty for what is no mechanism."""
+    from immunescape.model.registry import mechanisms
+
+    record = mechanisms().get(mechanism)
+    return f"{record.title} [{one_word_label(mechanism, path)}]" if record is not None else ""
+
+
 def explanation(path: Path = FILE) -> str:
     """What the words of `labelled` mean, for a line below a table; says as well where labels are outdated."""
     text = (
@@ -234,15 +243,30 @@ def acts_through(drug: Drug) -> tuple[str, ...]:
     return tuple(sorted({owner[name] for name in touched if name in owner}))
 
 
-def through_text(drug: Drug, path: Path = FILE) -> str:
-    """Mechanisms through which a drug acts, by what tested them: ``by trials: killing; by nothing: helper_t``."""
+def through_text(drug: Drug, path: Path = FILE, titles: bool = False) -> str:
+    """Mechanisms through which a drug acts, by what tested them: ``by trials: killing; by nothing: helper_t``.
+
+    Parameters
+    ----------
+    drug, path
+        The drug, and the table of labels.
+    titles
+        Give titles of mechanisms in place of their names.
+    """
+    from immunescape.model.registry import mechanisms
+
     tested: dict[str, list[str]] = {}
     for mechanism in acts_through(drug):
         label = short_label(mechanism, path)
         if label == NOT_TESTED and mechanism not in ablatable():
             label = "cannot be switched off"
-        tested.setdefault(label, []).append(mechanism)
-    return "; ".join(f"{label}: {', '.join(names)}" for label, names in sorted(tested.items())) or "none"
+        tested.setdefault(label, []).append(mechanisms()[mechanism].title if titles else mechanism)
+    between = _BETWEEN_TITLES if titles else ", "
+    return "; ".join(f"{label}: {between.join(names)}" for label, names in sorted(tested.items())) or "none"
+
+
+_BETWEEN_TITLES = " + "
+"""Titles contain commas."""
 
 
 @lru_cache(maxsize=16)
@@ -280,8 +304,10 @@ def ranks(drug: Drug, path: Path = FILE) -> tuple[bool, str]:
     A drug that acts only through mechanisms that are tested by nothing may not, nor one that acts on other drugs alone.
     A mechanism that could be ablated and never was, such as that of a plug-in, is tested by nothing so far.
     """
+    from immunescape.model.registry import mechanisms
+
     names = acts_through(drug)
-    through = ", ".join(names)
+    through = _BETWEEN_TITLES.join(mechanisms()[name].title for name in names)
     if not names:
         return False, "acts on no mechanism itself"
     label = drug_label(drug, path)
@@ -292,7 +318,7 @@ def ranks(drug: Drug, path: Path = FILE) -> tuple[bool, str]:
         supported = [m for m in names if m in labels and labels[m].label in LABELS[:3]]
         if not supported and set(names) <= set(ablatable()):
             return False, f"acts only through what was never ablated, or is tested by nothing ({through})"
-        return True, f"acts through {through}, part of which was never ablated"
+        return True, f"acts through what was in part never ablated ({through})"
     return True, f"acts through what is tested {label} ({through})"
 
 

@@ -82,16 +82,21 @@ class Condition(Block):
 
     @cached_property
     def text(self) -> str:
-        """The threshold in words, e.g. ``≥ 10 1/Mb``."""
-        test = self.tests[0]
-        if test == "is":
+        """The threshold in the words of the rule file, e.g. ``≥ 10 1/Mb``."""
+        if self.levels is not None:
             return "is " + " or ".join(str(w).lower() if isinstance(w, bool) else w for w in self.allowed)
-        if test.startswith("percentile"):
-            value = self.percentile_at_least if test == "percentile_at_least" else self.percentile_at_most
-            return f"percentile {'≥' if test == 'percentile_at_least' else '≤'} {value:g}"
         unit = f" {self.unit}" if self.unit else ""
         over = f" × {self.relative_to}" if self.relative_to else ""
-        return f"{_SIGNS[test]} {getattr(self, test):g}{unit}{over}"
+        return f"{self.bound}{unit}{over}"
+
+    @cached_property
+    def bound(self) -> str:
+        """The number that a value or percentile is compared with, e.g. ``≥ 10``; '' for words and truth values."""
+        test = self.tests[0]
+        if test == "is":
+            return ""
+        percentile = "percentile " if test.startswith("percentile") else ""
+        return f"{percentile}{_SIGNS[test.removeprefix('percentile_')]} {getattr(self, test):g}"
 
 
 def _kind(value: Any) -> str:

@@ -117,10 +117,11 @@ class Evidence:
     ----------
     statement : what was seen, in words.
     measurement : name of the measurement it rests on, or None.
-    threshold : the rule it was compared with, e.g. ``>= 10 1/Mb``.
+    threshold : the rule it was compared with, in the words of the rule file, e.g. ``is biallelic_loss``.
     supports : the state it speaks for: ``present``, ``absent`` or ``neither``.
     citation : keys of ``knowledge/references.bib``.
     note : what a reader must know of the threshold.
+    criterion : the threshold as it is printed, e.g. ``biallelic loss``.
     """
 
     statement: str
@@ -129,6 +130,8 @@ class Evidence:
     supports: Support
     citation: tuple[str, ...] = ()
     note: str = ""
+    _: KW_ONLY
+    criterion: str = ""
 
     def __post_init__(self) -> None:
         _require_level("support", self.supports, _SUPPORTS, f"evidence '{self.statement}'")

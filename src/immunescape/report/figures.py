@@ -72,12 +72,18 @@ def _rgba(colour: str, alpha: float) -> str:
     return f"rgba({r},{g},{b},{alpha})"
 
 
-def kaplan_meier_figure(title: str, curves: Sequence[Curve], published: Sequence[PublishedCurve] = ()) -> Picture:
+def kaplan_meier_figure(
+    title: str,
+    curves: Sequence[Curve],
+    published: Sequence[PublishedCurve] = (),
+    colours: Mapping[str, str] | None = None,
+) -> Picture:
     """Predicted curves with 95 % bands, and the published ones in the same colours.
 
     Published landmarks are diamonds, a published digitised curve is dotted, a published median is a cross at 50 %.
+    `colours` by arm are for curves whose colour has a meaning; the others take those of arms in turn.
     """
-    colour = {curve.arm: ARM_COLOURS[i % len(ARM_COLOURS)] for i, curve in enumerate(curves)}
+    colour = {curve.arm: ARM_COLOURS[i % len(ARM_COLOURS)] for i, curve in enumerate(curves)} | dict(colours or {})
     data = [trace for curve in curves for trace in _predicted(curve, colour[curve.arm])]
     for curve in published:
         data += _published(curve, colour.get(curve.arm, "#333333"))

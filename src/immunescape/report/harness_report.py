@@ -11,7 +11,7 @@ from immunescape.errors import InputError
 from immunescape.files import whole_file
 from immunescape.report.aims_report import aims_table, errors_table
 from immunescape.report.combination_report import combination_lines, odds_lines
-from immunescape.report.tables import Table
+from immunescape.report.tables import Table, no_value
 
 if TYPE_CHECKING:
     from immunescape.evaluation.harness.run import Harness
@@ -257,9 +257,16 @@ def _arms(run: Harness) -> list[str]:
     rows = []
     for name, row in sorted(run.rows.items()):
         for arm in row["arms"]:
-            cells = [_number((arm["figures"].get(f) or [None])[0], digits) for f, _, digits in _ARM]
+            cells = [_of_arm(arm, f, digits) for f, _, digits in _ARM]
             rows.append((name, arm["name"], arm["n"], *cells))
     return _table(("trial", "arm", "n", *(heading for _, heading, _ in _ARM)), rows)
+
+
+def _of_arm(arm: Mapping[str, Any], figure: str, digits: int) -> str:
+    """A figure of a virtual arm; a median that nobody reached, although somebody could, is not reached."""
+    value = (arm["figures"].get(figure) or [None])[0]
+    counts = {"n": arm["n"], "orr_pct": (arm["figures"].get("orr_pct") or [None])[0]}
+    return no_value(counts, figure) if value is None else _number(value, digits)
 
 
 def _helped(run: Harness) -> list[str]:

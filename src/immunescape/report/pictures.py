@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["LEGEND", "Picture", "level_line", "numbers", "plain", "plotly_script"]
+__all__ = ["LEGEND", "Picture", "level_line", "numbers", "on_one_scale", "plain", "plotly_script"]
 
 _counter = itertools.count(1)
 
@@ -154,6 +154,15 @@ LEGEND: Mapping[str, Any] = {
     "traceorder": "normal",
 }
 """Legend of every picture: over its whole width, at its lower edge, where it never covers what is drawn."""
+
+
+def on_one_scale(pictures: Sequence[Picture]) -> list[Picture]:
+    """Pictures that stand side by side, with one range of the ordinate that holds all of them, so that they compare."""
+    values = [y for picture in pictures for trace in picture.data for y in trace["y"] if y is not None]
+    low, high = min(values, default=-100.0), max(values, default=100.0)
+    margin = 0.04 * max(high - low, 1.0)
+    scale = {"range": [low - margin, high + margin]}
+    return [Picture(p.data, {**p.layout, "yaxis": {**p.layout.get("yaxis", {}), **scale}}) for p in pictures]
 
 
 def _title(element: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 __all__ = [
+    "CURVE_COLOURS",
     "STATE_COLOURS",
     "STATE_LABELS",
     "forest_figure",
@@ -27,6 +28,8 @@ __all__ = [
 
 STATE_COLOURS = {"present": "#c8501e", "conflicting": "#d9b64a", "absent": "#7db3d8", "not_assessable": "#e3e8ec"}
 """Vermilion and blue rather than red and green, which many readers cannot tell apart."""
+CURVE_COLOURS = {"present": STATE_COLOURS["present"], "absent": "#2f7fb5"}
+"""The same meanings for lines, which need a darker blue on white than areas do."""
 STATE_LABELS = {
     "present": "present",
     "conflicting": "conflicting",
@@ -40,7 +43,6 @@ LEVEL_COLOURS = {
     "partial response": "#56a3d9",
     "stable disease": "#d9b64a",
     "progressive disease": "#c8501e",
-    "not evaluable": "#9a9a9a",
     "response": "#56a3d9",
     "no response": "#c8501e",
     "durable clinical benefit": "#56a3d9",
@@ -50,6 +52,12 @@ LEVEL_COLOURS = {
     "primary": "#c8501e",
     "acquired": "#d9b64a",
     "none": "#56a3d9",
+    "not yet classifiable": "#7d4e9e",
+    "targetable driver": "#7d4e9e",
+    "no driver detected, pd-l1 < 1 %": "#c3dfae",
+    "no driver detected, pd-l1 1-49 %": "#8abb63",
+    "no driver detected, pd-l1 ≥ 50 %": "#3f7d2a",
+    "not evaluable": "#9a9a9a",
     "not assessable": "#e3e8ec",
     "unknown": "#e3e8ec",
 }
@@ -58,9 +66,19 @@ LEVEL_COLOURS = {
 
 def level_colours(levels: Sequence[str]) -> dict[str, str]:
     """Colour of each word of a track: by its meaning where it has one, else the next colour that is free."""
-    colours = {level.casefold(): colour for level, colour in LEVEL_COLOURS.items()}
+    colours = _known_levels()
     free = iter(c for c in _GROUP_COLOURS * (1 + len(levels) // len(_GROUP_COLOURS)))
     return {w: colours[w.casefold()] if w.casefold() in colours else next(free) for w in levels}
+
+
+def _known_levels() -> dict[str, str]:
+    return {level.casefold(): colour for level, colour in LEVEL_COLOURS.items()}
+
+
+def ordered_levels(levels: Iterable[str]) -> list[str]:
+    """Words of a track, each once: those that have a meaning in its order (CR before PR), then the others."""
+    places = {level: k for k, level in enumerate(_known_levels())}
+    return sorted(dict.fromkeys(levels), key=lambda word: (places.get(word.casefold(), len(places)), word))
 
 
 _FONT = {"family": "system-ui, sans-serif", "size": 12}
@@ -137,7 +155,7 @@ def overview_figure(
     position = list(range(1, len(patients) + 1))
     for i, (name, track) in enumerate(tracks.items(), start=1):
         values = track.reindex(patients).fillna("not assessable")
-        levels = list(dict.fromkeys(sorted(values)))
+        levels = ordered_levels(values)
         code = {w: k for k, w in enumerate(levels)}
         colours = tuple(level_colours(levels).values())
         figure.add_heatmap(
@@ -178,7 +196,7 @@ def overview_figure(
         font=_FONT,
     )
     figure.update_yaxes(autorange="reversed", automargin=True, ticks="")
-    figure.update_xaxes(showgrid=False, zeroline=False, showticklabels=False)
+    figure.update_xaxes(showgrid=False, zeroline=False, showticklabels=False, ticks="")
     figure.update_xaxes(title_text="Patients, sorted by mechanism", row=len(heights), col=1)
     return figure
 
@@ -186,7 +204,7 @@ def overview_figure(
 def track_legend(track: pd.Series) -> list[tuple[str, str, int]]:
     """Words of a track with their colours and counts, for a legend in the page."""
     values = track.fillna("not assessable")
-    levels = list(dict.fromkeys(sorted(values)))
+    levels = ordered_levels(values)
     counts = values.value_counts()
     return [(w, colour, int(counts[w])) for w, colour in level_colours(levels).items()]
 
@@ -198,7 +216,7 @@ def _steps(colours: Sequence[str]) -> list[list[float | str]]:
 
 def _log_ticks(low: NDArray[np.float64], high: NDArray[np.float64]) -> dict[str, Any]:
     """Labels of a log axis, at least three of them and far enough apart for a narrow screen."""
-    first, last = float(np.min(low)), float(np.max(high))
+    first, last = min(float(np.min(low)), 1.0), max(float(np.max(high)), 1.0)  # no effect is always on the axis
     decades = 10.0 ** np.arange(np.floor(np.log10(first)), np.ceil(np.log10(last)) + 1)
     finer = ((1.0,), (1.0, 3.0), (1.0, 2.0, 5.0), (1.0, 1.1, 1.2, 1.3, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 9.0))
     ticks = np.array([1.0])

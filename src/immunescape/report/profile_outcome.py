@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from immunescape.profile.biomarkers.words import measurement_title, state_words
 from immunescape.report.curves import curve_of
 from immunescape.report.figures import figure_html, kaplan_meier_figure
 from immunescape.report.pictures import Picture
-from immunescape.report.profile_figures import forest_figure, short
+from immunescape.report.profile_figures import CURVE_COLOURS, forest_figure, short
 from immunescape.report.tables import Table
 
 if TYPE_CHECKING:
@@ -47,12 +48,7 @@ def _between(r: Any, separator: str) -> str:
 
 def _titled(name: str, titles: Mapping[str, str]) -> str:
     """Title of a mechanism (in `titles`) or biomarker; a name without a record is spelled without underscores."""
-    from immunescape.profile.biomarkers import biomarkers
-
-    if name in titles:
-        return titles[name]
-    record = biomarkers().get(name)
-    return record.title if record else name.replace("_", " ")
+    return titles.get(name) or measurement_title(name)
 
 
 def compared(name: str, level: str, titles: Mapping[str, str], width: int | None = None) -> str:
@@ -68,7 +64,7 @@ def compared(name: str, level: str, titles: Mapping[str, str], width: int | None
         Longest title, without what stands in brackets; None leaves it whole.
     """
     title = _titled(name, titles)
-    said = "" if level in ("", "True") else f": {level.replace('_', ' ').replace('>=', '≥')}"
+    said = "" if level in ("", "True") else f": {state_words(level)}"
     return (title if width is None else short(title, width)) + said
 
 
@@ -167,6 +163,7 @@ def _curves(study: StudyTables, table: pd.DataFrame, outcome: pd.DataFrame, titl
         tests = table[(table["endpoint"] == endpoint) & table["biomarker"].isin(titles) & np.isfinite(table["p"])]
         for name in tests.sort_values("p")["biomarker"].head(_CURVES // 2):
             curves = []
+            colours = {}
             for state, label in ((True, "present"), (False, "absent")):
                 rows = outcome[values[name].reindex(outcome.index).map(lambda v, s=state: v is s)]
                 months, event = rows[f"{endpoint}_months"], rows[f"{endpoint}_event"]
@@ -175,9 +172,12 @@ def _curves(study: StudyTables, table: pd.DataFrame, outcome: pd.DataFrame, titl
                     continue
                 km = kaplan_meier(months[followed], event[followed])
                 curves.append(curve_of(f"{label} (n = {int(followed.sum())})", km))
+                colours[curves[-1].arm] = CURVE_COLOURS[label]
             if curves:
                 title = f"{short(titles[name], 60)}: {_TITLES[endpoint].lower()}"
-                figures.append(figure_html(_as_measured(kaplan_meier_figure(title, curves)), tools=False))
+                figures.append(
+                    figure_html(_as_measured(kaplan_meier_figure(title, curves, colours=colours)), tools=False)
+                )
     return figures
 
 

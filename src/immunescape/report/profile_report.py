@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from immunescape.knowledge.biomarker_labels import biomarker_labels
+from immunescape.profile.biomarkers.words import measurement_title, state_words
 from immunescape.profile.scores.response import CITATION as RESPONSE_CITATION
 from immunescape.release import installed_version
 from immunescape.report.figures import figure_html
@@ -66,7 +67,7 @@ def _tracks(study: StudyTables) -> dict[str, pd.Series]:
 def _labels() -> Table:
     rows = [
         {
-            "Biomarker": label.biomarker,
+            "Biomarker": measurement_title(label.biomarker),
             "As tested in OAK": label.definition,
             "Carriers of n": f"{label.carriers} of {label.n}",
             "Interaction HR (95 %)": _interval(label.interaction_hr, label.interaction_interval),
@@ -86,11 +87,11 @@ def _interval(value: float | None, interval: tuple[float, float] | None) -> str:
 
 
 def _rules(study: StudyTables) -> Table:
-    from immunescape.profile.calls.caller import rule_text
+    from immunescape.profile.calls.caller import rule_words
 
     rows = []
     for rule in study.done.calls.rules.mechanisms.values():
-        trees = {n: rule_text(t) for n, t in rule.trees.items()}
+        trees = {n: rule_words(t) for n, t in rule.trees.items()}
         rows.append(
             {
                 "Mechanism": rule.title,
@@ -193,7 +194,7 @@ def context(study: StudyTables, notice: str, statistics: bool = True) -> dict[st
         "labels_note": _LABELS_NOTE,
         "reads": Table(
             [
-                {"File": r.file, "Reader": r.reader, "Rows": r.rows, "Kept": r.kept, "Left": r.left or "–"}
+                {"File": r.file, "Format": state_words(r.reader), "Rows": r.rows, "Kept": r.kept, "Left": r.left or "–"}
                 for r in done.profile.reads
             ],
             ("Rows", "Kept"),

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from immunescape.console import print_table
 from immunescape.errors import unknown_word
+from immunescape.profile.biomarkers.words import state_words
 from immunescape.profile.scores import disagreement
+from immunescape.report.call_text import evidence_lines
 from immunescape.report.response_text import (
     LIMITS,
     contribution_rows,
@@ -43,15 +45,16 @@ def print_study(study: StudyTables) -> None:
     """Print what was read, the prevalence of every mechanism, strata and resistance."""
     print(f"\n{study.name}: {len(study.patients)} patients\n")
     _print_read(study)
+    rules = study.done.calls.rules.mechanisms
     counts = study.prevalence
     assessed = counts[(counts["present"] + counts["absent"] + counts["conflicting"]) > 0]
     rows = [
         {
-            "mechanism": name,
+            "mechanism": rules[str(name)].title,
             "present": int(c["present"]),
             "absent": int(c["absent"]),
-            "conflict": int(c["conflicting"]),
-            "unknown": int(c["not_assessable"]),
+            "conflicting": int(c["conflicting"]),
+            "not assessable": int(c["not_assessable"]),
             "present of assessed": _percent(float(c["present_share"]), int(c["present"] + c["absent"])),
             "of all": _bounds(float(c["least_share"]), float(c["most_share"])),
         }
@@ -62,9 +65,9 @@ def print_study(study: StudyTables) -> None:
     print(
         "  of all: bounds of the share, if none or all of the patients not assessable or conflicting had the mechanism"
     )
-    silent = [str(n) for n in counts.index if n not in assessed.index]
+    silent = [rules[str(n)].title for n in counts.index if n not in assessed.index]
     if silent:
-        print(f"\nNot assessable in any patient from these files: {', '.join(silent)}")
+        print(f"\nNot assessable in any patient from these files: {'; '.join(silent)}")
     print()
     for title, labels in (
         ("Guideline group", [p.stratum.title for p in study.patients.values()]),
@@ -93,21 +96,20 @@ def print_patient(study: StudyTables, patient: str) -> None:
     rows: list[dict[str, Any]] = []
     order = ("present", "conflicting", "absent", "not_assessable")
     for call in sorted(p.calls.values(), key=lambda c: order.index(c.state)):
-        because = [e.statement for e in call.evidence if e.supports != "neither"]
         if call.state == "not_assessable":
             continue
         rows.append(
             {
                 "mechanism": rules[call.mechanism].title,
-                "state": call.state,
-                "because": "; ".join(because),
+                "state": state_words(call.state),
+                "because": "; ".join(e.statement for e in evidence_lines(call)),
                 "citations": ", ".join(call.citation),
             }
         )
     print_table("Calls", rows)
-    silent = [c.mechanism for c in p.calls.values() if c.state == "not_assessable"]
+    silent = [rules[c.mechanism].title for c in p.calls.values() if c.state == "not_assessable"]
     if silent:
-        print(f"\nNot assessable: {', '.join(silent)}\n")
+        print(f"\nNot assessable: {'; '.join(silent)}\n")
     losses = [e for e in p.timeline if e.kind == "gene"]
     if losses:
         print("Genes lost, by dated sample")
@@ -117,7 +119,11 @@ def print_patient(study: StudyTables, patient: str) -> None:
     scores = [
         {
             "score": s.title,
-            "value": "–" if s.value is None else f"{s.value:.3g}" if isinstance(s.value, float) else s.value,
+            "value": "–"
+            if s.value is None
+            else f"{s.value:.3g}"
+            if isinstance(s.value, float)
+            else state_words(s.value),
             "reading": s.reading or "–",
             "note": s.note if s.value is None else s.rule,
         }
@@ -131,8 +137,8 @@ def print_patient(study: StudyTables, patient: str) -> None:
         {
             "strategy": o.title,
             "evidence": o.tier,
-            "because": ", ".join(o.because),
-            "against it": ", ".join(o.against) or "–",
+            "because": "; ".join(rules[m].title for m in o.because),
+            "against it": "; ".join(rules[m].title for m in o.against) or "–",
             "line and history": "; ".join(o.cautions) or "–",
             "negative trials": ", ".join(t.name for t in o.trials if t.result == "negative") or "–",
         }

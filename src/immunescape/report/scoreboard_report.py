@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from immunescape.evaluation.trial_classes import LANDMARKS
 from immunescape.report.aims_report import aims_table, errors_table
-from immunescape.report.tables import Row, Table, number
+from immunescape.report.tables import NOT_REACHED, Row, Table, number, with_interval
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -53,11 +53,10 @@ MEASURE_TEXT = {
 
 
 def value_with_interval(value: float | None, low: float | None, high: float | None, digits: int) -> str:
-    """``value (low to high)``; a bound that is not reached is said to be so."""
-    text = number(value, digits)
+    """``value (low to high)``; a median or bound that is not reached is said to be so."""
     if low is None and high is None:
-        return text
-    return f"{text} ({number(low, digits)} to {number(high, digits) if high is not None else 'not reached'})"
+        return number(value, digits)
+    return with_interval(value, (low, high), digits, missing=NOT_REACHED)
 
 
 def scores_table(scores: list[Score]) -> Table:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from immunescape.model import Model
     from immunescape.trial.result import TrialResult
-    from immunescape.trial.spec import Trial
+    from immunescape.trial.spec import DataCut, Trial
 
 __all__ = [
+    "NOT_REACHED",
     "Table",
     "baseline_table",
     "comparison_table",
@@ -51,19 +52,30 @@ class Table:
 
 
 def number(value: Any, digits: int = 1) -> str:
-    """Format a number; what is not known or not reached is a dash."""
+    """Format a number; what is not known is a dash."""
     if value is None or (isinstance(value, float) and not np.isfinite(value)):
         return "–"
     return f"{value:.{digits}f}"
 
 
-def with_interval(value: Any, interval: Any, digits: int = 1) -> str:
-    """Format ``value (low to high)``."""
-    text = number(value, digits)
-    if text == "–" or not interval:
+NOT_REACHED = "not reached"
+"""What is said of a median, or of a bound of its interval, that patients lived beyond; a dash is what is not known."""
+
+
+def with_interval(value: Any, interval: Any, digits: int = 1, missing: str = "–") -> str:
+    """Format ``value (low to high)``; a value that is not there is `missing`."""
+    text = missing if value is None else number(value, digits)
+    if text == "–" or not interval or all(v is None for v in interval):
         return text
-    low, high = (number(v, digits) if v is not None else "not reached" for v in interval)
+    low, high = (number(v, digits) if v is not None else NOT_REACHED for v in interval)
     return f"{text} ({low} to {high})"
+
+
+def no_value(arm: Mapping[str, Any], key: str) -> str:
+    """What is said where an arm of a virtual trial has no value: a median is not reached if anybody could reach it."""
+    if not key.endswith("_median_months") or not arm["n"]:
+        return "–"
+    return NOT_REACHED if key != "dor_median_months" or arm["orr_pct"] else "–"
 
 
 _ENDPOINTS = (
@@ -95,7 +107,9 @@ def results_table(result: TrialResult) -> Table:
                     "Endpoint": title,
                     "Arm": arm["name"],
                     "n": arm["n"],
-                    "Predicted (95 % interval)": with_interval(arm.get(key), arm.get(interval) if interval else None),
+                    "Predicted (95 % interval)": with_interval(
+                        arm.get(key), arm.get(interval) if interval else None, missing=no_value(arm, key)
+                    ),
                     "Published": with_interval(value, bounds),
                     "Ratio": _ratio(arm.get(key), value),
                 }
@@ -233,7 +247,7 @@ def protocol_table(trial: Trial) -> Table:
     population = trial.population
     rows: list[Row] = [
         {"Item": "Trial", "Protocol": f"{trial.title} ({trial.registry})" if trial.registry else trial.title},
-        {"Item": "Eligibility", "Protocol": "; ".join(str(c) for c in population.criteria)},
+        {"Item": "Eligibility", "Protocol": "; ".join(c.words for c in population.criteria)},
     ]
     rows += [
         {
@@ -245,7 +259,7 @@ def protocol_table(trial: Trial) -> Table:
     ]
     for arm in trial.arms:
         for k, choice in enumerate(arm.choices):
-            when = f" if {' and '.join(str(c) for c in choice.when)}" if choice.when else ""
+            when = f" if {' and '.join(c.words for c in choice.when)}" if choice.when else ""
             share = f" [weight {choice.weight:g}]" if len(arm.choices) > 1 else ""
             rows.append(
                 {"Item": f"{arm.name} ({arm.role})" if k == 0 else "", "Protocol": f"{choice.regimen}{when}{share}"}
@@ -280,10 +294,28 @@ def protocol_table(trial: Trial) -> Table:
         },
     ]
     rows += [
-        {"Item": "Data cut", "Protocol": f"{cut.months:g} months: {', '.join(cut.endpoints)} {cut.label}"}
-        for cut in trial.data_cuts
+        {"Item": "Data cut", "Protocol": f"{cut.months:g} months: {_endpoint_words(cut)}"} for cut in trial.data_cuts
     ]
     return Table(rows)
+
+
+_ENDPOINT_WORDS = {
+    "orr": "response",
+    "dor": "duration of response",
+    "pfs": "progression-free survival",
+    "os": "overall survival",
+    "dcr": "disease control",
+    "mpr": "major pathological response",
+    "pcr": "complete pathological response",
+    "grade3": "toxicity of grade 3 or more",
+    "discontinued": "discontinuation for toxicity",
+}
+
+
+def _endpoint_words(cut: DataCut) -> str:
+    """Endpoints that a data cut is of, and its date where the protocol names it."""
+    named = ", ".join(_ENDPOINT_WORDS[e] for e in cut.endpoints)
+    return f"{named} ({cut.label})" if cut.label else named
 
 
 def flow_table(result: TrialResult) -> Table:

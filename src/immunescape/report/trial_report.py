@@ -24,7 +24,7 @@ from immunescape.report.figures import (
     waterfall_figure,
 )
 from immunescape.report.files import make_folder, write_whole
-from immunescape.report.pictures import Picture, plotly_script
+from immunescape.report.pictures import Picture, on_one_scale, plotly_script
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
@@ -110,30 +110,23 @@ def _spiders(result: TrialResult) -> list[str]:
         best = result.patients[result.patients["arm"] == arm["name"]].set_index("id")["best_response"]
         lines = result.change_by_visit(arm["name"])
         figures.append(
-            figure_html(
-                spider_figure(
-                    arm["name"],
-                    [np.asarray(m, dtype=float) for m, _ in lines.values()],
-                    [np.asarray(c, dtype=float) for _, c in lines.values()],
-                    [str(best.get(k, "NE")) for k in lines],
-                )
+            spider_figure(
+                arm["name"],
+                [np.asarray(m, dtype=float) for m, _ in lines.values()],
+                [np.asarray(c, dtype=float) for _, c in lines.values()],
+                [str(best.get(k, "NE")) for k in lines],
             )
         )
-    return figures
+    return [figure_html(figure) for figure in on_one_scale(figures)]
 
 
 def _waterfalls(result: TrialResult) -> list[str]:
     figures = []
     for arm in result.arms:
         rows = result.patients[result.patients["arm"] == arm["name"]]
-        figures.append(
-            figure_html(
-                waterfall_figure(
-                    arm["name"], rows["best_change_pct"].to_numpy(dtype=float), [str(r) for r in rows["best_response"]]
-                )
-            )
-        )
-    return figures
+        best = [str(r) for r in rows["best_response"]]
+        figures.append(waterfall_figure(arm["name"], rows["best_change_pct"].to_numpy(dtype=float), best))
+    return [figure_html(figure) for figure in on_one_scale(figures)]
 
 
 def _references(result: TrialResult, model: Model) -> list[str]:
@@ -172,7 +165,7 @@ def context(result: TrialResult, notice: str) -> dict[str, Any]:
         "plotly_js": plotly_script(),
         "results": tables.results_table(result),
         "results_note": "Intervals reflect the number of virtual patients only, not the uncertainty of the model's "
-        "parameters. Ratio is predicted over published. A dash: not reached or not published.",
+        "parameters. Ratio is predicted over published. A dash: not published, or not applicable.",
         "comparison": tables.comparison_table(result),
         "comparison_note": {
             "Cox": "Arms are independent samples; hazard ratios by Cox regression.",

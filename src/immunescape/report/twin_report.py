@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from immunescape.evaluation.mechanism_labels import explanation, labelled, step_mechanism
-from immunescape.report.fact_text import biomarker_title, fact_rows, least_likely_text
+from immunescape.evaluation.mechanism_labels import explanation, step_mechanism, title_labelled
+from immunescape.model.drugs._titles import sentence_case
+from immunescape.report.fact_text import fact_rows, least_likely_text
 from immunescape.report.figures import ARM_COLOURS, figure_html
-from immunescape.report.pictures import Picture, numbers, plotly_script
+from immunescape.report.pictures import Picture, numbers, on_one_scale, plotly_script
 from immunescape.report.tables import Table
 from immunescape.report.twin_text import (
     NEXT_NOTE,
+    course_rows,
+    forecast_note,
     forecast_rows,
     more_figure_rows,
     next_rows,
@@ -24,11 +27,13 @@ from immunescape.report.twin_text import (
     through_rows,
 )
 from immunescape.report.writing import write_page
+from immunescape.twins.words import biomarker_title
 from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from immunescape.knowledge.evidence_table import EvidenceRow
     from immunescape.twins.conditioning import TwinPopulation
     from immunescape.twins.ranking import RankedPatient
     from immunescape.twins.records import LineRecord
@@ -202,6 +207,11 @@ def _facts(twins: TwinPopulation) -> Table:
     return Table(fact_rows(twins, ("condition", "measured", "grade", "at least as extreme")))
 
 
+def _numeric(rows: list[dict[str, Any]]) -> Table:
+    """Rows of figures: a column of words, then numbers."""
+    return Table(rows, tuple(rows[0])[1:])
+
+
 def _about(twins: TwinPopulation) -> str:
     """Number of twins, effective sample size, and the least likely measurement."""
     note = f"{len(twins)} twins, effective sample size {twins.effective:.0f}, from {twins.candidates} candidates."
@@ -213,7 +223,6 @@ def write_twins(result: TwinResult, path: Path, notice: str) -> Path:
     record, twins = result.record, result.twins
     fan = fan_picture(twins, result.courses.scans, result.label, result.label, record.ongoing)
     label = f"Twins on {result.label}, by month"
-    moved = result.before is not result.now
     return write_page(
         path,
         "twins.html",
@@ -223,7 +232,9 @@ def write_twins(result: TwinResult, path: Path, notice: str) -> Path:
             "plotly_js": plotly_script(),
             "notice": notice,
             "regimen": result.regimen,
-            "forecast": Table(forecast_rows(result.before, result.now, moved)),
+            "forecast": _numeric(forecast_rows(result)),
+            "forecast_note": forecast_note(record),
+            "course": Table(course_rows(record)),
             "fans": [] if fan is None else [figure_html(fan, tools=False, label=label)],
             "twins_note": _about(twins),
             "facts": _facts(twins),
@@ -233,37 +244,54 @@ def write_twins(result: TwinResult, path: Path, notice: str) -> Path:
     )
 
 
+def evidence_groups(result: RankedPatient) -> list[dict[str, Any]]:
+    """Trials in the setting, once for all options of a class: a title that counts their results, and their table."""
+    options: dict[tuple[EvidenceRow, ...], list[str]] = {}
+    for r in result.ranking.rows:
+        if r.option.evidence:
+            options.setdefault(tuple(r.option.evidence), []).append(f"{r.option.title} ({r.option.level})")
+    groups = []
+    for trials, titles in options.items():
+        results = [e.result.replace("_", " ") for e in trials]
+        counts = ", ".join(f"{results.count(word)} {word}" for word in sorted(set(results), key=_RESULTS.index))
+        rows = [
+            {
+                "trial": e.trial,
+                "registry": e.registry,
+                "phase": e.phase,
+                "result": e.result.replace("_", " "),
+                "finding": e.finding,
+            }
+            for e in sorted(trials, key=lambda e: _RESULTS.index(e.result.replace("_", " ")))
+        ]
+        groups.append({"title": f"{sentence_case('; '.join(titles))}: {counts}", "table": Table(rows)})
+    return groups
+
+
+_RESULTS = ("negative", "mixed", "positive", "single arm")
+"""Results of trials in the order in which they are listed: what speaks against an option first."""
+
+
 def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
     """Write the page of a ranking."""
     ranking, twins = result.ranking, result.followed.twins
-    fans = []
+    drawn = []
     for r in ranking.rows[:4]:
         scans = result.followed.courses.scans
         picture = fan_picture(twins, scans, r.option.name, _wrapped(r.option.title, 42))
         if picture is not None:
-            label = f"Sums of diameters of the twins under {r.option.title}, by month"
-            fans.append(figure_html(picture, tools=False, label=label))
+            drawn.append((f"Sums of diameters of the twins under {r.option.title}, by month", picture))
+    pictures = on_one_scale([picture for _, picture in drawn])
+    labels = [label for label, _ in drawn]
+    fans = [figure_html(p, tools=False, label=label) for label, p in zip(labels, pictures, strict=True)]
     steps = [
         {
             "step": step,
-            "mechanism": labelled(step_mechanism(step)) or "–",
+            "mechanism": title_labelled(step_mechanism(step)) or "–",
             "limits (share of twins)": f"{100 * share:.0f} %",
             **{r.option.title: f"{r.early[step]:+.2f}" for r in ranking.rows if step in r.early},
         }
         for step, share in ranking.limiting.items()
-    ]
-    evidence = [
-        {
-            "option": r.option.title,
-            "level": r.option.level,
-            "trial": e.trial,
-            "registry": e.registry,
-            "phase": e.phase,
-            "result": e.result.replace("_", " "),
-            "finding": e.finding,
-        }
-        for r in ranking.rows
-        for e in r.option.evidence
     ]
     forest = figure_html(
         forest_picture(result), tools=False, label="Difference of each option's score to that of the standard"
@@ -273,7 +301,7 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
         "ranking.html",
         {
             "title": f"Ranked options: {result.record.patient}, day {result.record.at:g}",
-            "lead": result.setting,
+            "lead": sentence_case(result.setting),
             "plotly_js": plotly_script(),
             "notice": notice,
             "forest": [forest] if len(ranking.rows) > 1 else [],
@@ -281,7 +309,7 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
             "more_figures": Table(more_figure_rows(result)),
             "score_note": score_note(result),
             "says": ranking.words,
-            "evidence": Table(evidence),
+            "evidence": evidence_groups(result),
             "left_out": result.left_out,
             "twins_note": f"The same under every option. {_about(twins)}",
             "fans": fans,
@@ -293,6 +321,7 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
             "labels": explanation(),
             "next_says": [] if result.next is None else result.next.words,
             "next_rows": Table(next_rows(result)),
+            "next_open": result.next is not None and any(r.shown for r in result.next.rows),
             "next_note": NEXT_NOTE,
         },
     )

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from immunescape.console import print_table
-from immunescape.evaluation.mechanism_labels import labelled, step_mechanism, through_text
-from immunescape.report.fact_text import biomarker_title, fact_rows, least_likely_text, measured_text
+from immunescape.evaluation.mechanism_labels import step_mechanism, through_text, title_labelled
+from immunescape.report.fact_text import fact_rows, least_likely_text, share_text
+from immunescape.twins.words import biomarker_title, measured_text, titles_text
 
 if TYPE_CHECKING:
     from immunescape.twins.ranking import RankedPatient
+    from immunescape.twins.records import PatientRecord
     from immunescape.twins.twin import TwinResult
 
 __all__ = [
     "NEXT_NOTE",
+    "course_rows",
     "first_of",
+    "forecast_note",
     "forecast_rows",
     "more_figure_rows",
     "next_rows",
@@ -49,16 +54,59 @@ def first_of(names: Sequence[str]) -> str:
     return ", ".join(names) if more <= 1 else f"{', '.join(names[:_NAMES])} and {more} more"
 
 
-def forecast_rows(before: dict[str, Any], now: dict[str, Any], moved: bool) -> list[dict[str, Any]]:
-    """Rows of a forecast: before the first dose, and on the day of the decision."""
+def forecast_rows(result: TwinResult) -> list[dict[str, Any]]:
+    """Rows of a forecast: before the first dose of the line and, where that goes on, on the day of the decision."""
+    before, now = result.before, result.now
     rows = []
     for name, title in _FIGURES.items():
         row: dict[str, Any] = {"figure": title, "before the first dose": f"{100 * before[name]:.0f} %"}
-        if moved:
-            row["now"] = f"{100 * now[name]:.0f} %"
+        if before is not now:
+            row[f"on day {result.record.at:g}"] = f"{100 * now[name]:.0f} %"
             row["change, points"] = f"{100 * (now[name] - before[name]):+.0f}"
         rows.append(row)
     return rows
+
+
+def forecast_note(record: PatientRecord) -> str:
+    """What a forecast is conditional on, and from when its months count."""
+    note = "Proportions of twins. A forecast is no better than the model and its calibration."
+    line = record.ongoing
+    if line is None:
+        return f"Months count from the first dose. {note}"
+    return (
+        f"Months count from the first dose of {line.title}. On day {record.at:g}: of the twins that, as the patient, "
+        f"are alive and without progression on the last scan, weighted by their agreement with the scans. {note}"
+    )
+
+
+def course_rows(record: PatientRecord) -> list[dict[str, Any]]:
+    """Scans and ctDNA of a line that goes on, up to the day of the decision, in order of days."""
+    line = record.ongoing
+    if line is None:
+        return []
+    rows: list[tuple[float, dict[str, Any]]] = []
+    known = math.isfinite(line.baseline_mm)
+    if known:
+        rows.append((line.start, _course_row(line.start, "sum of diameters", f"{line.baseline_mm:.4g} mm", "baseline")))
+    for scan in line.scans:
+        change = 100.0 * (scan.sld_mm / line.baseline_mm - 1.0) if known else math.nan
+        said = ", ".join(x for x in (f"{change:+.0f} %" if math.isfinite(change) else "", scan.response) if x)
+        size = f"{scan.sld_mm:.4g} mm" if math.isfinite(scan.sld_mm) else "–"
+        rows.append((scan.day, _course_row(scan.day, "sum of diameters", size, said or "–")))
+    first = next((c for c in record.ctdna if c.day >= line.start - 7.0 and not c.below), None)
+    for sample in record.ctdna if not record.history and not record.unknown_lines else ():
+        if sample.day < line.start - 7.0:
+            continue
+        level = f"{'below ' if sample.below else ''}{sample.level:.3g}"
+        change = 100.0 * (sample.level / first.level - 1.0) if first is not None and first.level > 0.0 else math.nan
+        said = f"{'below ' if sample.below else ''}{change:+.0f} %" if math.isfinite(change) else "–"
+        said = "baseline" if sample is first else said
+        rows.append((sample.day, _course_row(sample.day, "ctDNA", level, said)))
+    return [row for _, row in sorted(rows, key=lambda item: item[0])]
+
+
+def _course_row(day: float, what: str, value: str, change: str) -> dict[str, Any]:
+    return {"time": f"day {day:g}", "measured": what, "value": value, "change from baseline": change}
 
 
 def print_twins(result: TwinResult) -> None:
@@ -73,10 +121,13 @@ def print_twins(result: TwinResult) -> None:
     if least is not None:
         fact, share = least
         print(
-            f"Least likely in the population: {measured_text(fact) or fact.target}; "
-            f"{100 * share:.2g} % of comparable patients are at least as extreme"
+            f"Least likely in the population: {measured_text(fact) or titles_text(fact)}; "
+            f"{share_text(share)} of comparable patients are at least as extreme"
         )
-    rows = fact_rows(twins, ("condition", "measured", "error", "at least as extreme"))
+    if course := course_rows(record):
+        print()
+        print_table("Course on this line so far", course)
+    rows = fact_rows(twins, ("condition", "measured", "grade", "at least as extreme"))
     print()
     print_table("Conditioned on", rows)
     if record.open_questions:
@@ -84,10 +135,9 @@ def print_twins(result: TwinResult) -> None:
         print(f"\nNot assessable, therefore distributed as in the population: {names}")
     for note in (*record.notes, *twins.notes):
         print(f"  ! {note}")
-    moved = result.before is not result.now
     print()
-    print_table(f"Forecast on {result.regimen}", forecast_rows(result.before, result.now, moved))
-    print("\nProportions of twins. A forecast is no better than the model and its calibration.")
+    print_table(f"Forecast on {result.regimen}", forecast_rows(result))
+    print(f"\n{forecast_note(record)}")
 
 
 def _percent(figure: Any) -> str:
@@ -103,14 +153,14 @@ def option_rows(result: RankedPatient) -> list[dict[str, Any]]:
             {
                 "option": r.option.title + (" (standard)" if r.option.name == result.ranking.standard else ""),
                 "evidence": r.option.level + (", trial only" if r.option.role == "trial only" else ""),
-                "response %": _percent(f["response"]),
-                "PFS 12 %": _percent(f["pfs_12"]),
-                "OS 12 %": _percent(f["os_12"]),
-                "OS 24 %": _percent(f["os_24"]),
-                "grade 3+ %": f"{100 * f['grade3'].value:.0f}",
+                "response, %": _percent(f["response"]),
+                "PFS 12 months, %": _percent(f["pfs_12"]),
+                "OS 12 months, %": _percent(f["os_12"]),
+                "OS 24 months, %": _percent(f["os_24"]),
+                "grade ≥ 3, %": f"{100 * f['grade3'].value:.0f}",
                 "score": f"{r.score.value:.2f} ({r.score.low:.2f} to {r.score.high:.2f})",
-                "P(best) %": f"{100 * r.best:.0f}",
-                "P(not worse) %": f"{100 * r.not_worse:.0f}",
+                "P(best), %": f"{100 * r.best:.0f}",
+                "P(not worse), %": f"{100 * r.not_worse:.0f}",
             }
         )
     return rows
@@ -122,7 +172,8 @@ def through_rows(result: RankedPatient) -> list[dict[str, Any]]:
 
     rows = []
     for r in result.ranking.rows:
-        through = [f"{name}: {through_text(get_drug(name))}" for name in r.option.drugs]
+        drugs = [get_drug(name) for name in r.option.drugs]
+        through = [f"{drug.title}: {through_text(drug, titles=True)}" for drug in drugs]
         if through:
             rows.append({"option": r.option.title, "acts through": ". ".join(through)})
     return rows
@@ -137,21 +188,24 @@ def more_figure_rows(result: RankedPatient) -> list[dict[str, Any]]:
         rows.append(
             {
                 "option": r.option.title,
-                "PFS 6 %": _percent(f["pfs_6"]),
-                "PFS 24 %": _percent(f["pfs_24"]),
-                "OS 6 %": _percent(f["os_6"]),
+                "PFS 6 months, %": _percent(f["pfs_6"]),
+                "PFS 24 months, %": _percent(f["pfs_24"]),
+                "OS 6 months, %": _percent(f["os_6"]),
                 "months alive of 24": f"{alive.value:.1f} ({alive.low:.1f} to {alive.high:.1f})",
-                "grade 3+ %": _percent(f["grade3"]),
-                "discontinued for toxicity %": _percent(f["stopped"]),
+                "grade ≥ 3, %": _percent(f["grade3"]),
+                "discontinued for toxicity, %": _percent(f["stopped"]),
             }
         )
     return rows
 
 
+_WEIGHTED = {"progression_free": "progression-free survival"}
+
+
 def score_note(result: RankedPatient) -> str:
     """Definitions of the score and the probabilities."""
     ranking = result.ranking
-    weights = ", ".join(f"{k} {v:g}" for k, v in ranking.weights.items())
+    weights = ", ".join(f"{_WEIGHTED.get(k, k)} {v:g}" for k, v in ranking.weights.items())
     return (
         f"Score: benefit minus harm with weights {weights} (change them with --weight). Best: among options with the "
         "same level of evidence. Not worse: survival at 12 months at most "
@@ -171,14 +225,21 @@ def next_rows(result: RankedPatient) -> list[dict[str, Any]]:
                 "changes the first choice": f"{frequency_text(r.changed)} twins"
                 if r.shown
                 else "not distinguishable from chance",
-                "expected gain": f"{r.gain:.3f} ({r.low:.3f} to {r.high:.3f})",
+                "expected gain": f"{_thousandths(r.gain)} ({_thousandths(r.low)} to {_thousandths(r.high)})",
                 "narrows the benefit by": f"{100 * r.narrowing:.0f} %",
                 "result: share, first choice": "; ".join(
-                    f"{c.result}: {100 * c.share:.0f} %, {c.option if r.shown else 'the same'}" for c in r.choices
-                ),
+                    f"{c.result}: {100 * c.share:.0f} %, {c.option}" for c in r.choices
+                )
+                if r.shown
+                else "the same choice whatever the result",
             }
         )
     return rows
+
+
+def _thousandths(value: float) -> str:
+    """Three decimals; what rounds to zero has no sign."""
+    return f"{round(value, 3) + 0.0:.3f}"
 
 
 NEXT_NOTE = (
@@ -215,7 +276,7 @@ def print_ranking(result: RankedPatient) -> None:
     for note in (*result.record.notes, *twins.notes):
         print(f"  ! {note}")
     shares = ", ".join(
-        f"{step} {100 * share:.0f} % ({labelled(step_mechanism(step)) or '–'})"
+        f"{step} {100 * share:.0f} % ({title_labelled(step_mechanism(step)) or '–'})"
         for step, share in ranking.limiting.items()
         if share >= 0.05
     )

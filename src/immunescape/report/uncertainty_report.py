@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from immunescape.evaluation.mechanism_labels import owner_label
-from immunescape.report.tables import Row, Table
+from immunescape.report.tables import NOT_REACHED, Row, Table
 
 if TYPE_CHECKING:
     from immunescape.evaluation.audit import Audit
@@ -57,7 +57,7 @@ def ensemble_table(result: Ensemble) -> Table:
 
     def shown(row: dict[str, Any], name: str) -> str:
         late = row[name] is None and row["draws"] and str(row["figure"]).endswith("_median_months")
-        return "not reached" if late else _number(row[name])
+        return NOT_REACHED if late else _number(row[name])
 
     rows: list[Row] = [
         {

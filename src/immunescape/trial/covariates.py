@@ -17,7 +17,7 @@ from immunescape.errors import ImmunescapeError, InputError, unknown_word
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COVARIATES", "DRIVERS", "REGIONS", "STAGES", "Covariate", "Criterion", "unknown_covariate"]
+__all__ = ["COVARIATES", "DRIVERS", "REGIONS", "STAGES", "Covariate", "Criterion", "level_words", "unknown_covariate"]
 
 DRIVERS = ("none", "EGFR", "ALK", "ROS1", "BRAF", "MET", "RET", "HER2")
 REGIONS = ("western", "east_asian")
@@ -131,6 +131,33 @@ class Criterion:
         if np.isinf(self.low):
             return f"{self.covariate} <= {self.high:g}{unit}"
         return f"{self.covariate} {self.low:g}-{self.high:g}{unit}"
+
+    @property
+    def words(self) -> str:
+        """The condition as a reader knows it, e.g. ``PD-L1 tumour proportion score at least 50 %``."""
+        covariate = COVARIATES[self.covariate]
+        unit = f" {_PRINTED_UNITS.get(covariate.unit, covariate.unit)}".rstrip()
+        name = covariate.meaning
+        if not covariate.is_number:
+            others = [v for v in covariate.values if v not in self.allowed]
+            if len(others) < len(covariate.values) / 2 and len(covariate.values) > 3:
+                return f"{name} not {', '.join(level_words(v) for v in others)}"
+            return f"{name} {' or '.join(level_words(v) for v in self.allowed)}"
+        if np.isinf(self.high):
+            return f"{name} at least {self.low:g}{unit}"
+        if np.isinf(self.low):
+            return f"{name} at most {self.high:g}{unit}"
+        return f"{name} {self.low:g} to {self.high:g}{unit}"
+
+
+_PRINTED_UNITS = {"year": "years", "m2": "m²", "umol/L": "µmol/L", "1/Mb": "/Mb"}
+_LEVEL_WORDS = {"M": "male", "F": "female", "nonsquamous": "non-squamous"}
+"""Levels whose name is no word."""
+
+
+def level_words(value: Any) -> str:
+    """Return a level of a covariate as a reader knows it: True is yes, ``nonsquamous`` is non-squamous."""
+    return _LEVEL_WORDS.get(str(value), _value_text(value))
 
 
 def _value_text(value: Any) -> str:

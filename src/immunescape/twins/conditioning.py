@@ -16,6 +16,7 @@ from immunescape.twins.early import EarlyCourse
 from immunescape.twins.facts import Fact, checked
 from immunescape.twins.growth import Grown, GrowTask, Proposal, fitted_proposal, grow_many
 from immunescape.twins.population import Observables, reference_observables
+from immunescape.twins.words import measured_text, titles_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -353,7 +354,7 @@ def _too_few(ess: float, enough: float, total: int, surprise: Mapping[str, float
     least = sorted(surprise, key=lambda k: surprise[k])[:3]
     by = {f.target: f for f in facts}
     named = ", ".join(
-        f"{by[k].biomarker or k} ({by[k].measured}; {100 * surprise[k]:.2g} % of patients)" for k in least
+        f"{measured_text(by[k]) or titles_text(by[k])} ({100 * surprise[k]:.2g} % of patients)" for k in least
     )
     return f"only {ess:.0f} of {total} candidates are effective twins, {enough:.0f} are needed; least likely: {named}"
 

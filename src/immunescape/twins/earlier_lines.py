@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from immunescape.twins.facts import Fact
     from immunescape.twins.records import PatientRecord
 
-__all__ = ["EarlierLines"]
+__all__ = ["MOST_GROWN", "EarlierLines"]
 
 FloatArray = NDArray[np.float64]
-_MOST_GROWN = 24_576
-"""Candidates that are grown at most where earlier lines leave few of them."""
+MOST_GROWN = 24_576
+"""Candidates that are grown at most where a course, of earlier lines or of one that goes on, leaves few of them."""
 _SPARE = 1.2
 """So many times the candidates that seem to be needed are taken, as the share that agrees is itself an estimate."""
 _LEAST_SHARE = 0.01
@@ -107,8 +107,12 @@ class EarlierLines:
             for i, log in zip(ids, logs.tolist(), strict=True):
                 self._terms[i][name] = log if reached[i] else 0.0
 
-    def drawn(self, candidates: Candidates, twins: int, enough: float) -> TwinPopulation:
-        """Draw twins at the decision, of whom at least `enough` are effective before they are drawn.
+    def drawn(
+        self, candidates: Candidates, twins: int, enough: float, least: float | None = None
+    ) -> tuple[TwinPopulation, bool]:
+        """Draw twins at the decision, and tell whether `enough` of them are effective before they are drawn.
+
+        Where no more candidates may be grown, `least` effective ones will do (None: no less than `enough`).
 
         Raises
         ------
@@ -117,7 +121,7 @@ class EarlierLines:
         """
         wanted, number = float(enough), twins
         while True:
-            candidates.grow_until(wanted, _MOST_GROWN)
+            candidates.grow_until(wanted, MOST_GROWN)
             pool = candidates.drawn(number)
             terms = self.terms(pool.table)
             weights = pool.weights * np.exp(np.sum(list(terms.values()), axis=0))
@@ -126,15 +130,17 @@ class EarlierLines:
                 break
             share = max(ess / effective(pool.weights), _LEAST_SHARE)
             needed = _SPARE * enough / share
-            if candidates.grown >= _MOST_GROWN and number >= 2 * candidates.effective:
-                raise self._refusal(pool, terms, ess, enough)
+            if candidates.grown >= MOST_GROWN and number >= 2 * candidates.effective:
+                if least is None or ess < least:
+                    raise self._refusal(pool, terms, ess, enough if least is None else least)
+                break
             wanted = min(needed, 2.5 * wanted)
             number = math.ceil(max(2.0 * wanted, 1.5 * number))
         weights /= weights.sum()
         facts, surprise = self._size(pool)
         rng = np.random.default_rng([candidates.seed, 23])
         chosen, counts = np.unique(systematic(weights, twins, rng), return_counts=True)
-        return replace(
+        population = replace(
             pool,
             table=pool.table.iloc[chosen],
             weights=counts / counts.sum(),
@@ -142,6 +148,7 @@ class EarlierLines:
             facts=(*pool.facts, *facts),
             surprise={**pool.surprise, **surprise},
         )
+        return population, ess >= enough
 
     def _size(self, pool: TwinPopulation) -> tuple[tuple[Fact, ...], dict[str, float]]:
         """The sum of diameters before the line as a fact, and how likely one as far out is in those who reach it."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError
 from immunescape.twins.outcomes import RESULT
-from immunescape.twins.results import short_name, unit_of
+from immunescape.twins.results import short_name, unit_of, with_unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,8 +155,9 @@ def _groups(pair: _Pair, column: str) -> list[tuple[NDArray[np.bool_], tuple[str
     x = values.to_numpy(dtype=float)
     order = np.argsort(x)
     cut = x[order][min(int(np.searchsorted(np.cumsum(pair.weights[order]), 0.5)), len(x) - 1)]
-    above, text = x >= cut, f"{cut:.3g} {unit_of(column.removeprefix(RESULT))}".rstrip()
-    return [(above, (f"at least {text}", f"below {text}")), (~above, (f"below {text}", f"at least {text}"))]
+    above, unit = x >= cut, unit_of(column.removeprefix(RESULT))
+    high, low = with_unit(f"at least {cut:.3g}", unit), with_unit(f"below {cut:.3g}", unit)
+    return [(above, (high, low)), (~above, (low, high))]
 
 
 def _mean(x: FloatArray, w: FloatArray) -> tuple[float, float, float]:

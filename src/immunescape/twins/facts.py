@@ -18,6 +18,7 @@ from immunescape.errors import ImmunescapeError, InputError
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.knowledge.profile_to_model import ProfileLink, profile_links
 from immunescape.stats.estimate import NORMAL_975
+from immunescape.twins.words import biomarker_title, measured_text, titles_text
 
 __all__ = ["Fact", "checked", "facts_of_measurements", "in_unit"]
 
@@ -108,7 +109,7 @@ def in_unit(m: Measurement, unit: str) -> Measurement:
 
     if m.unit == unit or not isinstance(m.value, (int, float)) or isinstance(m.value, bool):
         return m
-    where = f"biomarker '{m.name}'"
+    where = biomarker_title(m.name)
     hint = f"Give it in {unit or 'no unit'}; nothing was conditioned on it."
     try:
         given, asked = (parse_unit({"1": "", "fraction": ""}.get(text, text)) for text in (m.unit, unit))
@@ -184,8 +185,8 @@ def _joined(first: Fact, second: Fact) -> Fact:
     both = tuple(w for w in first.allowed if w in second.allowed)
     if not both:
         raise InputError(
-            f"{first.biomarker} ({first.measured}) and {second.biomarker} ({second.measured}) contradict each other "
-            f"in what they say of '{first.target}'",
+            f"{measured_text(first)} and {measured_text(second)} contradict each other in what they say of "
+            f"{biomarker_title(first.target)}",
             hint="Correct one of them, or leave it out.",
         )
     names = dict.fromkeys((*first.biomarker.split(", "), second.biomarker))
@@ -250,7 +251,7 @@ def checked(facts: Iterable[Fact]) -> tuple[Fact, ...]:
             raise InputError(
                 f"{fact.measured or fact.value} is outside what {about.meaning} can be "
                 f"({about.low:g} to {about.high:g} {about.unit})".rstrip(),
-                where=f"biomarker '{fact.biomarker or fact.target}'",
+                where=titles_text(fact),
                 hint="Check the unit; nothing was conditioned on it.",
             )
     return out

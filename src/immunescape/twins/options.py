@@ -18,13 +18,16 @@ from immunescape.errors import InputError
 from immunescape.knowledge.evidence_table import EvidenceRow, shipped_evidence
 from immunescape.knowledge.tables import Row, read_rows
 from immunescape.knowledge.yaml_tables import Block, load_table
+from immunescape.profile.biomarkers.words import state_words
 from immunescape.twins.records import PatientRecord
+from immunescape.twins.words import biomarker_title, mechanism_title
 
 __all__ = [
     "EvidenceRow",
     "Option",
     "Setting",
     "evidence_rows",
+    "kind_words",
     "option_rows",
     "options_for",
     "options_from_file",
@@ -80,8 +83,9 @@ class Setting:
         pdl1 = "PD-L1 not known" if self.pdl1 is None else f"PD-L1 {self.pdl1:.0f} %"
         had = [w for w, yes in (("PD-(L)1 antibody", self.had_inhibitor), ("platinum", self.had_platinum)) if yes]
         driver = {"": "driver not known", "none": "no driver"}.get(self.driver, f"{self.driver}-driven")
+        histology = {"": "histology not known", "nonsquamous": "non-squamous"}.get(self.histology, self.histology)
         after = f", after {' and '.join(had)}" if had else ""
-        return f"line {self.line}{after}; {self.histology or 'histology not known'}, {pdl1}, {driver}"
+        return f"line {self.line}{after}; {histology}, {pdl1}, {driver}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,11 +198,12 @@ def _needed(text: str, present: frozenset[str], biomarkers: Mapping[str, Any]) -
     what, _, rest = text.partition(" ")
     if what == "mechanism":
         met = [m for m in rest.split(" or ") if m in present]
-        return f"matched to {', '.join(met)}" if met else None
+        return f"matched to: {'; '.join(mechanism_title(m) for m in met)}" if met else None
     name, _, value = (piece.strip() for piece in rest.partition("="))
     m = biomarkers.get(name)
-    measured = None if m is None or m.value is None else str(m.value).casefold()
-    return f"{name} is {value}" if measured == value.casefold() else None
+    if m is None or m.value is None or str(m.value).casefold() != value.casefold():
+        return None
+    return f"{biomarker_title(name)}: {state_words(m.value)}"
 
 
 def level_of(kind: str, setting: Setting) -> tuple[Level, tuple[EvidenceRow, ...]]:
@@ -301,8 +306,8 @@ def _tested_by_nothing(drugs: Iterable[str]) -> list[str]:
     from immunescape.model.registry import get_drug
 
     acting = [get_drug(name) for name in drugs]
-    verdicts = [(d.name, *ranks(d)) for d in acting if acts_through(d)]
-    return [f"{name} {why}" for name, may, why in verdicts if not may]
+    verdicts = [(d.title, *ranks(d)) for d in acting if acts_through(d)]
+    return [f"{title} {why}" for title, may, why in verdicts if not may]
 
 
 def standard_of(record: PatientRecord) -> Option:
@@ -389,6 +394,20 @@ def options_from_file(path: str | Path, setting: Setting, taken: Iterable[str] =
             )
         )
     return tuple(read)
+
+
+_KIND_WORDS = {
+    "ici": "PD-(L)1 antibody",
+    "antiangiogenic": "antiangiogenic drug",
+    "flora": "microbiome modulation",
+    "targeted": "targeted drug",
+}
+
+
+def kind_words(kind: str) -> str:
+    """Class of a regimen as a reader knows it: ``ici and chemotherapy`` is PD-(L)1 antibody with chemotherapy."""
+    first, *others = (_KIND_WORDS.get(part, part.replace("_", " ")) for part in kind.split(" and "))
+    return f"{first} with {' and '.join(others)}" if others else first
 
 
 def kind_of(drugs: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from immunescape.errors import InputError, unknown_word
 from immunescape.twins.crew import Crew
 from immunescape.twins.facts import Fact
 from immunescape.twins.growth import GrowTask, grow_many
+from immunescape.twins.words import measured_text, titles_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,9 +109,9 @@ class Observables:
                 low, high = min(low, 0.0), max(high, values.max() * 1.5)
         if not low <= fact.value <= high:
             raise InputError(
-                f"{fact.measured} would be {fact.target} = {fact.value:.3g}; virtual patients have "
+                f"{measured_text(fact)} corresponds to {fact.value:.3g} in the model, where virtual patients have "
                 f"{values.min():.3g} to {values.max():.3g}",
-                where=f"biomarker '{fact.biomarker}'",
+                where=titles_text(fact),
                 hint="Check the unit; nothing was conditioned on it.",
             )
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.model.drugs._titles import sentence_case
 from immunescape.twins.options import Option
 from immunescape.twins.ranking_uncertainty import (
     SOURCES,
@@ -487,7 +488,7 @@ def _words(rows: Sequence[Ranked], standard: str, uncertainty: RankingUncertaint
             said.append(f"{r.option.title}: not ranked, whatever its score ({r.option.reason}).")
             continue
         if not r.told_apart:
-            said.append(f"{r.option.title} and {title} cannot be told apart.")
+            said.append(f"{r.option.title} cannot be told apart from {title}.")
         else:
             better = r.against_standard.value > 0.0
             said.append(f"{r.option.title} scores {'above' if better else 'below'} {title} on these twins.")
@@ -503,7 +504,7 @@ def _words(rows: Sequence[Ranked], standard: str, uncertainty: RankingUncertaint
             )
     said.append(_contributions(rows, standard, uncertainty))
     said.extend(uncertainty.notes)
-    return tuple(said)
+    return tuple(sentence_case(sentence) for sentence in said)
 
 
 IN_WORDS = {

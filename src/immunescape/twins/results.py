@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.knowledge.profile_to_model import ProfileLink, profile_links
+from immunescape.profile.biomarkers.words import printed_unit, state_words, within_sentence
 from immunescape.twins.covariates import effective
 from immunescape.twins.facts import Fact
 from immunescape.twins.population import Observables
@@ -23,7 +24,7 @@ from immunescape.twins.population import Observables
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PossibleResults", "drawn_results", "in_words", "possible_results", "short_name", "unit_of"]
+__all__ = ["PossibleResults", "drawn_results", "in_words", "possible_results", "short_name", "unit_of", "with_unit"]
 
 FloatArray = NDArray[np.float64]
 _DRAWS = 8
@@ -34,9 +35,6 @@ _ABBREVIATIONS = frozenset(
     "alk b b2m braf cd8 ddr egfr erbb2 hla jak1 jak2 keap1 kras loh mdsc met nk nlr pdl1 pge2 ret ros1 stk11 tgfb tmb "
     "tp53 tps".split()
 )
-
-_PROPER = frozenset({"Akkermansia"})
-"""First words of titles that keep their capital within a sentence, beside abbreviations."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,15 +56,10 @@ class PossibleResults:
 
 def in_words(biomarker: str) -> str:
     """Title of a biomarker within a sentence; of one that is not registered its name: ``hla_loh`` is HLA LOH."""
-    from immunescape.profile.biomarkers import biomarkers
+    from immunescape.profile.biomarkers.registry import BIOMARKERS
 
-    if biomarker in biomarkers():
-        title = str(biomarkers()[biomarker].title)
-        first = title.split()[0]
-        plain = first.partition("-")[0]  # T-cell, CD8, cGAS–STING and Akkermansia keep their capitals
-        if len(plain) > 1 and plain.isalpha() and plain[1:].islower() and plain not in _PROPER:
-            return first.lower() + title.removeprefix(first)
-        return title
+    if biomarker in BIOMARKERS.all():
+        return within_sentence(str(BIOMARKERS.get(biomarker).title))
     return short_name(biomarker)
 
 
@@ -77,11 +70,19 @@ def short_name(biomarker: str) -> str:
 
 
 def unit_of(biomarker: str) -> str:
-    """Unit of the results of a biomarker; '' where they have none."""
+    """Unit of the results of a biomarker as it is printed; '' where they have none."""
     link = next((link for link in profile_links() if link.biomarker == biomarker), None)
-    if link is None or link.unit == "1":
+    if link is None:
         return ""
-    return "percentile" if link.transformation == "percentile" else link.unit
+    return "percentile" if link.transformation == "percentile" else printed_unit(link.unit)
+
+
+def with_unit(text: str, unit: str) -> str:
+    """A result of numbers with its unit: ``below 10 /Mb``, ``10 /Mb or more``, ``percentile below 25``."""
+    if unit == "percentile":
+        return f"percentile {text}"
+    number, more, _ = text.partition(" or more")
+    return f"{f'{number} {unit}'.rstrip()}{more}"
 
 
 def possible_results(
@@ -176,7 +177,7 @@ def _values(link: ProfileLink, table: pd.DataFrame, observables: Observables | N
 
 def _of_words(links: Sequence[ProfileLink], x: NDArray[np.generic]) -> tuple[tuple[str, ...], FloatArray]:
     """Results in words: the first row of the table that a twin meets."""
-    names = [" or ".join(level.replace("_", " ") for level in link.when) for link in links]
+    names = [" or ".join(state_words(level) for level in link.when) for link in links]
     names = [{"true": "present", "false": "absent"}.get(name, name) for name in names]
     place = np.full(len(x), len(links))
     ranges = []
@@ -221,7 +222,7 @@ def _of_numbers(
         return ("any value",), shares
     names = [f"below {texts[0]}", *(f"{a} to {b}" for a, b in pairwise(texts))]
     names.append(f"{texts[-1]} or more")
-    return tuple(f"{name} {unit}".strip() for name in names), shares
+    return tuple(with_unit(name, unit) for name in names), shares
 
 
 def _seen(link: ProfileLink, x: FloatArray, draws: int, rng: np.random.Generator) -> FloatArray:

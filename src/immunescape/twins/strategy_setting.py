@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from immunescape.knowledge.strategies import load_strategies
-from immunescape.twins.options import Setting, kind_of, level_of, setting_of
+from immunescape.twins.options import Setting, kind_of, kind_words, level_of, setting_of
 from immunescape.twins.records import PatientRecord, record_of_history
 
 if TYPE_CHECKING:
@@ -64,19 +64,20 @@ def cautions_of(kinds: Iterable[str], record: PatientRecord, setting: Setting) -
     cautions: list[str] = []
     failed = [line for line in record.history if line.progressed and line.drugs]
     for kind in kinds:
+        named = kind_words(kind)
         parts = set(kind.split(" and "))
         on_class = [line for line in failed if parts <= set(kind_of(line.drugs).split(" and "))]
         if on_class:
             cautions.append(
-                f"{kind}: the disease progressed on this class ({on_class[-1].title}); it requires a reason"
+                f"{named}: the disease progressed on this class ({on_class[-1].title}); it requires a reason"
             )
             continue
         level, rows = level_of(kind, setting)
         if level == "contradicted":
             names = ", ".join(r.trial for r in rows if r.result == "negative" and r.phase in _PHASE_3)
-            cautions.append(f"{kind}: contradicted in this setting ({names})")
+            cautions.append(f"{named}: contradicted in this setting ({names})")
         elif setting.had_inhibitor and "ici" in parts and not any(_supports(r.result, r.had_inhibitor) for r in rows):
-            cautions.append(f"{kind}: no trial supports it after a PD-(L)1 antibody, which was given before")
+            cautions.append(f"{named}: no trial supports it after a PD-(L)1 antibody, which was given before")
     return tuple(dict.fromkeys(cautions))
 
 

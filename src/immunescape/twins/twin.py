@@ -15,10 +15,11 @@ from immunescape.twins.conditioning import ENOUGH, Candidates, TwinPopulation, c
 from immunescape.twins.courses import Courses, CourseTask, follow, joined, usual_regimen
 from immunescape.twins.covariates import effective
 from immunescape.twins.crew import Crew, crew_of
-from immunescape.twins.earlier_lines import EarlierLines
+from immunescape.twins.earlier_lines import MOST_GROWN, EarlierLines
 from immunescape.twins.early import EarlyCourse, early_course
 from immunescape.twins.likelihood import arm_outcomes, line_log_likelihood
 from immunescape.twins.records import LineRecord, PatientRecord
+from immunescape.twins.words import measured_text
 from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
@@ -112,6 +113,11 @@ class TwinResult:
                 {
                     "drugs": list(line.drugs),
                     "start_day": line.start,
+                    "baseline_mm": line.baseline_mm if math.isfinite(line.baseline_mm) else None,
+                    "scans": [
+                        {"day": s.day, "sld_mm": s.sld_mm if math.isfinite(s.sld_mm) else None, "response": s.response}
+                        for s in line.scans
+                    ],
                     "best_response": line.best_response,
                     "progression_day": line.progression_day if line.progressed else None,
                 }
@@ -210,10 +216,10 @@ def twins_on(
     more = 1.0 if ongoing is None else _MORE
     wanted, number = math.ceil(more * enough), math.ceil(more * twins)
     with crew_of(workers) as crew:
-        draw = _drawing(record, task, first=number, crew=crew)
+        draw = _drawing(record, task, first=number, enough=enough, crew=crew)
         made: list[Courses] = []
         for _ in range(_ATTEMPTS):
-            population = draw(number, wanted)
+            population, more_to_draw = draw(number, wanted)
             done = {i for courses in made for i in (*_ids(courses), *(j for j, _ in courses.lost))}
             new = population.table.loc[[i for i in population.table.index.tolist() if i not in done]]
             if len(new):
@@ -229,16 +235,13 @@ def twins_on(
             ess = effective(weights)
             if ongoing is None or ess >= enough:
                 break
+            if not more_to_draw:
+                raise _few_on_the_line(record, ongoing, population, ess, enough)
             factor = min(max(1.3 * enough / max(ess, 1.0), 1.5), 4.0)
             wanted, number = math.ceil(factor * wanted), math.ceil(factor * number)
         else:
             assert ongoing is not None  # without one the first attempt is the last
-            raise InputError(
-                f"only {ess:.0f} of {len(population)} twins agree with the course on {ongoing.title} up to day "
-                f"{record.at:g}; {enough} are needed",
-                hint="Check the days of scans and progression. Courses that the model cannot reproduce give no "
-                "forecast.",
-            )
+            raise _few_on_the_line(record, ongoing, population, ess, enough)
         if not weights.sum() > 0.0:
             raise InputError(
                 f"none of {len(population)} twins could be followed on {', '.join(name for name, _ in arms)}",
@@ -246,6 +249,20 @@ def twins_on(
             )
         population = replace(population, weights=weights / weights.sum(), effective=min(ess, population.effective))
         return Followed(population, courses, weights)
+
+
+def _few_on_the_line(
+    record: PatientRecord, line: LineRecord, population: TwinPopulation, ess: float, enough: int
+) -> InputError:
+    """Say that too few twins had the course of a line that goes on, with what the population finds least likely."""
+    least = population.least_likely
+    unusual = "" if least is None else f"; least likely: {measured_text(least[0])} ({100 * least[1]:.2g} % of patients)"
+    return InputError(
+        f"of {len(population)} twins from {population.candidates} candidates, {ess:.0f} effective ones agree with the "
+        f"course on {line.title} up to day {record.at:g}; {enough} are needed{unusual}",
+        hint="Check the days and sums of diameters of the scans. A course that the model cannot reproduce gives no "
+        "forecast.",
+    )
 
 
 def twins_before(
@@ -276,7 +293,7 @@ def twins_before(
     check_number_of_twins(twins, enough)
     task = _task(record, (("next", regimen),), seed=seed, months=36.0, region=region, engine=engine, lesions="several")
     with crew_of(workers) as crew:
-        return _drawing(record, task, first=twins, crew=crew)(twins, enough)
+        return _drawing(record, task, first=twins, enough=enough, crew=crew)(twins, enough)[0]
 
 
 def _earlier(record: PatientRecord) -> bool:
@@ -285,9 +302,12 @@ def _earlier(record: PatientRecord) -> bool:
 
 
 def _drawing(
-    record: PatientRecord, task: CourseTask, *, first: int, crew: Crew
-) -> Callable[[int, float], TwinPopulation]:
-    """Return what draws so many twins where so many are effective, and grows more candidates at each call."""
+    record: PatientRecord, task: CourseTask, *, first: int, enough: int, crew: Crew
+) -> Callable[[int, float], tuple[TwinPopulation, bool]]:
+    """Return what draws so many twins, and tells whether so many are effective; it grows more candidates at each call.
+
+    Where no more candidates may be grown, it draws from those that there are, unless fewer than `enough` are effective.
+    """
     candidates = Candidates(
         record.patient,
         record.facts,
@@ -300,12 +320,13 @@ def _drawing(
     )
     lines = EarlierLines(record, task, workers=crew, follower=follow) if _earlier(record) else None
 
-    def drawn(number: int, wanted: float) -> TwinPopulation:
+    def drawn(number: int, wanted: float) -> tuple[TwinPopulation, bool]:
         if lines is not None:
-            return lines.drawn(candidates, number, wanted)
-        if candidates.grow_until(wanted):
-            return candidates.drawn(number)
-        raise candidates.refusal(wanted)
+            return lines.drawn(candidates, number, wanted, least=enough)
+        reached = candidates.grow_until(wanted) if record.ongoing is None else candidates.grow_until(wanted, MOST_GROWN)
+        if candidates.effective < enough:
+            raise candidates.refusal(enough)
+        return candidates.drawn(number), reached
 
     return drawn
 

@@ -66,7 +66,7 @@ def trial_server(input: Inputs, output: Outputs, session: Session, jobs: Jobs, m
         code=_code,
         tables=lambda result: [
             *tables_of({"tables": [t for t in result["tables"] if t["rows"]]}),
-            tags.p("A dash: not reached or not published.", class_="isc-hint"),
+            tags.p("A dash: not published, or not applicable.", class_="isc-hint"),
         ],
     )
 

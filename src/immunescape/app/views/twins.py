@@ -169,7 +169,7 @@ def _twins_outputs(output: Outputs, twins: Running) -> None:
         hint=tags.p("Show a patient's card, then draw the twins.", class_="isc-hint"),
         head=_head,
         code=lambda asked: reproduce(*twin_code("twin", asked)),
-        tables=lambda result: [*tables_of(result), *_remarks(result), tags.p(_LIMIT, class_="isc-hint")],
+        tables=lambda result: [*tables_of(result), *_remarks(result), tags.p(result["limit"], class_="isc-hint")],
     )
 
 
@@ -197,9 +197,6 @@ def _rank_code(asked: Mapping[str, Any]) -> Tag:
     uploaded = str(asked.get("options") or "")
     more = [tags.h3(OPTIONS), tags.pre(uploaded, class_="isc-plain", tabindex=0)] if uploaded.strip() else []
     return reproduce(*twin_code("rank", asked), more)
-
-
-_LIMIT = "Proportions of twins. A forecast is no better than the model and its calibration."
 
 
 def _head(result: Mapping[str, Any], asked: Mapping[str, Any]) -> Tag:

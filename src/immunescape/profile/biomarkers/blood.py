@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
+from immunescape.profile.biomarkers.words import printed_amount
 from immunescape.profile.study import Study
 
 __all__ = ["ANALYTES", "Analyte", "baseline_labs"]
@@ -59,7 +60,7 @@ ANALYTES = (
     Analyte(
         name="mdsc_blood",
         analyte="mdsc",
-        title="Myeloid-derived suppressor cells",
+        title="Myeloid-derived suppressor cells in blood",
         unit="percent",
         family="blood",
         thresholds="",
@@ -69,7 +70,7 @@ ANALYTES = (
     Analyte(
         name="cd8_blood",
         analyte="cd8",
-        title="CD8 T cells",
+        title="CD8 T cells in blood",
         unit="cells/uL",
         family="blood",
         thresholds="",
@@ -79,7 +80,7 @@ ANALYTES = (
     Analyte(
         name="cd4_blood",
         analyte="cd4",
-        title="CD4 T cells",
+        title="CD4 T cells in blood",
         unit="cells/uL",
         family="blood",
         thresholds="",
@@ -89,7 +90,7 @@ ANALYTES = (
     Analyte(
         name="treg_blood",
         analyte="treg",
-        title="Regulatory T cells",
+        title="Regulatory T cells in blood",
         unit="percent",
         family="blood",
         thresholds="",
@@ -99,7 +100,7 @@ ANALYTES = (
     Analyte(
         name="mdsc_monocytic_blood",
         analyte="mdsc_monocytic",
-        title="Monocytic myeloid-derived suppressor cells",
+        title="Monocytic myeloid-derived suppressor cells in blood",
         unit="percent",
         family="blood",
         thresholds="",
@@ -109,7 +110,7 @@ ANALYTES = (
     Analyte(
         name="mdsc_granulocytic_blood",
         analyte="mdsc_granulocytic",
-        title="Granulocytic myeloid-derived suppressor cells",
+        title="Granulocytic myeloid-derived suppressor cells in blood",
         unit="percent",
         family="blood",
         thresholds="",
@@ -119,7 +120,7 @@ ANALYTES = (
     Analyte(
         name="cd8_pd1_blood",
         analyte="cd8_pd1",
-        title="PD-1 on CD8 T cells",
+        title="PD-1 on CD8 T cells in blood",
         unit="percent",
         family="blood",
         thresholds="",
@@ -129,7 +130,7 @@ ANALYTES = (
     Analyte(
         name="cd8_pd1_ki67_blood",
         analyte="cd8_pd1_ki67",
-        title="Proliferating PD-1+ CD8 T cells",
+        title="Proliferating PD-1+ CD8 T cells in blood",
         unit="percent",
         family="blood",
         thresholds="",
@@ -140,7 +141,7 @@ ANALYTES = (
     Analyte(
         name="cd8_tim3_blood",
         analyte="cd8_tim3",
-        title="TIM-3 on CD8 T cells",
+        title="TIM-3 on CD8 T cells in blood",
         unit="percent",
         family="blood",
         thresholds="",
@@ -150,7 +151,7 @@ ANALYTES = (
     Analyte(
         name="cd8_effector_memory_blood",
         analyte="cd8_effector_memory",
-        title="Effector memory CD8 T cells",
+        title="Effector memory CD8 T cells in blood",
         unit="percent",
         family="blood",
         thresholds="",
@@ -160,7 +161,7 @@ ANALYTES = (
     Analyte(
         name="cd4_memory_blood",
         analyte="cd4_memory",
-        title="Memory CD4 T cells",
+        title="Memory CD4 T cells in blood",
         unit="percent",
         family="blood",
         thresholds="",
@@ -180,7 +181,7 @@ ANALYTES = (
     Analyte(
         name="hydroxyanthranilic_acid_3",
         analyte="hydroxyanthranilic_acid_3",
-        title="3-Hydroxyanthranilic acid",
+        title="3-Hydroxyanthranilic acid in blood",
         unit="nmol/L",
         family="plasma",
         thresholds="35.4 nmol/L in 19 patients",
@@ -307,7 +308,7 @@ def _ratio(
                     "1",
                     "measured",
                     method=f"{over} / {under}, same day",
-                    note=f"{a[0]:g} / {b[0]:g} {unit}; {_note(a[1])}",
+                    note=f"{a[0]:g} / {printed_amount(f'{b[0]:g}', unit)}; {_note(a[1])}",
                     day=_day(a[1]),
                     **fields,  # type: ignore[arg-type]
                 )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
+from immunescape.profile.biomarkers.words import printed_amount, printed_unit
 from immunescape.profile.study import Study
 
 __all__ = ["Level", "Pair"]
@@ -112,7 +113,7 @@ def _baseline(study: Study) -> dict[str, Measurement]:
             measurements[patient] = Measurement.not_assessable(name, "as reported", why, **fields)
             continue
         below = not level.detected
-        note = "; ".join(x for x in (f"unit {pair.unit or 'not given'}", pair.assay, pair.note) if x)
+        note = "; ".join(x for x in (f"unit {printed_unit(pair.unit) or 'not given'}", pair.assay, pair.note) if x)
         value = level.limit if below and not math.isnan(level.limit) else level.high
         measurements[patient] = Measurement(
             name,
@@ -172,7 +173,7 @@ def _cleared(study: Study) -> dict[str, Measurement]:
         if why or pair.later is None:
             measurements[patient] = Measurement.not_assessable(name, "", why, **fields)
             continue
-        note = f"day {pair.later.day:g}; limit of detection {pair.later.limit:g} {pair.unit}"
+        note = f"day {pair.later.day:g}; limit of detection {printed_amount(f'{pair.later.limit:g}', pair.unit)}"
         measurements[patient] = Measurement(
             name,
             not pair.later.detected,
@@ -242,7 +243,7 @@ for _name, _title, _unit, _definition, _function, _thresholds in (
     ),
     (
         "ctdna_molecular_response",
-        "Molecular response",
+        "Molecular response of circulating tumour DNA",
         "",
         "Decline of at least 50 %, or clearance, in the first sample on treatment.",
         _response,

@@ -11,6 +11,7 @@ from immunescape.knowledge.tables import read_rows
 from immunescape.profile.biomarkers.alterations import gene_states
 from immunescape.profile.biomarkers.loss import EXCLUDED, loss_state
 from immunescape.profile.biomarkers.registry import Biomarker, register
+from immunescape.profile.biomarkers.words import state_words
 from immunescape.profile.study import Study
 
 __all__ = ["ddr_genes"]
@@ -37,7 +38,7 @@ def _defect(study: Study) -> dict[str, Measurement]:
             loss, reason, _ = loss_state(gene, state)
             # a hit with few reads counts here: a defect makes the call "absent", and unreported reads are no better
             if (loss or "").startswith("biallelic") or state.losses or any(h.weak and h.destroys for h in state.hits):
-                hit.append(f"{gene} ({pathway}): {loss}, {reason}")
+                hit.append(f"{gene} ({state_words(pathway)}): {state_words(loss or 'one hit')}, {reason}")
                 rows.extend(h.row for h in state.hits)
             elif loss not in EXCLUDED:
                 unseen.append(gene)

@@ -13,6 +13,7 @@ from immunescape.profile.biomarkers.alterations import GeneState, gene_states
 from immunescape.profile.biomarkers.driver_rules import driver_rules, match
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
 from immunescape.profile.biomarkers.tumour_content import patient_content
+from immunescape.profile.biomarkers.words import state_words
 from immunescape.profile.study import Study
 
 __all__ = ["DRIVER_STATES", "FUSION_GENES", "FUSION_STATES", "MUTATION_GENES"]
@@ -41,7 +42,7 @@ def _classify(gene: str, state: GeneState) -> Classified:
     points = [h for h in state.hits if h.classification != "Structural_Variant" and not h.germline]
     listed = [(h, kind) for h in points if (kind := match(gene, h))]
     if listed:
-        note = "; ".join(f"{h.label} ({kind}{', subclonal' if h.subclonal else ''})" for h, kind in listed)
+        note = "; ".join(f"{h.label} ({state_words(kind)}{', subclonal' if h.subclonal else ''})" for h, kind in listed)
         classes = tuple(dict.fromkeys(kind for _, kind in listed))
         changes = tuple(h.protein.removeprefix("p.") for h, _ in listed)
         return "activating", classes, changes, note, tuple(h.row for h, _ in listed)

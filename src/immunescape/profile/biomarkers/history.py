@@ -11,6 +11,7 @@ from immunescape.profile.biomarkers.loss import EXCLUDED, Extra, sample_loss
 from immunescape.profile.biomarkers.pathways import GENES as PATHWAY_GENES
 from immunescape.profile.biomarkers.suppressors import EXTRA
 from immunescape.profile.biomarkers.suppressors import GENES as SUPPRESSORS
+from immunescape.profile.biomarkers.words import state_words
 from immunescape.profile.study import Study
 
 __all__ = ["GeneEvent", "gene_events"]
@@ -39,7 +40,7 @@ class GeneEvent:
     def label(self) -> str:
         """Text for a timeline."""
         added = f" ({self.against_before})" if self.against_before else ""
-        return f"{self.gene} {self.loss.replace('_', ' ')} in {self.sample}{added}"
+        return f"{self.gene} {state_words(self.loss)} in {self.sample}{added}"
 
 
 def _rank(loss: str | None) -> int:

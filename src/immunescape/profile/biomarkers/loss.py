@@ -9,6 +9,7 @@ from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.alterations import X_LINKED, GeneState, Hit, gene_states
 from immunescape.profile.biomarkers.tumour_content import EVIDENT_VAF
 from immunescape.profile.biomarkers.variant_effects import place_in_protein
+from immunescape.profile.biomarkers.words import state_words
 from immunescape.profile.study import Study
 
 __all__ = [
@@ -68,7 +69,7 @@ def loss_state(gene: str, state: GeneState, male: bool | None = None, extra: Ext
     assessed = [(w, s) for w, s in answers if s.hits or s.copies is True or s.sequenced is True or s.copies_why]
     (verdict, reason, coverage), _ = min(answers, key=lambda a: _rank(*a))
     if len(assessed) > 1:
-        reason = "; ".join(f"{_named(s)}: {(w[0] or 'not assessable').replace('_', ' ')} ({w[1]})" for w, s in assessed)
+        reason = "; ".join(f"{_named(s)}: {state_words(w[0] or 'not assessable')} ({w[1]})" for w, s in assessed)
     return verdict, reason, coverage
 
 
@@ -248,7 +249,7 @@ def any_biallelic(
             seen = [g for g, w in losses.items() if w[0] in EXCLUDED]
             coverage = len(seen) / len(genes)
             if lost:
-                note = "; ".join(f"{g}: {losses[g][0]} ({losses[g][1]})" for g in lost)
+                note = "; ".join(f"{g}: {state_words(losses[g][0] or '')} ({losses[g][1]})" for g in lost)
                 value: bool | None = True
             elif len(seen) == len(genes):
                 note, value = f"no loss in any of {len(genes)} genes", False

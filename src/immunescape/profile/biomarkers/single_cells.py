@@ -68,7 +68,7 @@ _SHARES = {
         ("sadefeldman2018",),
     ),
     "sc_cd8_progenitor": _Share(
-        "Progenitors among CD8 T cells",
+        "Progenitor cells among CD8 T cells",
         ("cd8",),
         ("cd8",),
         "progenitor",
@@ -102,7 +102,7 @@ _SHARES = {
         ("gabrilovich2009",),
     ),
     "sc_tam_spp1": _Share(
-        "SPP1 macrophages",
+        "SPP1+ macrophages among macrophages",
         ("macrophage",),
         ("macrophage",),
         "spp1",
@@ -110,7 +110,7 @@ _SHARES = {
         ("bill2023",),
     ),
     "sc_tam_cxcl9": _Share(
-        "CXCL9 macrophages",
+        "CXCL9+ macrophages among macrophages",
         ("macrophage",),
         ("macrophage",),
         "cxcl9",

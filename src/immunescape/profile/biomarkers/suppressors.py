@@ -10,6 +10,7 @@ from immunescape.profile.biomarkers.alterations import Hit, gene_states
 from immunescape.profile.biomarkers.driver_rules import match, residue
 from immunescape.profile.biomarkers.loss import INACTIVATED, LOSS_STATES, loss_function, loss_state
 from immunescape.profile.biomarkers.registry import Biomarker, register
+from immunescape.profile.biomarkers.words import state_words
 from immunescape.profile.study import Study
 
 __all__ = ["COMUTATION_CLASSES", "EXTRA", "GENES"]
@@ -63,7 +64,7 @@ def _comutation(study: Study) -> dict[str, Measurement]:
             value, note = None, f"KRAS is mutated, but {' and '.join(unseen)} could not be assessed"
         else:
             value = "+".join(["KRAS", *lost])
-            note = "; ".join([*(h.label for h in listed), *(f"{g} {losses[g]}" for g in lost)])
+            note = "; ".join([*(h.label for h in listed), *(f"{g} {state_words(losses[g] or '')}" for g in lost)])
         if value is None:
             measurements[patient] = Measurement.not_assessable(name, "", note, method=method, citation=citation)
         else:

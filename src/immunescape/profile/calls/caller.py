@@ -18,8 +18,8 @@ assessable.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,45 +28,65 @@ from numpy.typing import NDArray
 from immunescape.errors import unknown_word
 from immunescape.knowledge.mechanism_rules import Condition, Rule, RuleSet, load_rules, measurements
 from immunescape.knowledge.profile_records import Call, CallState, Evidence, Measurement, Support
+from immunescape.profile.biomarkers.words import measurement_title, printed_amount, printed_unit, state_words
 from immunescape.profile.calls.logic import MeasurementColumns, condition_truth, evaluate
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["STATES", "CallTable", "call_mechanisms", "rule_text"]
+__all__ = ["STATES", "CallTable", "call_mechanisms", "rule_text", "rule_words"]
 
 STATES: tuple[CallState, ...] = ("present", "absent", "not_assessable", "conflicting")
 _PRESENT, _ABSENT, _UNKNOWN, _CONFLICT = range(4)
 
 
 def rule_text(node: Any) -> str:
-    """A tree of conditions in one readable line."""
+    """A tree of conditions in one readable line, in the names of the rule file."""
+    return _line(node, lambda condition: f"{condition.measurement} {condition.text}")
+
+
+def rule_words(node: Any) -> str:
+    """A tree of conditions in one readable line, in titles, states and units as they are printed."""
+
+    def said(condition: Condition) -> str:
+        between = " " if condition.bound else ": "
+        return f"{measurement_title(condition.measurement)}{between}{threshold_words(condition)}"
+
+    return _line(node, said)
+
+
+def _line(node: Any, said: Callable[[Condition], str]) -> str:
     if node is None:
         return "–"
     if isinstance(node, Condition):
-        return f"{node.measurement} {node.text}"
-    terms = [f"({t})" if " and " in (t := rule_text(m)) or " or " in t else t for m in node.members]
+        return said(node)
+    terms = [f"({t})" if " and " in (t := _line(m, said)) or " or " in t else t for m in node.members]
     if node.none_of is not None:
-        return f"not ({rule_text(node.none_of)})"
+        return f"not ({_line(node.none_of, said)})"
     if node.at_least_of is not None:
         return f"at least {node.at_least_of.n} of: " + "; ".join(terms)
     return (" and " if node.all_of is not None else " or ").join(terms)
 
 
-def _shown(m: Measurement | None, name: str, condition: Condition | None = None) -> str:
+def threshold_words(condition: Condition) -> str:
+    """The threshold of a condition as a reader knows it, e.g. ``≥ 10 /Mb`` or ``biallelic loss``."""
+    if not condition.bound:
+        return " or ".join(state_words(w) for w in condition.allowed)
+    over = f" × {measurement_title(condition.relative_to)}" if condition.relative_to else ""
+    return printed_amount(condition.bound, condition.unit or "") + over
+
+
+def _shown(m: Measurement | None, title: str, condition: Condition | None = None) -> str:
     if m is None:
-        return f"{name} was not measured"
+        return f"{title}: not measured"
     if m.value is None:
-        return f"{name} is not assessable: {m.note}"
-    if isinstance(m.value, bool):
-        return f"{name} is {'true' if m.value else 'false'}{_reason(m)}"
-    if isinstance(m.value, str):
-        return f"{name} is {m.value.replace('_', ' ')}{_reason(m)}"
-    unit = f" {m.unit}" if m.unit not in ("", "1") else ""
+        return f"{title} is not assessable: {m.note}"
+    if isinstance(m.value, str | bool):
+        return f"{title}: {state_words(m.value)}{_reason(m)}"
     if m.status == "below_limit":
-        return f"{name} is below the limit of {m.value:g}{unit}"
+        return f"{title}: below the limit of {printed_amount(f'{m.value:g}', m.unit)}"
     interval = f" ({m.low:.4g} to {m.high:.4g})" if m.low is not None and m.high is not None else ""
-    text = f"{name} is {m.value:.4g}{interval}{unit}"
+    text = f"{title}: {printed_amount(f'{m.value:.4g}{interval}', m.unit)}"
     if condition is not None and condition.tests[0].startswith("percentile"):
         place = f"percentile {m.percentile:.0f} of {m.reference}" if m.percentile is not None else "no reference loaded"
         text += f", {place}"
@@ -188,6 +208,15 @@ def _signed(node: Any, sign: int = 1) -> Iterator[tuple[Condition, int]]:
 
 
 @dataclass(frozen=True)
+class _Words:
+    """Titles of what a condition compares, and its threshold as a reader knows it; made once for all patients."""
+
+    title: str
+    divisor: str
+    threshold: str
+
+
+@dataclass(frozen=True)
 class _Step:
     """A condition of a rule: the state it speaks for where its truth is `sign`, and its truth in every patient."""
 
@@ -197,6 +226,8 @@ class _Step:
     truth: NDArray[np.int8]
     values: Mapping[str, Measurement]
     divisors: Mapping[str, Measurement]
+    _: KW_ONLY
+    words: _Words
 
 
 def _steps(rule: Rule, columns: MeasurementColumns) -> Iterator[_Step]:
@@ -206,7 +237,9 @@ def _steps(rule: Rule, columns: MeasurementColumns) -> Iterator[_Step]:
             truth = condition_truth(condition, columns, rule.minimum_coverage)
             values = columns.measurements.get(condition.measurement, {})
             divisors = columns.measurements.get(condition.relative_to, {}) if condition.relative_to else {}
-            yield _Step(condition, sign, state, truth, values, divisors)
+            divisor = measurement_title(condition.relative_to) if condition.relative_to else ""
+            words = _Words(measurement_title(condition.measurement), divisor, threshold_words(condition))
+            yield _Step(condition, sign, state, truth, values, divisors, words=words)
 
 
 def _evidence(mechanism: str, table: CallTable, index: int) -> tuple[Evidence, ...]:
@@ -231,13 +264,14 @@ def _evidence(mechanism: str, table: CallTable, index: int) -> tuple[Evidence, .
 
 def _statement(step: _Step, rule: Rule, m: Measurement | None, other: Measurement | None, held: int) -> Evidence:
     condition = step.condition
-    text = _shown(m, condition.measurement, condition)
+    text = _shown(m, step.words.title, condition)
     if condition.relative_to:
-        text += f"; {_shown(other, condition.relative_to)}"
+        text += f"; {_shown(other, step.words.divisor)}"
     text += _why_unknown(condition, m, held, rule)
     cited = tuple(condition.source or (m.citation if m else ()))
     supports: Support = step.state if held == step.sign else "neither"
-    return Evidence(text, condition.measurement, condition.text, supports, cited, condition.note)
+    threshold, words = condition.text, step.words.threshold
+    return Evidence(text, condition.measurement, threshold, supports, cited, condition.note, criterion=words)
 
 
 def _why_unknown(condition: Condition, m: Measurement | None, held: int, rule: Rule) -> str:
@@ -247,7 +281,8 @@ def _why_unknown(condition: Condition, m: Measurement | None, held: int, rule: R
     if m.coverage is not None and m.coverage < least:
         return f"; coverage {m.coverage:.2f} is below the {least:.2f} that is needed"
     if condition.unit is not None and m.unit != condition.unit:
-        return f"; the threshold is in {condition.unit}, the value in {m.unit or 'no unit'}"
+        threshold, value = (printed_unit(unit) or "no unit" for unit in (condition.unit, m.unit))
+        return f"; the threshold is in {threshold}, the value in {value}"
     if condition.whole_interval or m.status == "below_limit":
         return "; the possible range of the value includes the threshold"
     return ""

@@ -156,7 +156,7 @@ BLOOD_SCORES = (
         needs=("bmi", "albumin", "nlr"),
         value=_ali,
         unit="kg/m^2 g/dL",
-        rule="BMI x albumin (g/dL) / NLR; below 18 poor",
+        rule="BMI × albumin (g/dL) / NLR; below 18 poor",
         good=lambda v: v >= 18,
         poor=lambda v: v < 18,
         citation=("jafri2013",),
@@ -168,7 +168,7 @@ BLOOD_SCORES = (
         value=_pni,
         unit="points",
         rule=(
-            "albumin (g/L) + 5 x lymphocytes (10^9/L); from 45 good, below 40 poor, "
+            "albumin (g/L) + 5 × lymphocytes (10⁹/L); from 45 good, below 40 poor, "
             "in the surgical series it was made for"
         ),
         good=lambda v: v >= 45,
@@ -181,7 +181,7 @@ BLOOD_SCORES = (
         needs=("platelets", "neutrophils", "lymphocytes"),
         value=_sii,
         unit="10^9/L",
-        rule="platelets x neutrophils / lymphocytes; cut-offs differ between studies",
+        rule="platelets × neutrophils / lymphocytes; cut-offs differ between studies",
         good=None,
         poor=None,
         citation=("hu2014",),

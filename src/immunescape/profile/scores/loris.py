@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from immunescape.errors import InputError
 from immunescape.knowledge.profile_records import Measurement
+from immunescape.profile.biomarkers.words import measurement_title, printed_unit
 from immunescape.profile.scores.records import Score
 
 __all__ = ["loris_nsclc", "loris_score"]
@@ -77,10 +78,11 @@ def loris_score(biomarkers: Mapping[str, Measurement], prior_lines: float | None
     def number(name: str, units: Mapping[str, float]) -> float:
         m = biomarkers.get(name)
         if m is None or m.value is None or isinstance(m.value, (str, bool)):
-            missing.append(f"{name} is missing")
+            missing.append(f"{measurement_title(name)} is missing")
             return float("nan")
         if m.unit not in units:
-            missing.append(f"{name} is in '{m.unit}', not in {' or '.join(repr(u) for u in units)}")
+            wanted = " or ".join(dict.fromkeys(printed_unit(u) or "no unit" for u in units))
+            missing.append(f"{measurement_title(name)} is in {printed_unit(m.unit) or 'no unit'}, not in {wanted}")
             return float("nan")
         return float(m.value) * units[m.unit]
 

@@ -1,6 +1,7 @@
 async function start(DATA) {
   const WORD = { p: "present", a: "absent", n: "not assessable", c: "conflicting" };
   const ORIGIN = { tumour_intrinsic: "Tumour cells", tumour_extrinsic: "Microenvironment", host: "Host" };
+  const KIND = { treatment: "treatment", response: "scan", ctdna: "ctDNA", nlr: "blood", lab: "blood", gene: "gene" };
   const RECIST = { CR: "#08519c", PR: "#56a3d9", SD: "#d9b64a", PD: "#c8501e", NE: "#9a9a9a" };
   const el = (tag, cls, ...kids) => {
     const e = document.createElement(tag);
@@ -98,7 +99,7 @@ async function start(DATA) {
       }
       const values = rows.filter(e => e[3] !== null), top = Math.max(...values.map(e => e[3]), 1e-9), h = 60;
       const yy = v => y + 8 + h * (1 - v / top);
-      add("text", { x: 0, y: y + 22 }, label); add("text", { x: 0, y: y + 36 }, (rows[0][4] && rows[0][4] !== "1" ? rows[0][4].replace("vaf_fraction", "VAF (fraction)") : ""));
+      add("text", { x: 0, y: y + 22 }, label); add("text", { x: 0, y: y + 36 }, rows[0][4]);
       add("text", { x: L - 8, y: yy(top) + 4, "text-anchor": "end" }, Number(top.toPrecision(3))); add("text", { x: L - 8, y: yy(0) + 4, "text-anchor": "end" }, "0");
       add("line", { x1: L, x2: W - R, y1: yy(0), y2: yy(0), class: "axis" });
       for (const name of [...new Set(values.map(e => e[2]))]) {
@@ -122,7 +123,7 @@ async function start(DATA) {
     svg.setAttribute("viewBox", `0 0 ${W} ${y + 40}`);
     const losses = p.timeline.filter(e => e[0] === "gene");
     const dated = more(`All ${p.timeline.length} dated entries`, table(["Day", "What", "Which", "Value", "Until day"], p.timeline.map(e =>
-      [e[1], e[0], e[2] || "–", e[3] === null ? "–" : `${e[6] ? "< " : ""}${e[3]} ${e[4] && e[4] !== "1" ? e[4] : ""}`, e[5] === null ? "–" : e[5]])));
+      [e[1], KIND[e[0]], e[2] || "–", e[3] === null ? "–" : `${e[6] ? "< " : ""}${e[3]} ${e[4]}`, e[5] === null ? "–" : e[5]])));
     if (!losses.length) return el("div", "", wide("timeline", svg), dated);
     const box = el("div", ""), list = el("ul", "soft");
     for (const e of losses) list.append(el("li", "", `day ${e[1]}: ${e[2]}`));
@@ -136,9 +137,9 @@ async function start(DATA) {
       const [t, tier, rationale, trials] = DATA.strategies[name];
       const head = el("summary", "", el("span", "tier " + tier, tier), " " + t + " ",
         el("span", "soft", "for " + because.map(m => title(m) + (uncertain.includes(m) ? " (conflicting)" : "")).join("; ")),
-        against.length ? el("b", "", " – but " + against.map(title).join("; ") + " takes away what it needs") : "",
-        cautions.length ? el("b", "", " – " + cautions.join("; ")) : "");
-      return el("details", "", head, el("p", "soft", rationale + " Evidence " + tier + ": " + DATA.tiers[tier]),
+        against.length ? el("span", "caution", against.map(title).join("; ") + " takes away what it needs") : "",
+        cautions.map(c => el("span", "caution", c)));
+      return el("details", "strategy", head, el("p", "soft", rationale + " Evidence " + tier + ": " + DATA.tiers[tier]),
         table(["Trial", "Phase", "Population", "Result", "Finding", "Registry"], trials.map(r => [r[0], r[1], r[2], el("span", "result " + r[3].replace(" ", "_"), r[3]), r[4], r[5]])));
     }));
   }
@@ -162,7 +163,7 @@ async function start(DATA) {
       el("h3", "", "Strategies that the literature matches to these mechanisms"),
       el("p", "soft", "A list of what was tried, negative trials included; no advice. Letters grade the evidence (see Rules)."), options(p),
       el("h3", "", "Measurements"),
-      more(`${p.biomarkers.length} measured`, table(["Biomarker", "Value", "Label", "Source", "Note"], p.biomarkers.map(b => [b[0], b[1], DATA.labels[b[0]] || "", b[2], b[3]]))),
+      more(`${p.biomarkers.length} measured`, table(["Biomarker", "Value", "Label", "Source", "Note"], p.biomarkers)),
       p.missing.length ? more(`${p.missing.reduce((n, m) => n + m[1].length, 0)} not assessable, and why`, table(["Why", "Biomarkers"], p.missing.map(m => [m[0], m[1].join(", ")]))) : "");
   }
 
