@@ -198,7 +198,8 @@ def followed(arms: dict[str, np.ndarray], n: int = 300) -> Followed:
 
 def two(longer: float, spread: float = 8.0):
     months = np.random.default_rng(3).gamma(2.0, spread, 300)
-    a, b, *_ = options_for(record(80.0))[0]
+    a, *others = options_for(record(80.0))[0]
+    b = next(o for o in others if o.kind != a.kind)  # regimens of one class are never told apart
     return followed({a.name: months, b.name: months + longer}), (a, b)
 
 

@@ -116,6 +116,19 @@ def test_assumed_strengths_that_move_all_classes_alike_cancel_in_the_comparison_
     assert not differing.told_apart
 
 
+def test_two_regimens_of_one_class_are_never_told_apart(made):
+    """The error of the model is known by class and cancels within one: a narrow interval is no evidence there."""
+    other, result = row_of(made, RankingUncertainty())
+    assert other.told_apart
+    sibling = replace(BOTH, kind=MONO.kind)
+    result = ranked(made, (MONO, sibling), uncertainty=RankingUncertainty())
+    row = next(r for r in result.rows if r.option.name == "both")
+    assert row.against_standard.low > 0.0
+    assert not row.told_apart
+    assert any("cannot be told apart" in s and "one class of regimen" in s for s in result.words)
+    assert not any("scores above" in s for s in result.words)
+
+
 def test_a_class_that_no_draw_simulated_gets_the_widest_spread_of_those_that_were(made):
     moves = {"ici": np.full((10, 3), 0.0), "chemotherapy": np.random.default_rng(1).normal(0, 0.5, (10, 3))}
     row, _ = row_of(made, RankingUncertainty(strengths=AssumedMoves(moves)))

@@ -89,7 +89,8 @@ class Ranked:
     best : probability of the best score among the options of its level; 0 for one that is not ranked.
     not_worse : probability of survival at 12 months at least that of the standard less the margin.
     against_standard : difference of the score to that of the standard, with its interval.
-    told_apart : whether that interval leaves out zero.
+    told_apart : whether that interval leaves out zero, and the class of regimen is another than the standard's: the error
+        of the model is known by class, cancels within one, and says nothing of the difference between two of its drugs.
     spread : source of uncertainty -> SD that it alone gives to `against_standard` (for the standard: to its score).
     early : step of the cycle -> median change of its score by week 6 against no treatment.
     """
@@ -437,6 +438,7 @@ def ranked(
     survival = {n: np.array([f["os_12"] for f in rows]) for n, rows in drawn.items()}
     spread = _spread(arms, options, w, uncertainty, seed, used)
     rows = []
+    standard_kind = options[0].kind
     for o in options:
         peers = [p.name for p in options if p.level == o.level]
         top = np.stack([scores[p] for p in peers]).max(axis=0)
@@ -449,7 +451,7 @@ def ranked(
                 best=0.0 if o.level == "not ranked" else float((scores[o.name] >= top - 1e-12).mean()),
                 not_worse=float((survival[o.name] >= survival[standard] - margin).mean()),
                 against_standard=difference,
-                told_apart=o.name != standard and (difference.low > 0.0 or difference.high < 0.0),
+                told_apart=o.kind != standard_kind and (difference.low > 0.0 or difference.high < 0.0),
                 spread=spread[o.name],
                 early=dict((early or {}).get(o.name, {})),
             )
@@ -479,7 +481,7 @@ def _spread(
 
 def _words(rows: Sequence[Ranked], standard: str, uncertainty: RankingUncertainty) -> tuple[str, ...]:
     """What the ranking says, in sentences."""
-    title = next(r.option.title for r in rows if r.option.name == standard)
+    title, standard_kind = next((r.option.title, r.option.kind) for r in rows if r.option.name == standard)
     said = []
     for r in rows:
         if r.option.name == standard:
@@ -487,7 +489,12 @@ def _words(rows: Sequence[Ranked], standard: str, uncertainty: RankingUncertaint
         if r.option.level == "not ranked":
             said.append(f"{r.option.title}: not ranked, whatever its score ({r.option.reason}).")
             continue
-        if not r.told_apart:
+        if r.option.kind == standard_kind:
+            said.append(
+                f"{r.option.title} cannot be told apart from {title}: both are of one class of regimen, and the error of "
+                "the model between regimens of a class is not known."
+            )
+        elif not r.told_apart:
             said.append(f"{r.option.title} cannot be told apart from {title}.")
         else:
             better = r.against_standard.value > 0.0
