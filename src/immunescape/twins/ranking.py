@@ -89,8 +89,8 @@ class Ranked:
     best : probability of the best score among the options of its level; 0 for one that is not ranked.
     not_worse : probability of survival at 12 months at least that of the standard less the margin.
     against_standard : difference of the score to that of the standard, with its interval.
-    told_apart : whether that interval leaves out zero, and the class of regimen is another than the standard's: the error
-        of the model is known by class, cancels within one, and says nothing of the difference between two of its drugs.
+    told_apart : whether that interval leaves out zero, and the class of regimen is another than the standard's: the
+        error of the model is known by class and cancels within one.
     spread : source of uncertainty -> SD that it alone gives to `against_standard` (for the standard: to its score).
     early : step of the cycle -> median change of its score by week 6 against no treatment.
     """
@@ -491,8 +491,8 @@ def _words(rows: Sequence[Ranked], standard: str, uncertainty: RankingUncertaint
             continue
         if r.option.kind == standard_kind:
             said.append(
-                f"{r.option.title} cannot be told apart from {title}: both are of one class of regimen, and the error of "
-                "the model between regimens of a class is not known."
+                f"{r.option.title} cannot be told apart from {title}: both are of one class of regimen, and the error "
+                "of the model between regimens of a class is not known."
             )
         elif not r.told_apart:
             said.append(f"{r.option.title} cannot be told apart from {title}.")
