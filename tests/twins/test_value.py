@@ -13,7 +13,7 @@ from immunescape.twins.facts import Fact
 from immunescape.twins.options import options_for
 from immunescape.twins.ranking import HORIZON, paired_scores, ranked
 from immunescape.twins.records import PatientRecord
-from immunescape.twins.results import PossibleResults, in_words, possible_results
+from immunescape.twins.results import PossibleResults, _of_numbers, _seen, in_words, possible_results
 from immunescape.twins.twin import MONTH, Followed
 from immunescape.twins.value import frequency_text, measure_next, value_of_information
 
@@ -161,7 +161,7 @@ def test_shares_are_said_as_a_reader_would():
     ("biomarker", "words"),
     [
         ("pdl1_tps", "PD-L1 tumour proportion score"),
-        ("sc_treg_of_t", "regulatory cells among T cells"),
+        ("sc_treg_of_t", "regulatory T cells among T cells"),
         ("cell_score_b", "B-cell score"),
         ("cell_score_m2", "M2 macrophage score"),
         ("signature_cgas_sting", "cGAS–STING signature"),
@@ -223,6 +223,16 @@ def test_a_number_is_read_with_its_error_in_classes_of_equal_weight():
     assert tmb.shares[low, 0].mean() > 0.6
     assert tmb.shares[high, 3].mean() > 0.95
     assert ((tmb.shares > 0) & (tmb.shares < 1)).any()  # a count has an error
+
+
+def test_the_error_of_a_share_shows_none_below_zero():
+    link = next(k for k in profile_links() if k.biomarker == "sc_treg_of_t")
+    share = np.random.default_rng(1).uniform(0.0, 0.1, N)  # smaller than its error of 0.1
+    seen = _seen(link, share, 50, np.random.default_rng(2))
+    assert seen.min() == 0.0
+    assert seen.mean(axis=0).std() > 0.0
+    names, _ = _of_numbers(link, share, np.full(N, 1 / N), np.random.default_rng(2))
+    assert not any("-" in name for name in names)
 
 
 def ranking_of(n: int = N):

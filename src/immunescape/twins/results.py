@@ -240,4 +240,6 @@ def _seen(link: ProfileLink, x: FloatArray, draws: int, rng: np.random.Generator
         seen = np.maximum(x, 0.0) * np.exp(spread * noise)
     else:
         seen = x + spread * noise
+        if link.transformation != "percentile" and (x >= 0.0).all():
+            seen = np.maximum(seen, 0.0)  # no assay shows a negative density or share
     return 100.0 * np.asarray(ndtr(seen)) if link.transformation == "percentile" else seen / float(link.factor)
