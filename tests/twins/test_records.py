@@ -10,6 +10,7 @@ import pytest
 
 from immunescape.errors import InputError
 from immunescape.knowledge.profile_records import PatientProfile
+from immunescape.profile.strata import StratumCall
 from immunescape.profile.study import Study, empty_table
 from immunescape.trial.recorded_lines import LineOutcome
 from immunescape.twins.early import early_course
@@ -184,3 +185,16 @@ def test_sums_of_diameters_in_another_unit_are_refused(sizes, message):
 def test_a_tumour_that_nearly_vanishes_and_comes_back_is_no_wrong_unit():
     sizes = [90.0, 6.0, 45.0, 50.0, 70.0, 110.0]
     assert record(200.0, study(1.0, treatments=TREATED, responses=SCANS.assign(sld_mm=sizes))).lines
+
+
+@pytest.mark.parametrize(
+    ("stratum", "title"),
+    [
+        (None, ""),
+        (StratumCall("not_assessable", "Not assessable"), "guideline group not assessable"),
+        (StratumCall("driver", "Targetable driver"), "Targetable driver"),
+    ],
+)
+def test_a_group_that_cannot_be_assessed_is_named_as_such_beside_other_facts(stratum, title):
+    made = patient_record(study(), PatientProfile("P", stratum=stratum), 0.0)
+    assert made.stratum_title == title

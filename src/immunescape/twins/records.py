@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from immunescape.knowledge.profile_records import PatientProfile
+    from immunescape.profile.strata import StratumCall
     from immunescape.profile.study import Study
 
 __all__ = ["CtdnaSample", "LineRecord", "PatientRecord", "Scan", "patient_record", "record_of_history"]
@@ -212,9 +213,16 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
         ctdna=ctdna,
         open_questions=_open(profile),
         stratum=getattr(stratum, "name", "") or "",
-        stratum_title=getattr(stratum, "title", "") or "",
+        stratum_title=_stratum_title(stratum),
         notes=tuple(notes),
     )
+
+
+def _stratum_title(stratum: StratumCall | None) -> str:
+    """Title of the guideline group as it stands beside other facts of a patient; empty where there is none."""
+    if stratum is None:
+        return ""
+    return "guideline group not assessable" if stratum.name == "not_assessable" else stratum.title
 
 
 def record_of_history(study: Study, profile: PatientProfile) -> PatientRecord:
