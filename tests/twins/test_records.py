@@ -163,7 +163,7 @@ def test_blood_on_treatment_and_ctdna_of_a_later_line_are_said_to_be_unused():
     given = study(1.0, treatments=TREATED, responses=SCANS, labs=table("labs", labs), ctdna=table("ctdna", blood))
     assert not record(0.0, given).notes
     notes = " ".join(record(100.0, given).notes)
-    assert "blood taken after day 0 is not used (nlr)" in notes
+    assert "blood taken after day 0 is not used (neutrophil-to-lymphocyte ratio)" in notes
     assert "ctDNA on a line after an earlier one is not used" in notes
 
 

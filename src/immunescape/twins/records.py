@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.profile.biomarkers.words import analyte_title
+from immunescape.profile.biomarkers.words import analyte_title, within_sentence
 from immunescape.twins.facts import Fact, checked, facts_of_measurements
 
 if TYPE_CHECKING:
@@ -498,7 +498,7 @@ def _response_on(rows: pd.DataFrame, day: float) -> str:
 def _unused_blood(study: Study, patient: str, at: float) -> list[str]:
     """A note on blood counts and chemistry taken on treatment, which the twins do not have over time."""
     rows = study.labs[(study.labs["patient"] == patient) & (study.labs["day"] > 0.0) & (study.labs["day"] <= at)]
-    names = sorted({analyte_title(a) for a in rows["analyte"] if isinstance(a, str)})
+    names = sorted({within_sentence(analyte_title(a)) for a in rows["analyte"] if isinstance(a, str)})
     if not names:
         return []
     return [
