@@ -11,7 +11,7 @@ import pytest
 
 from immunescape.errors import InputError
 from immunescape.population.covariates import sample_covariates
-from immunescape.twins.conditioning import condition
+from immunescape.twins.conditioning import Candidates, condition
 from immunescape.twins.covariates import FOLLOWS, SCORED, conditional_covariates, effective, systematic
 from immunescape.twins.facts import Fact
 from immunescape.twins.growth import Grown, GrowTask, Proposal, fitted_proposal, grow
@@ -343,8 +343,17 @@ def test_too_few_effective_twins_are_refused_with_what_is_least_likely(monkeypat
     monkeypatch.setattr(module, "reference_observables", lambda *_: known)
     top = float(known.table["b:CD8_density_T"].max())
     fact = number("CD8_density_T", 5.0 * top, 0.01, "sd_ln", "observable")
-    with pytest.raises(InputError, match=r"effective twins, 8 are needed; least likely: CD8_density_T"):
+    with pytest.raises(InputError, match=r"effective twins, 8 are needed; least likely: CD8 density T"):
         condition("nobody", (fact,), twins=8, seed=6, enough=8, batch=8, most=16)
+
+
+def test_each_round_of_candidates_tells_how_many_are_effective():
+    told = []
+    candidates = Candidates("nobody", (), first=8, seed=6, batch=8, progress=lambda done, of: told.append((done, of)))
+    assert candidates.grow_until(12.0)
+    assert len(told) == len(candidates._rounds) == 2
+    assert told[-1] == (12, 12)
+    assert 0 < told[0][0] <= 8
 
 
 def test_the_order_of_facts_does_not_matter():

@@ -143,7 +143,7 @@ def twin(
     enough
         Effective twins that there must be; None: 200.
     progress
-        Called with (twins done, twins in all).
+        Called with (effective candidates, those wanted), and then with (twins done, twins in all).
 
     Raises
     ------

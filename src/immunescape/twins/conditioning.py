@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,8 @@ class Candidates:
         Candidates that are grown at a time.
     course
         Scans and ctDNA on a first line that began at diagnosis; they condition as observables do.
+    progress
+        Called with (effective candidates, those wanted) after each round.
 
     Raises
     ------
@@ -138,7 +141,9 @@ class Candidates:
         engine: str = "auto",
         batch: int = _ROUND,
         course: EarlyCourse | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
+        self._progress = progress
         self.patient, self.seed, self.region, self.workers, self.engine = patient, seed, region, workers, engine
         # sorted: sums of ln likelihoods are rounded in one order whatever the order of the files
         self.facts = checked(sorted(facts, key=lambda f: (f.kind, f.target)))
@@ -160,6 +165,8 @@ class Candidates:
         """Grow candidates until so many are effective, `most` at most; returns whether they are."""
         while not self._rounds or (self.effective < effective_twins and self.grown < most):
             self._round()
+            if self._progress is not None:
+                self._progress(int(min(self.effective, effective_twins)), math.ceil(effective_twins))
         return self.effective >= effective_twins
 
     def _round(self) -> None:

@@ -200,7 +200,8 @@ def twins_on(
     months
         Follow-up of the arms.
     progress
-        Called with (twins done, twins in all) of a batch.
+        Called with (effective candidates, those wanted) while candidates are grown, and with (twins done, twins in all)
+        while a batch is followed.
     lesions
         See `CourseTask`.
 
@@ -216,7 +217,7 @@ def twins_on(
     more = 1.0 if ongoing is None else _MORE
     wanted, number = math.ceil(more * enough), math.ceil(more * twins)
     with crew_of(workers) as crew:
-        draw = _drawing(record, task, first=number, enough=enough, crew=crew)
+        draw = _drawing(record, task, first=number, enough=enough, crew=crew, progress=progress)
         made: list[Courses] = []
         for _ in range(_ATTEMPTS):
             population, more_to_draw = draw(number, wanted)
@@ -302,7 +303,13 @@ def _earlier(record: PatientRecord) -> bool:
 
 
 def _drawing(
-    record: PatientRecord, task: CourseTask, *, first: int, enough: int, crew: Crew
+    record: PatientRecord,
+    task: CourseTask,
+    *,
+    first: int,
+    enough: int,
+    crew: Crew,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Callable[[int, float], tuple[TwinPopulation, bool]]:
     """Return what draws so many twins, and tells whether so many are effective; it grows more candidates at each call.
 
@@ -317,8 +324,9 @@ def _drawing(
         engine=task.engine,
         course=None if _earlier(record) else _course_from_diagnosis(record),
         region="east_asian" if task.region == "east_asian" else "western",
+        progress=progress,
     )
-    lines = EarlierLines(record, task, workers=crew, follower=follow) if _earlier(record) else None
+    lines = EarlierLines(record, task, workers=crew, follower=follow, progress=progress) if _earlier(record) else None
 
     def drawn(number: int, wanted: float) -> tuple[TwinPopulation, bool]:
         if lines is not None:
