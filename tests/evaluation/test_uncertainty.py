@@ -319,10 +319,13 @@ def test_a_median_that_is_not_reached_is_longer_than_every_other(
         values = {name: [1.0, None] for name in ensemble.SHOWN} | {"os_median_months": [next(made), None]}
         return {"arms": [{"name": "a", "figures": values}], "comparison": {}}
 
+    def nobody(*_: object, **__: object) -> SimpleNamespace:
+        return SimpleNamespace(failures=[], patients=[])
+
     monkeypatch.setattr(ensemble, "figures", of)
     monkeypatch.setattr(ensemble, "draw", lambda *_, **__: None)
     monkeypatch.setattr(ensemble, "fit_of", lambda *_: None)
-    result = run_ensemble(load_trial("keynote-024"), draws=5, patients=8, simulate=lambda *_, **__: None)
+    result = run_ensemble(load_trial("keynote-024"), draws=5, patients=8, simulate=nobody)
     row = next(r for r in result.rows if r["figure"] == "os_median_months")
     assert (row["low"], row["median"], row["high"]) == pytest.approx(shown)
     assert row["draws"] == 5
