@@ -42,8 +42,12 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> immunescape.ProfiledStudy
 
 
 def test_the_terminal_the_json_and_the_report_print_both(
-    study: immunescape.ProfiledStudy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    study: immunescape.ProfiledStudy,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # so that no title is wrapped
     assert list(study.calls["stk11_loss"]) == ["present", "absent", "absent", "not_assessable"]
     study.show()
     line = next(x for x in capsys.readouterr().out.splitlines() if "STK11 (LKB1) inactivation" in x)

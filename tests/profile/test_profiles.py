@@ -149,7 +149,8 @@ def test_a_patient_alone_is_profiled_as_in_the_cohort(small):
         assemble(study, patients=["nobody"])
 
 
-def test_show_prints_states_and_notice(small, capsys):
+def test_show_prints_states_and_notice(small, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")  # so that no title is wrapped
     small.show()
     small.show("a")
     printed = capsys.readouterr().out
