@@ -270,7 +270,7 @@ def test_a_refused_course_of_an_ongoing_line_says_how_many_agree_and_how_many_ar
 
 def test_what_is_not_used_is_said(world, tmp_path):
     notes = " ".join(shown(written(tmp_path / "s"), tmp_path, "--at", "90")["notes"])
-    assert "blood taken after day 0 is not used (Neutrophil-to-lymphocyte ratio)" in notes
+    assert "blood taken after day 0 is not used (neutrophil-to-lymphocyte ratio)" in notes
     assert "ctDNA on a line after an earlier one is not used" in notes
 
 
