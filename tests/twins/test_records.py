@@ -198,3 +198,53 @@ def test_a_tumour_that_nearly_vanishes_and_comes_back_is_no_wrong_unit():
 def test_a_group_that_cannot_be_assessed_is_named_as_such_beside_other_facts(stratum, title):
     made = patient_record(study(), PatientProfile("P", stratum=stratum), 0.0)
     assert made.stratum_title == title
+
+
+def test_a_treatment_that_is_no_drug_of_the_model_or_has_no_day_is_named():
+    rows = [
+        {"patient": "P", "start_day": -200.0, "end_day": -100.0, "drug": "foozumab", "line": 1.0},
+        {"patient": "P", "start_day": -190.0, "end_day": -100.0, "drug": "foozumab", "line": 1.0},
+        {"patient": "P", "drug": "carboplatin", "line": 1.0},
+        {"patient": "P", "start_day": 50.0, "drug": "laterumab", "line": 2.0},
+    ]
+    notes = record(0.0, study(treatments=pd.concat([TREATED, table("treatments", rows)]))).notes
+    assert [n.split(" and is not used")[0] for n in notes] == [
+        "'foozumab' (day -200) is no drug of the model",
+        "'carboplatin' has no first day",
+    ]
+    assert not record(0.0, study(treatments=TREATED, responses=SCANS)).notes
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ({"day": -3.0, "sld_mm": 60.0}, r"day -3 has different sums of diameters: 60 and 82 mm"),
+        ({"day": -60.0, "recist": "SD"}, r"day -60 has different responses: PD and SD"),
+    ],
+)
+def test_two_scans_of_one_day_that_differ_are_refused_in_any_order(extra, message):
+    added = table("responses", [{"patient": "P", **extra}])
+    for scans in (pd.concat([SCANS, added]), pd.concat([added, SCANS])):
+        with pytest.raises(InputError, match=message):
+            record(0.0, study(treatments=TREATED, responses=scans))
+
+
+def test_size_and_response_of_one_day_may_stand_in_two_rows():
+    added = table(
+        "responses", [{"patient": "P", "day": -3.0, "recist": "PD"}, {"patient": "P", "day": -3.0, "sld_mm": 82.0}]
+    )
+    assert record(0.0, study(treatments=TREATED, responses=pd.concat([SCANS, added]))).planned is not None
+
+
+def test_words_of_sex_and_smoking_that_are_not_known_are_named():
+    row = {"patient": "P", "sex": "diverse", "smoking": "heavy", "histology": "adenocarcinoma"}
+    notes = record(0.0, Study(patients=table("patients", [row]))).notes
+    assert [n.split(" is n")[0] for n in notes] == ["sex 'diverse'", "smoking 'heavy'"]
+    row |= {"sex": "Unknown", "smoking": None}
+    assert not record(0.0, Study(patients=table("patients", [row]))).notes
+
+
+@pytest.mark.parametrize("at", [-1.0, math.nan, "84", None])
+def test_a_day_that_is_none_is_refused(at):
+    with pytest.raises(InputError, match="the day is"):
+        record(at, study(treatments=TREATED))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from immunescape.api.ranking_settings import RankingChanges, RankingSettings, settings_with
+from immunescape.api.ranking_settings import RankingChanges, RankingSettings, check_run, settings_with
 from immunescape.console import NOTICE
 from immunescape.errors import InputError, unknown_word
 
@@ -156,6 +156,9 @@ def twin(
     from immunescape.twins.records import patient_record
     from immunescape.twins.twin import made_twins
 
+    check_run(twins=twins, seed=seed, workers=workers, engine=engine, region=region)
+    if regimen is not None and not isinstance(regimen, str):
+        raise InputError(f"the regimen is {regimen!r}", hint="Regimen text: 'docetaxel 75 mg/m2 every 3 weeks'.")
     check_number_of_twins(twins, ENOUGH if enough is None else enough)
     study, patient = _profiled(folder, patient, units)
     record = patient_record(study.done.study, study.patients[patient], at)

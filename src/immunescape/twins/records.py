@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.profile.biomarkers.antibiotics import is_antibiotic
 from immunescape.profile.biomarkers.words import analyte_title, within_sentence
 from immunescape.twins.facts import Fact, checked, facts_of_measurements
 
@@ -35,6 +36,8 @@ MOST_GROWTH = 5.0
 """Growth of the sum of diameters between two scans beyond which one of them is taken for a wrong unit."""
 _WHOLE_COURSE = 1e6
 """A day after all that files record."""
+_UNKNOWN = {"unknown", "not known", "na", "n/a", "nan", "none", "missing", "not reported"}
+"""Words of a table for what is not known."""
 _NOT_AGAINST_CANCER = {"antibiotic", "flora"}
 
 
@@ -171,7 +174,7 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
     InputError
         For a patient whom the study does not have, and measurements that contradict each other or a unit.
     """
-    if not math.isfinite(at) or at < 0.0:
+    if isinstance(at, bool) or not isinstance(at, (int, float)) or not math.isfinite(at) or at < 0.0:
         raise InputError(f"the day is {at}", hint="Days count from the first dose of immunotherapy; give 0 or more.")
     if profile.patient not in study.patient_ids:
         raise unknown_word("patient", profile.patient, study.patient_ids)
@@ -179,6 +182,7 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
     row = study.patients.set_index("patient").loc[profile.patient]
     notes: list[str] = []
     lines = _lines(study, profile.patient, at)
+    notes.extend(_unused_treatments(study, profile.patient, at))
     before = [line for line in lines if line.start < 0 or at > 0]
     planned = next((line for line in lines if line.start >= 0), None) if at == 0.0 else None
     earlier_lines = sum(line.start < 0 for line in lines)
@@ -283,6 +287,8 @@ def _of_row(row: Any, notes: list[str]) -> list[Fact]:
     sex = _text_of(row, "sex")
     if sex[:1] in ("f", "w", "m"):
         words("sex", "sex", ("M",) if sex[0] == "m" else ("F",))
+    elif sex and sex not in _UNKNOWN:
+        notes.append(f"sex '{row['sex']}' is neither female nor male: not conditioned on")
     histology = _text_of(row, "histology")
     if "squamous" in histology and "non" not in histology and "adenosquamous" not in histology:
         words("histology", "histology", ("squamous",))
@@ -297,6 +303,8 @@ def _of_row(row: Any, notes: list[str]) -> list[Fact]:
             words("smoking", "smoking", (first,))
         elif first in ("ever", "smoker", "yes"):
             words("smoking", "smoking", ("former", "current"))
+        elif smoking not in _UNKNOWN:
+            notes.append(f"smoking '{row['smoking']}' is none of never, former, current and ever: not conditioned on")
     stage = _text_of(row, "stage").replace("stage", "").strip().upper()
     if stage.startswith(("IV", "4")):
         words("stage", "stage", ("IV",))
@@ -412,6 +420,31 @@ def _lines(study: Study, patient: str, at: float) -> list[LineRecord]:
     return lines
 
 
+def _unused_treatments(study: Study, patient: str, at: float) -> list[str]:
+    """Notes on treatments that count neither as a line nor for the setting: of no known drug, or of no known day."""
+    names = _drug_names()
+    rows = study.treatments[study.treatments["patient"] == patient]
+    unknown: dict[str, float] = {}
+    undated: dict[str, None] = {}
+    for start, drug in zip(rows["start_day"], rows["drug"], strict=True):
+        text = str(drug).strip()
+        if is_antibiotic(drug):  # a biomarker of its own
+            continue
+        if start != start:
+            undated[text] = None
+        elif start <= at and text.casefold() not in names:
+            unknown[text] = min(float(start), unknown.get(text, math.inf))
+    without = "; it counts neither as a line of treatment nor for the setting"
+    return [
+        *(
+            f"'{drug}' (day {start:g}) is no drug of the model and is not used{without}: name a drug with the same "
+            "target in its place if it belongs to an earlier line"
+            for drug, start in sorted(unknown.items(), key=lambda item: (item[1], item[0]))
+        ),
+        *(f"'{drug}' has no first day and is not used{without}" for drug in sorted(undated)),
+    ]
+
+
 def _scans(study: Study, patient: str, start: float, until: float) -> tuple[Scan, ...]:
     rows = study.responses[(study.responses["patient"] == patient) & study.responses["day"].notna()]
     rows = rows[(rows["day"] > start + 1.0) & (rows["day"] <= until)].sort_values("day")
@@ -469,6 +502,9 @@ def _check_sizes(study: Study, patient: str, at: float) -> None:
             where=where,
             hint=hint,
         )
+    _check_single(rows, "sld_mm", "sums of diameters", "mm", where)
+    every = study.responses[(study.responses["patient"] == patient) & (study.responses["day"] <= at)]
+    _check_single(every, "recist", "responses", "", where)
     for (day, size), (later_day, later) in pairwise(zip(days, sizes, strict=True)):
         # lesions that vanished may come back from nothing, so only what could be measured is compared
         if size >= MEASURABLE_MM and later > MOST_GROWTH * size:
@@ -487,6 +523,25 @@ def _check_sizes(study: Study, patient: str, at: float) -> None:
                 "is progression",
                 where=where,
                 hint=hint,
+            )
+
+
+def _check_single(rows: pd.DataFrame, column: str, what: str, unit: str, where: str) -> None:
+    """Refuse two different values of one day, of which the order of rows would choose one.
+
+    Raises
+    ------
+    InputError
+        With the day and the values.
+    """
+    for day, values in rows[rows[column].notna()].groupby("day")[column]:
+        different = sorted(set(values))
+        if len(different) > 1:
+            given = " and ".join(f"{v:g}" if unit else str(v) for v in different)
+            raise InputError(
+                f"day {day:g} has different {what}: {given} {unit}".rstrip(),
+                where=where,
+                hint="Keep one of them; nothing was conditioned on them.",
             )
 
 
