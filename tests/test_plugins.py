@@ -720,6 +720,23 @@ def test_an_unknown_source_a_missing_meaning_and_a_short_summary_break_it(tmp_pa
             testing.check_mechanism(replace(mechanism, **change), folder=tmp_path)  # type: ignore[type-var]
 
 
+@pytest.mark.parametrize(
+    ("check", "given", "message"),
+    [
+        (testing.check_mechanism, 5, "this is int, not Mechanism"),
+        (testing.check_drug, None, "this is NoneType, not Drug"),
+        (testing.check_mechanism, "kiling", "'killing'"),
+        (testing.check_drug, "pembrolizumb", "'pembrolizumab'"),
+        (testing.check_biomarker, "nlrr", "'nlr'"),
+        (testing.check_biomarker, 5, "this is int, not Biomarker"),
+        (testing.check_claims, "no-such.yaml", "no-such.yaml: no such file"),
+    ],
+)
+def test_what_cannot_be_checked_is_named(check: Callable[[object], None], given: object, message: str) -> None:
+    with pytest.raises((AssertionError, ImmunescapeError), match=message):
+        check(given)
+
+
 def test_a_biomarker_that_guesses_or_answers_for_some_breaks_the_contract() -> None:
     from immunescape.knowledge.profile_records import Measurement
     from immunescape.profile.biomarkers import biomarkers

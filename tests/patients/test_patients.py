@@ -74,6 +74,12 @@ def test_impossible_covariates_are_refused(covariates: dict[str, object], word: 
         immunescape.patient(seed=1, **covariates)
 
 
+@pytest.mark.parametrize("regimen", ["", "  "])
+def test_an_empty_regimen_is_refused_and_not_taken_for_no_treatment(patient: VirtualPatient, regimen: str) -> None:
+    with pytest.raises(InputError, match="an empty regimen"):
+        patient.simulate(regimen, months=1)
+
+
 def test_other_covariates_follow_those_that_are_given() -> None:
     from immunescape.patients.draw import _nearest
     from immunescape.population.covariates import sample_covariates

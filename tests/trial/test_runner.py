@@ -185,6 +185,8 @@ def test_refusals(trial):
         run_trial(trial, patients=0)
     with pytest.raises(InputError, match="seed"):
         run_trial(trial, patients=1, seed=-1)
+    with pytest.raises(InputError, match="the seed is None"):
+        run_trial(trial, patients=1, seed=None)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="workers"):
         run_trial(trial, patients=1, workers=0)
 

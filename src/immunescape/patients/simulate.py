@@ -40,7 +40,7 @@ SCANS = "weeks 6 and 12 then every 9 weeks"
 """Default of the scans, as in many trials of lung cancer."""
 LONGEST_MONTHS = 240.0
 Conduct = Literal["trial", "planned"]
-UNTREATED = ("", "none", "untreated")
+UNTREATED = ("none", "untreated")
 
 
 def simulate_patient(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from immunescape.errors import InputError
 from immunescape.knowledge.references import get_reference, load_references
 from immunescape.testing.contract import require
 
@@ -96,7 +97,7 @@ def check_claims(file: Path) -> None:
     Raises
     ------
     InputError
-        Naming file, line and claim where it cannot be read.
+        Naming the file that does not exist, or file, line and claim where it cannot be read.
     AssertionError
         For a name that the model does not have.
     """
@@ -105,6 +106,8 @@ def check_claims(file: Path) -> None:
     from immunescape.model.registry import drugs
 
     path = Path(file)
+    if not path.is_file():
+        raise InputError("no such file", where=str(path))
     claims = read_claims(str(path), path.read_text(encoding="utf-8"))
     require(claims, f"{path}: no claim")
     model = Model.build(drugs=list(drugs()), check_units=False)

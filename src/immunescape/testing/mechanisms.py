@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -28,7 +28,7 @@ class _Grown:
     state: State
 
 
-def check_mechanism(mechanism: Mechanism, *, folder: Path | None = None, engine: str = "auto") -> None:
+def check_mechanism(mechanism: Mechanism | str, *, folder: Path | None = None, engine: str = "auto") -> None:
     """Check that a mechanism keeps the contract.
 
     Its numbers have units, sources and grades; units of its expressions agree; it uses nothing that it does not
@@ -39,7 +39,7 @@ def check_mechanism(mechanism: Mechanism, *, folder: Path | None = None, engine:
     Parameters
     ----------
     mechanism
-        The record.
+        The record, or the name of one that is installed.
     folder
         Folder of its parameter table; None: that of the calling module, and the places beside it.
     engine
@@ -53,10 +53,12 @@ def check_mechanism(mechanism: Mechanism, *, folder: Path | None = None, engine:
         Where no model can be made of it.
     """
     caller = inspect.stack()[1].filename if folder is None else ""
-    _check(_with_table(mechanism, folder, caller), engine)
+    record = registry.get_mechanism(mechanism) if isinstance(mechanism, str) else mechanism
+    require(isinstance(record, Mechanism), f"this is {type(record).__name__}, not Mechanism")
+    _check(_with_table(record, folder, caller), engine)
 
 
-def check_drug(drug: Drug, *, folder: Path | None = None, engine: str = "auto") -> None:
+def check_drug(drug: Drug | str, *, folder: Path | None = None, engine: str = "auto") -> None:
     """Check that a drug keeps the contract: as `check_mechanism`, and that it can be dosed.
 
     It has a class, a usual dose and a record of harm. Parameters and errors as in `check_mechanism`.
@@ -65,8 +67,9 @@ def check_drug(drug: Drug, *, folder: Path | None = None, engine: str = "auto") 
     from immunescape.model.toxicity import toxicity
 
     caller = inspect.stack()[1].filename if folder is None else ""
-    drug = _with_table(drug, folder, caller)  # type: ignore[assignment]
-    require(isinstance(drug, Drug), f"this is {type(drug).__name__}, not Drug")
+    record = registry.get_drug(drug) if isinstance(drug, str) else drug
+    require(isinstance(record, Drug), f"this is {type(record).__name__}, not Drug")
+    drug = cast("Drug", _with_table(record, folder, caller))
     require(not (wrong := wrong_field(drug)), f"'{drug.name}': {wrong}")
     contract.require_dosable(drug)
     hint = "provide {} in the folder of the entry point in the group 'immunescape.data'"
@@ -95,7 +98,6 @@ def _with_table(mechanism: Mechanism, folder: Path | None, caller: str) -> Mecha
 
 
 def _check(mechanism: Mechanism, engine: str) -> None:
-    require(isinstance(mechanism, Mechanism), f"this is {type(mechanism).__name__}, not Mechanism")
     require(not (wrong := wrong_field(mechanism)), f"'{mechanism.name}': {wrong}")
     contract.require_sourced(mechanism)
     contract.require_cited(mechanism)

@@ -11,7 +11,7 @@ from typing import Any
 from immunescape.errors import ImmunescapeError, PluginError
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.knowledge.references import get_reference, load_references
-from immunescape.profile.biomarkers.registry import Biomarker, biomarkers
+from immunescape.profile.biomarkers.registry import BIOMARKERS, Biomarker
 from immunescape.profile.loading import example_folder, load_study
 from immunescape.profile.readers import Partial, Reader, get_reader
 from immunescape.profile.study import COLUMNS, KINDS, Study
@@ -33,7 +33,7 @@ def check_biomarker(biomarker: Biomarker | str, *, study: Study | Path | None = 
     AssertionError
         Where the contract is not kept.
     """
-    record = biomarkers()[biomarker] if isinstance(biomarker, str) else biomarker
+    record = BIOMARKERS.get(biomarker) if isinstance(biomarker, str) else biomarker
     require(isinstance(record, Biomarker), f"this is {type(record).__name__}, not Biomarker")
     name = record.name
     require(not (wrong := wrong_field(record)), f"the biomarker '{name}': {wrong}")

@@ -142,7 +142,9 @@ def run_trial(
 def _check_request(trial: Trial, patients: int | None, seed: int, cores: int, paired: bool) -> None:
     """Refuse numbers that no trial can have, and pairs where arms have mixes of their own."""
     for what, value in (("number of patients per arm", patients), ("seed", seed), ("number of workers", cores)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, Integral)):
+        if value is None and what == "number of patients per arm":  # those of the protocol
+            continue
+        if isinstance(value, bool) or not isinstance(value, Integral):
             raise InputError(f"the {what} is {value!r}", hint="Give a whole number.")
     if patients is not None and patients < 1:
         raise InputError(f"the number of patients per arm is {patients}", hint="Use at least one.")
