@@ -7,6 +7,10 @@ import sys
 
 import pytest
 
+from immunescape.design.loading import load_design
+from immunescape.errors import InputError
+from immunescape.trial.loading import load_trial
+
 
 def test_functions_load_a_trial_and_a_design_beside_the_packages_of_these_names():
     import immunescape
@@ -53,3 +57,10 @@ def test_version():
     import immunescape
 
     assert immunescape.__version__.count(".") >= 1
+
+
+@pytest.mark.parametrize("wrong", [None, 3, ["keynote-024"]])
+@pytest.mark.parametrize(("load", "noun"), [(load_trial, "trial"), (load_design, "design")])
+def test_what_is_no_name_and_no_path_is_refused(load, noun, wrong):
+    with pytest.raises(InputError, match=f"a {noun} is loaded by its name or the path"):
+        load(wrong)

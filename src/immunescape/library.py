@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 
 from immunescape import plugins
@@ -45,8 +46,13 @@ class Library:
         Raises
         ------
         InputError
-            If there is neither, with the nearest name, or where the file is no text.
+            If there is neither, with the nearest name, or where the file is no text; for what is no name and no path.
         """
+        if not isinstance(name_or_path, str | PathLike):
+            raise InputError(
+                f"a {self.noun} is loaded by its name or the path of a YAML file, not from {name_or_path!r}",
+                hint=f"For example '{self.names()[0]}'.",
+            )
         name, path = str(name_or_path), Path(name_or_path)
         shipped = {ours.casefold(): ours for ours in self.shipped()}
         of_plugins = {n.casefold(): file for n, file in plugins.library(self.kind, shipped).items()}

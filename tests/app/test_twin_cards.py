@@ -100,7 +100,7 @@ def test_the_page_shows_the_ranking_that_the_files_hold(tmp_path: Path) -> None:
         listed = list(csv.DictReader(stream))
     assert [r["Option"].removesuffix(" (standard)") for r in rows] == [r["option"] for r in listed]
     for row, values in zip(rows, listed, strict=True):
-        assert row["Response %"].split()[0] == f"{100 * float(values['response']):.0f}"
+        assert row["Response, %"].split()[0] == f"{100 * float(values['response']):.0f}"
         assert row["Score"].split()[0] == f"{float(values['score']):.2f}"
     stored = json.loads((tmp_path / "run" / "ranking.json").read_text())
     assert stored["notice"]
