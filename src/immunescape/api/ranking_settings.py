@@ -11,8 +11,6 @@ from immunescape.errors import InputError, unknown_word, with_changes
 
 __all__ = ["RankingChanges", "RankingSettings", "check_run", "settings_with"]
 
-_ENGINES = ("auto", "native", "roadrunner")
-
 
 @dataclass(frozen=True, kw_only=True)
 class RankingSettings:
@@ -112,12 +110,12 @@ def check_run(*, twins: int, seed: int, workers: int | None, engine: str, region
     InputError
         For a number that is no whole one or too small, and for an engine or a region that there is none of.
     """
+    from immunescape.engine import ENGINES
     from immunescape.population.covariates import REGIONS
 
     for name, value, least in (("twins", twins, 1), ("seed", seed, 0), ("workers", workers, 1)):
         if not _is_count(value, least) and not (name == "workers" and value is None):
             raise InputError(f"{name} is {value!r}", hint=f"A whole number from {least} on.")
-    if engine not in _ENGINES:
-        raise unknown_word("engine", engine, _ENGINES)
+    ENGINES.get(engine)
     if region not in REGIONS:
         raise unknown_word("region", region, REGIONS)

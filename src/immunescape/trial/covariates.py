@@ -5,7 +5,7 @@ They are columns of the table of virtual patients. A criterion is one condition 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -120,34 +120,30 @@ class Criterion:
         return np.asarray(column.isin(list(self.allowed)).to_numpy(dtype=bool))
 
     def __str__(self) -> str:
-        covariate = COVARIATES[self.covariate]
-        unit = f" {covariate.unit}" if covariate.unit else ""
-        if not covariate.is_number:
-            if len(self.allowed) > len(covariate.values) / 2 and len(covariate.values) > 3:
-                return f"{self.covariate} not {', '.join(str(v) for v in covariate.values if v not in self.allowed)}"
-            return f"{self.covariate} {' or '.join(_value_text(v) for v in self.allowed)}"
-        if np.isinf(self.high):
-            return f"{self.covariate} >= {self.low:g}{unit}"
-        if np.isinf(self.low):
-            return f"{self.covariate} <= {self.high:g}{unit}"
-        return f"{self.covariate} {self.low:g}-{self.high:g}{unit}"
+        unit = COVARIATES[self.covariate].unit
+        return self._text(self.covariate, unit, _value_text, at_least=">= ", at_most="<= ", to="-")
 
     @property
     def words(self) -> str:
         """The condition as a reader knows it, e.g. ``PD-L1 tumour proportion score at least 50 %``."""
         covariate = COVARIATES[self.covariate]
-        unit = f" {_PRINTED_UNITS.get(covariate.unit, covariate.unit)}".rstrip()
-        name = covariate.meaning
+        unit = _PRINTED_UNITS.get(covariate.unit, covariate.unit)
+        return self._text(covariate.meaning, unit, level_words, at_least="at least ", at_most="at most ", to=" to ")
+
+    def _text(self, name: str, unit: str, level: Callable[[Any], str], *, at_least: str, at_most: str, to: str) -> str:
+        """The condition under a name, with its levels or its bounds as they are given to be written."""
+        covariate = COVARIATES[self.covariate]
         if not covariate.is_number:
             others = [v for v in covariate.values if v not in self.allowed]
             if len(others) < len(covariate.values) / 2 and len(covariate.values) > 3:
-                return f"{name} not {', '.join(level_words(v) for v in others)}"
-            return f"{name} {' or '.join(level_words(v) for v in self.allowed)}"
+                return f"{name} not {', '.join(level(v) for v in others)}"
+            return f"{name} {' or '.join(level(v) for v in self.allowed)}"
+        after = f" {unit}".rstrip()
         if np.isinf(self.high):
-            return f"{name} at least {self.low:g}{unit}"
+            return f"{name} {at_least}{self.low:g}{after}"
         if np.isinf(self.low):
-            return f"{name} at most {self.high:g}{unit}"
-        return f"{name} {self.low:g} to {self.high:g}{unit}"
+            return f"{name} {at_most}{self.high:g}{after}"
+        return f"{name} {self.low:g}{to}{self.high:g}{after}"
 
 
 _PRINTED_UNITS = {"year": "years", "m2": "m²", "umol/L": "µmol/L", "1/Mb": "/Mb"}
