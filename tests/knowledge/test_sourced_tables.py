@@ -71,7 +71,7 @@ def test_cells_may_be_separated_by_tabs_and_comments_keep_the_count_of_lines() -
 
 
 USERS_FILES_AND_WRITTEN_ONES = {
-    "engine/check_sbml.py",
+    "engine/oracle/sbml_suite.py",
     "evaluation/cohort_response.py",
     "evaluation/harness/tables.py",
     "evaluation/kinetics.py",
