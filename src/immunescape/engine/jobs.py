@@ -121,11 +121,11 @@ def check_job(job: Job, states: Iterable[str]) -> Job:
         raise EngineError(f"rtol is {job.rtol}; it lies between 0 and 1")
     if job.max_steps < 1:
         raise EngineError(f"max_steps is {job.max_steps}; at least one step is needed")
-    known_states = tuple(states)
-    absolute_tolerances(job, known_states)
+    state_names = tuple(states)
+    absolute_tolerances(job, state_names)
     for name in job.gone:
-        if name not in known_states:
-            raise unknown_word("state", name, known_states, error=EngineError)
+        if name not in state_names:
+            raise unknown_word("state", name, state_names, error=EngineError)
     _check_doses({id(d): d for d in dose_tables(job)}.values())
     until = None if job.until is None else np.maximum(_each("'until'", job.until, job.n), times[0])
     stop = None if job.stop is None else replace(job.stop, value=_each("the value of 'stop'", job.stop.value, job.n))

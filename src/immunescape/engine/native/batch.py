@@ -197,10 +197,10 @@ def _read_out_arrays(job: Job, places: Places) -> dict[str, Any]:
 
 def _gone(job: Job, places: Places) -> NDArray[np.int32] | None:
     """Places of the states that are all zero once a patient need not be followed; None: never."""
-    found = [places.state(name, "state") for name in job.gone]
-    if not found or any(where != IN_X for where, _ in found):
+    gone = [places.state(name, "state") for name in job.gone]
+    if not gone or any(where != IN_X for where, _ in gone):
         return None  # a state that nothing integrates does not become zero
-    return np.array([index for _, index in found], dtype=np.int32)
+    return np.array([index for _, index in gone], dtype=np.int32)
 
 
 def _limit_arrays(job: Job, layout: Layout, tolerances: Mapping[str, float]) -> dict[str, Any]:

@@ -25,8 +25,8 @@ from immunescape.engine.ir.time_features import CLOCK, TimeFeatures, time_featur
 from immunescape.engine.jobs import TOLERANCE_SHARE, check_job, dose_tables
 from immunescape.engine.oracle.roadrunner_document import document_of, prepared, written_out
 from immunescape.engine.oracle.roadrunner_patient import (
-    Course,
     EventfulPatient,
+    PatientInputs,
     PlainPatient,
     StateChange,
     dose_changes,
@@ -210,7 +210,7 @@ class RoadRunnerModel:
         messages: dict[int, str] = {}
         for i in range(job.n):
             try:
-                status[i], end_time[i] = self._integrate(patient, batch, batch.course(i), values[i], final[i])
+                status[i], end_time[i] = self._integrate(patient, batch, batch.inputs(i), values[i], final[i])
             except (RuntimeError, FloatingPointError) as error:
                 status[i] = FAILED
                 values[i] = np.nan if str(error) == _OTHER_COURSE else values[i]
@@ -270,7 +270,7 @@ class RoadRunnerModel:
         self,
         patient: AnyPatient,
         batch: _Batch,
-        course: Course,
+        inputs: PatientInputs,
         values: FloatArray,
         final: FloatArray,
     ) -> tuple[int, float]:
@@ -283,11 +283,11 @@ class RoadRunnerModel:
         """
         job = batch.job
         patient.runner.getIntegrator().maximum_time_step = 0.0
-        status, end = patient.integrate(course, values, final)
+        status, end = patient.integrate(inputs, values, final)
         if self._watches_states or (self._has_events and (batch.infused or job.stop is not None)):
-            _check_course(patient, replace(course, stop=None, until=end), values, final)
+            _check_course(patient, replace(inputs, stop=None, until=end), values, final)
         if job.stop is not None and status == OK:
-            _check_stop(patient, course, final)
+            _check_stop(patient, inputs, final)
         return status, end
 
 
@@ -316,10 +316,10 @@ class _Batch:
     parameters: Mapping[str, FloatArray]
     initial: Mapping[str, FloatArray]
 
-    def course(self, i: int) -> Course:
+    def inputs(self, i: int) -> PatientInputs:
         """What patient `i` is integrated with."""
         job, last = self.job, float(self.job.times[-1])
-        return Course(
+        return PatientInputs(
             parameters={k: float(v[i]) for k, v in self.parameters.items()},
             initial={k: float(v[i]) for k, v in self.initial.items()},
             changes=(*self.doses[i], *(StateChange(float(t), "", "turn", 0.0) for t in self.moments[i])),
@@ -333,16 +333,16 @@ def _short_steps(patient: AnyPatient) -> None:
     patient.runner.getIntegrator().maximum_time_step = _SHORT_STEP * float(times[-1] - times[0])
 
 
-def _check_course(patient: AnyPatient, course: Course, values: FloatArray, final: FloatArray) -> None:
+def _check_course(patient: AnyPatient, inputs: PatientInputs, values: FloatArray, final: FloatArray) -> None:
     """Integrate again with short steps, to the end that was reached, so that a stop is not looked for again."""
     _short_steps(patient)
     again = np.full_like(values, np.nan)
-    patient.integrate(course, again, np.full_like(final, np.nan))
+    patient.integrate(inputs, again, np.full_like(final, np.nan))
     if _differ(values, again):
         raise FloatingPointError(_OTHER_COURSE)
 
 
-def _check_stop(patient: AnyPatient, course: Course, final: FloatArray) -> None:
+def _check_stop(patient: AnyPatient, inputs: PatientInputs, final: FloatArray) -> None:
     """Look for a peak beyond the stop that is shorter than a step."""
     _short_steps(patient)
     job = patient.job
@@ -351,7 +351,7 @@ def _check_stop(patient: AnyPatient, course: Course, final: FloatArray) -> None:
     second = type(patient)(patient.runner, patient.states, patient.defaults, fine, patient.outputs, patient.watched)
     second.take_over(patient)
     values = np.full((len(times), len(patient.outputs)), np.nan)
-    status, _ = second.integrate(course, values, np.full_like(final, np.nan))
+    status, _ = second.integrate(inputs, values, np.full_like(final, np.nan))
     if status != OK:
         raise FloatingPointError(_OTHER_COURSE)
 

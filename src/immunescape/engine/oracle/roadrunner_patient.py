@@ -57,7 +57,7 @@ def dose_changes(doses: Doses, start: float) -> list[StateChange]:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Course:
+class PatientInputs:
     """What a patient is integrated with.
 
     Attributes
@@ -108,9 +108,9 @@ class _Patient:
         self.touched, self.slots, self.variables = other.touched, other.slots, other.variables
         self.fires_at_start = other.fires_at_start
 
-    def begin(self, course: Course) -> None:
+    def begin(self, inputs: PatientInputs) -> None:
         """Give the model a patient's parameters and starting values."""
-        runner, parameters = self.runner, course.parameters
+        runner, parameters = self.runner, inputs.parameters
         for name, value in self.variables.items():  # a reset leaves parameters that events or rules change as they are
             runner[name] = value
         for name in self.touched - set(parameters):
@@ -119,7 +119,7 @@ class _Patient:
         for name, value in parameters.items():
             runner[name] = value
         runner.reset()
-        for name, value in (*parameters.items(), *course.initial.items()):
+        for name, value in (*parameters.items(), *inputs.initial.items()):
             runner[name] = value
         runner.timeCourseSelections = ["time", *self.columns]
 
@@ -140,13 +140,13 @@ class _Patient:
 class PlainPatient(_Patient):
     """A patient of a model without events, integrated piece by piece between doses."""
 
-    def integrate(self, course: Course, values: FloatArray, final: FloatArray) -> tuple[int, float]:
+    def integrate(self, inputs: PatientInputs, values: FloatArray, final: FloatArray) -> tuple[int, float]:
         """Integrate to the end or the stop; fills `values` (t, k) and `final`; returns status and end time."""
         runner, job, times = self.runner, self.job, self.times
-        changes, stop, until = course.changes, course.stop, course.until
+        changes, stop, until = inputs.changes, inputs.stop, inputs.until
         start = float(times[0])
         self.reached = start
-        self.begin(course)
+        self.begin(inputs)
         for target in {change.target for change in changes if change.kind == "rate"}:
             runner[INFUSION + target] = 0.0
         edges = sorted({start, until, *[c.time for c in changes if start < c.time < until]})
@@ -219,16 +219,16 @@ class PlainPatient(_Patient):
 class EventfulPatient(_Patient):
     """A patient of a model with events, integrated in one go: doses are events of the model."""
 
-    def integrate(self, course: Course, values: FloatArray, final: FloatArray) -> tuple[int, float]:
+    def integrate(self, inputs: PatientInputs, values: FloatArray, final: FloatArray) -> tuple[int, float]:
         """Integrate to the end or the stop; fills `values` (t, k) and `final`; returns status and end time."""
         times, width = self.times, len(self.outputs)
-        stop, until = course.stop, course.until
+        stop, until = inputs.stop, inputs.until
         start = float(times[0])
         self.reached = start
         grid = np.append(times[times < until], until)
 
         def rows_at(grid: FloatArray) -> FloatArray:
-            return self._rows(course, grid)
+            return self._rows(inputs, grid)
 
         rows = rows_at(grid) if until > start else rows_at(np.array([start, float(times[1])]))[:1]
         end, status = until, OK
@@ -261,18 +261,18 @@ class EventfulPatient(_Patient):
         self.reached = end
         return status, end
 
-    def _rows(self, course: Course, grid: FloatArray) -> FloatArray:
+    def _rows(self, inputs: PatientInputs, grid: FloatArray) -> FloatArray:
         """Rows at the times of a grid, from the start of the job on."""
         runner, start, span = self.runner, float(self.times[0]), float(self.times[-1] - self.times[0])
         early = max(_JUST_BEFORE * span, 64.0 * float(np.spacing(np.abs(self.times).max())))
-        self.begin(course)
-        for target in {change.target for change in course.changes if change.kind == "rate"}:
+        self.begin(inputs)
+        for target in {change.target for change in inputs.changes if change.kind == "rate"}:
             runner[INFUSION + target] = 0.0
         vacant: dict[tuple[str, str], list[int]] = {}
         for slot, key in enumerate(self.slots):
             vacant.setdefault(key, []).append(slot)
             runner[dose_names(slot)[0]] = NEVER
-        for change in course.changes:
+        for change in inputs.changes:
             if change.time <= start:
                 name = INFUSION + change.target if change.kind == "rate" else change.target
                 runner[name] = float(runner[name]) + change.value

@@ -32,19 +32,19 @@ class History:
         self._start = start.copy()
         self._begins: list[float] = []
         self._ends: list[float] = []
-        self._courses: list[Callable[[float], FloatArray]] = []
+        self._solutions: list[Callable[[float], FloatArray]] = []
 
-    def add(self, begin: float, end: float, course: Callable[[float], FloatArray]) -> None:
+    def add(self, begin: float, end: float, solution: Callable[[float], FloatArray]) -> None:
         """Keep a stretch of the trajectory."""
         if end > begin:
             self._begins.append(begin)
             self._ends.append(end)
-            self._courses.append(course)
+            self._solutions.append(solution)
 
     def at(self, time: float) -> FloatArray:
         """States at a time; where something jumps, those after it."""
         k = bisect_right(self._begins, time) - 1
-        return self._start if k < 0 else np.asarray(self._courses[k](min(time, self._ends[k])))
+        return self._start if k < 0 else np.asarray(self._solutions[k](min(time, self._ends[k])))
 
 
 class Kinks:

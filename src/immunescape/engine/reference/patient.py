@@ -98,7 +98,7 @@ class Patient:
                 self.agenda.setdefault(float(start), []).append((False, int(state), float(amount)))
         self.moments = sorted(self.agenda)
 
-    # ---- the course -----------------------------------------------------------------------------------------------
+    # ---- integration -----------------------------------------------------------------------------------------------
 
     def run(self) -> int:
         """Integrate to the end, the stop or a failure; returns the status."""
@@ -249,27 +249,27 @@ class Patient:
             self._leap(goal)
             return
         pattern = self._pattern(self.t, self.x)
-        course = self._course(goal)
+        segment = self._segment(goal)
         while True:
-            before = course.t
-            failure = course.step()
+            before = segment.t
+            failure = segment.step()
             self.steps += 1
-            self._stiff = course.stiff
+            self._stiff = segment.stiff
             if failure is not None:
                 raise _Failure(failure)
             if self.steps > self.plan.max_steps:
                 raise _Failure(f"more than {self.plan.max_steps} steps")
-            dense = course.dense()
-            jump = self._first_jump(dense, before, course.t, pattern) if pattern else None
+            dense = segment.dense()
+            jump = self._first_jump(dense, before, segment.t, pattern) if pattern else None
             if jump is not None:
                 self._arrive(jump, dense(jump), dense)
                 return
-            if course.t >= goal:
-                self._arrive(goal, course.y, dense)
+            if segment.t >= goal:
+                self._arrive(goal, segment.y, dense)
                 return
-            self._arrive(course.t, course.y, dense)
-            self._write(course.t, inclusive=True)
-            course.renew()
+            self._arrive(segment.t, segment.y, dense)
+            self._write(segment.t, inclusive=True)
+            segment.renew()
 
     def _leap(self, goal: float) -> None:
         """Go on while nothing moves but time."""
@@ -304,7 +304,7 @@ class Patient:
         spacing = float(np.max(np.diff(times))) if len(times) > 1 else 1.0
         return min(spacing, (self.plan.end - float(times[0])) / 20)
 
-    def _course(self, goal: float) -> IntegrationSegment:
+    def _segment(self, goal: float) -> IntegrationSegment:
         problem, n = self.problem, self.problem.n
         infusion = self.infusion.copy() if self._infusing else None
 
@@ -423,11 +423,11 @@ class Patient:
 
         span = 1.0
         for _ in range(40):
-            course = solve_ivp(flow, (0.0, span), self.x[:n], method="LSODA", rtol=1e-11, atol=1e-14)
-            if not course.success or not np.all(np.isfinite(course.y)):
+            solution = solve_ivp(flow, (0.0, span), self.x[:n], method="LSODA", rtol=1e-11, atol=1e-14)
+            if not solution.success or not np.all(np.isfinite(solution.y)):
                 break
-            change = np.abs(course.y[:, -1] - self.x[:n])
-            self.x[:n] = course.y[:, -1]
+            change = np.abs(solution.y[:, -1] - self.x[:n])
+            self.x[:n] = solution.y[:, -1]
             if np.all(change <= 1e-13 * (1.0 + np.abs(self.x[:n]))) and (span > 1e3 or not np.any(flow(0.0, self.x))):
                 return
             span *= 4.0

@@ -81,8 +81,8 @@ def loris_score(biomarkers: Mapping[str, Measurement], prior_lines: float | None
             missing.append(f"{measurement_title(name)} is missing")
             return float("nan")
         if m.unit not in units:
-            wanted = " or ".join(dict.fromkeys(printed_unit(u) or "no unit" for u in units))
-            missing.append(f"{measurement_title(name)} is in {printed_unit(m.unit) or 'no unit'}, not in {wanted}")
+            expected = " or ".join(dict.fromkeys(printed_unit(u) or "no unit" for u in units))
+            missing.append(f"{measurement_title(name)} is in {printed_unit(m.unit) or 'no unit'}, not in {expected}")
             return float("nan")
         return float(m.value) * units[m.unit]
 
