@@ -56,7 +56,7 @@ def _each(name: str, value: object, n: int) -> FloatArray:
     if array.shape not in ((), (1,), (n,)):
         raise EngineError(f"{name} has shape {array.shape}; a number or ({n},) is needed")
     if np.any(np.isnan(array)):
-        raise EngineError(f"{name} is NaN" if array.ndim == 0 else f"{name} holds a NaN")
+        raise EngineError(f"{name} is NaN" if array.ndim == 0 else f"{name} contains a NaN")
     return np.ascontiguousarray(np.broadcast_to(array, (n,)))
 
 

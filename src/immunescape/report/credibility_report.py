@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from immunescape.console import markdown_table
 from immunescape.evaluation.credibility import ablation_rows
 from immunescape.evaluation.mechanism_labels import mechanism_labels, outdated_text
+from immunescape.evaluation.scoreboard import RIVAL_TEXT
 from immunescape.report.scoreboard_report import ENDPOINT_TEXT, scores_table, value_with_interval
 from immunescape.report.tables import Table, number
 from immunescape.report.writing import write_page
@@ -132,7 +133,10 @@ def _uncertainty(made: Credibility) -> Section:
         )
     success = [{"Primary endpoint": end, "Probability": f"{p:.2f}"} for end, p in cast.success.items()]
     baselines = [
-        {"Hazard ratio": end.replace("_hr", "").upper(), **{k: f"{v:.2f}" for k, v in values.items()}}
+        {
+            "Hazard ratio": end.replace("_hr", "").upper(),
+            **{RIVAL_TEXT.get(k, k): f"{v:.2f}" for k, v in values.items()},
+        }
         for end, values in cast.baselines.items()
     ]
     tables = [
@@ -219,7 +223,7 @@ def _skill(made: Credibility) -> Table:
                 "Interval score": number(figures.get("hr_interval_score"), 2),
             }
             for name, baseline in figures.get("rivals", {}).items():
-                row[f"Interval score, {name}"] = number(baseline.get("hr_interval_score"), 2)
+                row[f"Interval score, {RIVAL_TEXT[name]}"] = number(baseline.get("hr_interval_score"), 2)
             rows.append(row)
     return Table(rows, ("n",))
 

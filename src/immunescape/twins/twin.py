@@ -200,7 +200,7 @@ def twins_on(
     months
         Follow-up of the arms.
     progress
-        Called with (effective candidates, those required) while candidates are grown, and with (twins done, twins in all)
+        Called with (effective candidates, those required) while candidates are grown, and with (twins done, all twins)
         while a batch is followed.
     lesions
         See `CourseTask`.

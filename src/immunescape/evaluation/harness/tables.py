@@ -17,7 +17,7 @@ from immunescape.knowledge.tables import Row, read_rows
 __all__ = ["COMBINATIONS", "CURVE_TRIALS", "HOW", "TRIALS", "ColumnRules", "included_rows", "read_table"]
 
 HOW = (
-    "The folder holds trials.csv, combinations.csv and trial_files/*.yaml, and for the comparison with patients "
+    "The folder contains trials.csv, combinations.csv and trial_files/*.yaml, and for the comparison with patients "
     "oak/, loris/, toposcore/ and km/."
 )
 _PERCENT, _RATIO, _COUNT = (0.0, 100.0), (0.01, 100.0), (1.0, 1e6)

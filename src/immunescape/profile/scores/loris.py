@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from immunescape.errors import InputError
+from immunescape.knowledge.printed_units import printed_unit
 from immunescape.knowledge.profile_records import Measurement
-from immunescape.profile.biomarkers.words import measurement_title, printed_unit
+from immunescape.profile.biomarkers.words import measurement_title
 from immunescape.profile.scores.records import Score
 
 __all__ = ["loris_nsclc", "loris_score"]
