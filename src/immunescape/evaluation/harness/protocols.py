@@ -106,10 +106,10 @@ def protocols(data: Path | None, names: Iterable[str] = ()) -> list[Protocol]:
     for name, trial in shipped.items():
         role, kind = roles()[name]
         made[name] = Protocol(trial, role, kind, tables.get(name, {}))
-    for row in curve_trials():
-        met = {"yes": True, "no": False}.get(row["primary_endpoint_met"])
-        trial = load_trial(str(protocol_file(row["trial"])))
-        made[trial.name] = Protocol(trial, row["role"], row["kind"], {}, met, row["checked"])
+    for listed in curve_trials():
+        met = {"yes": True, "no": False}.get(listed["primary_endpoint_met"])
+        trial = load_trial(str(protocol_file(listed["trial"])))
+        made[trial.name] = Protocol(trial, listed["role"], listed["kind"], {}, met, listed["checked"])
     made[PROBE] = Protocol(load_trial(str(protocol_file(PROBE))), "none", "single")
     chosen = list(dict.fromkeys(names)) or sorted(made)
     for name in chosen:
