@@ -117,9 +117,9 @@ TARGETS = (
     ratio("codebreak-200", "pfs_hr", 0.66, 0.133, "delangen2023"),
     ratio("codebreak-200", "os_hr", 1.01, 0.139, "delangen2023"),
     response("hudson-olaparib", "experimental", 2.6, 87, "besse2024"),  # of the pooled arms, at olaparib's number
-    response("latify", "experimental", 7.7, 297, "besse2026"),
+    response("latify", "experimental", 7.7, 297, "besse2026latify"),
     response("latify", "experimental", 13.9, 79, "besse2024"),  # the same regimen in HUDSON
-    ratio("latify", "os_hr", 0.90, 0.098, "besse2026"),
+    ratio("latify", "os_hr", 0.90, 0.098, "besse2026latify"),
 )
 
 
