@@ -4,7 +4,8 @@ How to run it (completed designs are kept in the folder; the same command resume
 
     python scripts/fit_drug_sizes.py --data FOLDER --out FOLDER --patients 200 --seeds 2
 
-A factor multiplies the sizes of one class (`CLASSES`) in ``model/revised_sizes.csv``. Each design point is a copy of the
+A factor multiplies the sizes of one class (`CLASSES`) in the model; the table of changed sizes,
+``model/revised_sizes.csv``, takes precedence over the tables of drugs and mechanisms. Each design point is a copy of the
 package with such a table, on which `immunescape harness` simulates the trials of the class; patients and seeds are the
 same at every point, so that differences between points are nearly free of sampling error. Virtual figures, on scales on
 which errors are close to normal (log odds of response, ln hazard ratio), are parabolas in the logarithms of the factors.
@@ -141,11 +142,22 @@ def copy_with(factors: Mapping[str, float], folder: Path) -> Path:
     for row in rows:
         if row[0] in factors:
             row[1] = repr(float(row[1]) * factors[row[0]])
-    if missing := set(factors) - {row[0] for row in rows}:
-        raise SystemExit(f"{TABLE} has no row for {', '.join(sorted(missing))}")
+    for name in sorted(set(factors) - {row[0] for row in rows}):
+        value, unit = released_size(name)
+        rows.append([name, repr(value * factors[name]), unit, "", "", "", "", "assumed", "assumed", ""])
     with (folder / TABLE).open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream, lineterminator="\n").writerows([header, *rows])
     return folder
+
+
+def released_size(name: str) -> tuple[float, str]:
+    """Return value and unit of a parameter in the tables of drugs and mechanisms."""
+    for path in sorted((Path(immunescape.__file__).parent / "model").rglob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as stream:
+            for row in csv.DictReader(line for line in stream if not line.startswith("#")):
+                if row.get("name") == name:
+                    return float(row["value"]), row["unit"]
+    raise SystemExit(f"no table of the model has a parameter {name}")
 
 
 def simulated(
@@ -225,7 +237,10 @@ def report(
     rows = []
     for left_out in ("", *sorted({t.trial for t in TARGETS})):
         factor, sd = posterior([t for t in TARGETS if t.trial != left_out], design, centre)
-        cells = [f"{math.exp(f):.2f} ({math.exp(f - 1.96 * s):.2f} to {math.exp(f + 1.96 * s):.2f})" for f, s in zip(factor, sd)]
+        cells = [
+            f"{math.exp(f):.2f} ({math.exp(f - 1.96 * s):.2f} to {math.exp(f + 1.96 * s):.2f})"
+            for f, s in zip(factor, sd)
+        ]
         rows.append([left_out or "none", *cells])
     sys.stdout.write("\n".join(markdown_table(["left out", *(c.name for c in CLASSES)], rows)) + "\n")
 
