@@ -5,14 +5,14 @@ How to run it (completed designs are kept in the folder; the same command resume
     python scripts/fit_drug_sizes.py --data FOLDER --out FOLDER --patients 200 --seeds 2
 
 A factor multiplies the sizes of one class (`CLASSES`) in the model; the table of changed sizes,
-``model/revised_sizes.csv``, takes precedence over the tables of drugs and mechanisms. Each design point is a copy of the
-package with such a table, on which `immunescape harness` simulates the trials of the class; patients and seeds are the
-same at every point, so that differences between points are nearly free of sampling error. Virtual figures, on scales on
-which errors are close to normal (log odds of response, ln hazard ratio), are parabolas in the logarithms of the factors.
-The factors are those of highest posterior density given the published figures of `TARGETS`; the errors comprise that of
-the published figure, that of the virtual patients, and that of the model for trials to which it was not fitted
-(``knowledge/data/prediction_errors.csv``), which the figures of one trial share. Only figures that were found in a
-source are used.
+``model/revised_sizes.csv``, takes precedence over the tables of drugs and mechanisms. Each design point is a copy of
+the package with such a table, on which `immunescape harness` simulates the trials of the class; patients and seeds are
+the same at every point, so that differences between points are nearly free of sampling error. Virtual figures, on
+scales on which errors are close to normal (log odds of response, ln hazard ratio), are parabolas in the logarithms of
+the factors. The factors are those of highest posterior density given the published figures of `TARGETS`; the errors
+comprise that of the published figure, that of the virtual patients, and that of the model for trials to which it was
+not fitted (``knowledge/data/prediction_errors.csv``), which the figures of one trial share. Only figures that were
+found in a source are used.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ BATCHES = ((0, 1, 2), (3,), (4, 5))
 
 @dataclass(frozen=True)
 class DrugClass:
-    """A factor: the sizes that it multiplies, the values at which its trials are simulated, the trials, its prior SD."""
+    """A factor: the sizes that it multiplies, its values in the design, the trials, its prior SD."""
 
     name: str
     sizes: tuple[str, ...]
@@ -239,7 +239,7 @@ def report(
         factor, sd = posterior([t for t in TARGETS if t.trial != left_out], design, centre)
         cells = [
             f"{math.exp(f):.2f} ({math.exp(f - 1.96 * s):.2f} to {math.exp(f + 1.96 * s):.2f})"
-            for f, s in zip(factor, sd)
+            for f, s in zip(factor, sd, strict=True)
         ]
         rows.append([left_out or "none", *cells])
     sys.stdout.write("\n".join(markdown_table(["left out", *(c.name for c in CLASSES)], rows)) + "\n")
