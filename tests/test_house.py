@@ -37,13 +37,18 @@ def metrics() -> ModuleType:
 
 
 def test_lines_branches_vague_names_and_comments_are_counted(metrics: ModuleType) -> None:
-    source = metrics.Source("engine/tape.py", SOURCE)
+    source = metrics.Source("engine/codegen/tape.py", SOURCE)
     (function,) = source.functions()
     assert metrics.length(function) == 6
     assert metrics.complexity(function) == 5  # itself, if, and, for, if
     assert source.vague_names() == {"found": 2, "found_at": 1}
     assert source.comments() == 2
     assert source.code() == 5
+
+
+def test_the_numerics_whose_comments_are_counted_are_there(metrics: ModuleType) -> None:
+    tree = metrics.Tree.read(ROOT)
+    assert all(float(tree.comments_per_100_lines(patterns)) > 5 for patterns in metrics.NUMERICS.values())
 
 
 def test_a_folder_without_the_package_is_refused(metrics: ModuleType, tmp_path: Path) -> None:

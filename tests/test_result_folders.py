@@ -86,7 +86,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_computed(
     def computed(*_: object, **__: object) -> None:
         raise AssertionError("a model was compiled before the place was looked at")
 
-    monkeypatch.setattr("immunescape.engine.native.NativeEngine.compile", computed)
+    monkeypatch.setattr("immunescape.engine.native.engine.NativeEngine.compile", computed)
     (tmp_path / "file").write_text("")
     done = CliRunner().invoke(app, [*words, option, str(tmp_path / "file" / "below")])
     assert isinstance(done.exception, ImmunescapeError), (done.exception, done.output)

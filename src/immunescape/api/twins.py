@@ -214,7 +214,7 @@ class RankedOptions:
         for r in self.result.ranking.rows:
             row: dict[str, Any] = {"option": r.option.title, "evidence": r.option.level, "role": r.option.role}
             row |= {k: f.value for k, f in r.figures.items()}
-            row |= {"score": r.score.value, "best": r.best, "not_worse": r.not_worse, "told_apart": r.told_apart}
+            row |= {"score": r.score.value, "best": r.best, "not_worse": r.not_worse, "told_apart": r.distinguishable}
             rows.append(row)
         return pd.DataFrame(rows)
 

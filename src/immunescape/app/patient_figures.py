@@ -10,6 +10,7 @@ import numpy as np
 
 from immunescape.app.figures import Card, plain_layout, significant
 from immunescape.evaluation.mechanism_labels import step_mechanism, title_labelled
+from immunescape.knowledge.printed_units import printed_unit
 from immunescape.patients.plot import COLOURS, PANELS
 from immunescape.patients.relief import reliefs
 from immunescape.report.pictures import level_line
@@ -34,21 +35,6 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = {"CR": "triangle-down", "PR": "triangle-down", "SD": "circle", "PD": "triangle-up", "NE": "x-thin"}
 MEANING = {"CR": "response", "PR": "response", "SD": "stable", "PD": "progression", "NE": "not evaluable"}
 _POINTS = 400
-_UNITS = {
-    "dimensionless": "",
-    "centimeter": "cm",
-    "cell/milliliter": "cells/mL",
-    "1/milliliter": "copies/mL",
-    "microgram/milliliter": "µg/mL",
-    "micromole/liter": "µmol/L",
-    "millimole/liter": "mmol/L",
-    "nanomole/liter": "nmol/L",
-    "picomole/liter": "pmol/L",
-    "milliliter": "mL",
-    "1/day": "per day",
-    "cell/microliter": "cells/µL",
-    "cell": "cells",
-}
 SMALLEST_CM = 0.5
 """Diameter below which a lesion is too small to measure (RECIST 1.1, eisenhauer2009): densities in less tumour divide
 by nearly nothing, and are not drawn."""
@@ -310,7 +296,7 @@ def _unit_of(course: PatientCourse, name: str) -> str:
 
 
 def _unit(text: str) -> str:
-    return _UNITS.get(text, text)
+    return "copies/mL" if text == "1/milliliter" else printed_unit(text)  # of ctDNA
 
 
 def _measurable(course: PatientCourse, name: str) -> np.ndarray:

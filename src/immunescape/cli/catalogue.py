@@ -39,9 +39,9 @@ def mechanisms_command(
 
     rows = mechanisms_table()
     if not (verbose or as_json):
-        from immunescape.evaluation.mechanism_labels import one_word_label, outdated_text
+        from immunescape.evaluation.mechanism_labels import brief_label, outdated_text
 
-        rows = [{"name": r["name"], "title": r["title"], "tested": one_word_label(r["name"])} for r in rows]
+        rows = [{"name": r["name"], "title": r["title"], "tested": brief_label(r["name"])} for r in rows]
         if outdated := outdated_text():
             typer.echo(outdated, err=True)
     show_rows("Mechanisms", rows, as_json)

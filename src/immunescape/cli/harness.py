@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -96,10 +97,8 @@ def harness_command(
         run = _finished_run(stored, data, out)
     else:
         with interruptible(out, "trials"):
-            run = run_harness(
-                names, data=data, patients=patients, seed=seed, seeds=seeds, workers=workers, out=out, engine=engine,
-                progress=lambda trial, done, total: typer.echo(f"{done} of {total}: {trial}", err=True),
-            )  # fmt: skip
+            simulate = partial(run_harness, names, data=data, out=out, progress=_show_progress)
+            run = simulate(patients=patients, seed=seed, seeds=seeds, workers=workers, engine=engine)
     if tables is not None:
         write_tables(run, tables)
     text, markdown = json_module.dumps(run.to_json(), indent=1, allow_nan=False), harness_markdown(run)
@@ -107,6 +106,10 @@ def harness_command(
     if record:
         _record(run, page, record)
     typer.echo(text if as_json else markdown)
+
+
+def _show_progress(trial: str, done: int, total: int) -> None:
+    typer.echo(f"{done} of {total}: {trial}", err=True)
 
 
 def _finished_run(stored: Path, data: Path | None, out: Path) -> Harness:

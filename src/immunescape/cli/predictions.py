@@ -109,7 +109,7 @@ def show_command(
         ]
         print_table("Figures", rows)
         baselines = [{"figure": end, **values} for end, values in made["baselines"].items()]
-        print_table("Naive baselines", baselines)
+        print_table("Naive baselines; constant and class mean of the included calibration trials", baselines)
         chance = [
             {"primary endpoint": end, "probability": f"{v:.2f}"} for end, v in made["probability_of_success"].items()
         ]

@@ -13,7 +13,7 @@ from immunescape.evaluation.mechanism_labels import explanation, step_mechanism,
 from immunescape.model.drugs._titles import sentence_case
 from immunescape.report.fact_text import fact_rows, least_likely_text
 from immunescape.report.figures import ARM_COLOURS, figure_html
-from immunescape.report.pictures import Picture, numbers, on_one_scale, plotly_script
+from immunescape.report.pictures import Picture, numbers, on_common_scale, plotly_script
 from immunescape.report.tables import Table
 from immunescape.report.twin_text import (
     NEXT_NOTE,
@@ -253,7 +253,7 @@ def evidence_groups(result: RankedPatient) -> list[dict[str, Any]]:
     groups = []
     for trials, titles in options.items():
         results = [e.result.replace("_", " ") for e in trials]
-        counts = ", ".join(f"{results.count(word)} {word}" for word in sorted(set(results), key=_RESULTS.index))
+        counts = ", ".join(f"{results.count(result)} {result}" for result in sorted(set(results), key=_RESULTS.index))
         rows = [
             {
                 "trial": e.trial,
@@ -281,7 +281,7 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
         picture = fan_picture(twins, scans, r.option.name, _wrapped(r.option.title, 42))
         if picture is not None:
             drawn.append((f"Sums of diameters of the twins under {r.option.title}, by month", picture))
-    pictures = on_one_scale([picture for _, picture in drawn])
+    pictures = on_common_scale([picture for _, picture in drawn])
     labels = [label for label, _ in drawn]
     fans = [figure_html(p, tools=False, label=label) for label, p in zip(labels, pictures, strict=True)]
     steps = [

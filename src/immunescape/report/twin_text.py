@@ -85,11 +85,11 @@ def course_rows(record: PatientRecord) -> list[dict[str, Any]]:
     if line is None:
         return []
     rows: list[tuple[float, dict[str, Any]]] = []
-    known = math.isfinite(line.baseline_mm)
-    if known:
+    has_baseline = math.isfinite(line.baseline_mm)
+    if has_baseline:
         rows.append((line.start, _course_row(line.start, "sum of diameters", f"{line.baseline_mm:.4g} mm", "baseline")))
     for scan in line.scans:
-        change = 100.0 * (scan.sld_mm / line.baseline_mm - 1.0) if known else math.nan
+        change = 100.0 * (scan.sld_mm / line.baseline_mm - 1.0) if has_baseline else math.nan
         said = ", ".join(x for x in (f"{change:+.0f} %" if math.isfinite(change) else "", scan.response) if x)
         size = f"{scan.sld_mm:.4g} mm" if math.isfinite(scan.sld_mm) else "–"
         rows.append((scan.day, _course_row(scan.day, "sum of diameters", size, said or "–")))

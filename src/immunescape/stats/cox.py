@@ -27,11 +27,14 @@ __all__ = [
     "hazard_ratio_of",
     "log_rank_p",
     "paired_bootstrap",
+    "ridge_cox",
 ]
 
 Array = NDArray[np.float64]
 _NO_MAXIMUM = "the model did not converge (a group without events, or terms that coincide)"
 _TOO_FEW = "too few patients or events"
+_SHORTEST = 1e-3
+"""Least time that lifelines is given, which refuses 0."""
 _LARGEST_LOG_RATIO = 20.0
 """Beyond a hazard ratio of exp(20) the likelihood rises for ever: there is no maximum."""
 
@@ -217,6 +220,26 @@ def hazard_ratio_of(time: Array, event: Array, x: Array, level: float = 0.95) ->
     half = float(ndtri(0.5 + level / 2)) * se
     hr, low, high = (float(np.exp(coef + d)) for d in (0.0, -half, half))
     return Estimate(hr, low, high, float(2 * ndtr(-abs(coef) / se)), "Cox")
+
+
+def ridge_cox(x: Array, time: ArrayLike, event: ArrayLike, penalty: float) -> Array:
+    """Coefficients (k,) of a Cox model with a ridge penalty, by lifelines (Efron's ties).
+
+    Parameters
+    ----------
+    x : (n, k) terms, standardised, each of which varies.
+    time, event : (n,) times, of which those at 0 are moved behind it, and 1 (event) or 0 (censored).
+    penalty : half of it times the sum of the squared coefficients is taken from the log-likelihood per patient.
+    """
+    import pandas as pd
+    from lifelines import CoxPHFitter
+
+    names = [f"x{k}" for k in range(x.shape[1])]
+    table = pd.DataFrame(x, columns=names)
+    table["time"] = np.maximum(np.asarray(time, dtype=float), _SHORTEST)
+    table["event"] = np.asarray(event, dtype=float)
+    coefficients = CoxPHFitter(penalizer=penalty).fit(table, "time", "event").params_
+    return np.asarray(coefficients.loc[names].to_numpy(), dtype=float)
 
 
 # --- two groups: counts by time ---------------------------------------------------------------------------------------

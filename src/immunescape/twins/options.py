@@ -406,7 +406,7 @@ _KIND_WORDS = {
 
 def kind_words(kind: str) -> str:
     """Class of a regimen as a reader knows it: ``ici and chemotherapy`` is PD-(L)1 antibody with chemotherapy."""
-    first, *others = (_KIND_WORDS.get(part, part.replace("_", " ")) for part in kind.split(" and "))
+    first, *others = (_KIND_WORDS.get(component, component.replace("_", " ")) for component in kind.split(" and "))
     return f"{first} with {' and '.join(others)}" if others else first
 
 

@@ -89,8 +89,8 @@ class Ranked:
     best : probability of the best score among the options of its level; 0 for one that is not ranked.
     not_worse : probability of survival at 12 months at least that of the standard less the margin.
     against_standard : difference of the score to that of the standard, with its interval.
-    told_apart : whether that interval leaves out zero, and the class of regimen is another than the standard's: the
-        error of the model is known by class and cancels within one.
+    distinguishable : whether that interval leaves out zero, and the class of regimen is another than the standard's:
+        the error of the model is known by class and cancels within one.
     spread : source of uncertainty -> SD that it alone gives to `against_standard` (for the standard: to its score).
     early : step of the cycle -> median change of its score by week 6 against no treatment.
     """
@@ -101,7 +101,7 @@ class Ranked:
     best: float
     not_worse: float
     against_standard: Figure
-    told_apart: bool
+    distinguishable: bool
     spread: Mapping[str, float] = field(default_factory=dict)
     early: Mapping[str, float] = field(default_factory=dict)
 
@@ -151,7 +151,7 @@ class Ranking:
                     "probability_best_of_its_level": round(r.best, 4),
                     "probability_not_worse_than_standard": round(r.not_worse, 4),
                     "score_less_standard": _rounded(r.against_standard),
-                    "told_apart_from_standard": r.told_apart,
+                    "told_apart_from_standard": r.distinguishable,
                     "spread_by_source": {k: round(v, 4) for k, v in r.spread.items()},
                     "steps_at_week_6": {k: round(v, 3) for k, v in r.early.items()},
                 }
@@ -451,7 +451,7 @@ def ranked(
                 best=0.0 if o.level == "not ranked" else float((scores[o.name] >= top - 1e-12).mean()),
                 not_worse=float((survival[o.name] >= survival[standard] - margin).mean()),
                 against_standard=difference,
-                told_apart=o.kind != standard_kind and (difference.low > 0.0 or difference.high < 0.0),
+                distinguishable=o.kind != standard_kind and (difference.low > 0.0 or difference.high < 0.0),
                 spread=spread[o.name],
                 early=dict((early or {}).get(o.name, {})),
             )
@@ -494,7 +494,7 @@ def _words(rows: Sequence[Ranked], standard: str, uncertainty: RankingUncertaint
                 f"{r.option.title} cannot be told apart from {title}: both are of one class of regimen, and the error "
                 "of the model between regimens of a class is not known."
             )
-        elif not r.told_apart:
+        elif not r.distinguishable:
             said.append(f"{r.option.title} cannot be told apart from {title}.")
         else:
             better = r.against_standard.value > 0.0

@@ -200,7 +200,7 @@ def twins_on(
     months
         Follow-up of the arms.
     progress
-        Called with (effective candidates, those wanted) while candidates are grown, and with (twins done, twins in all)
+        Called with (effective candidates, those required) while candidates are grown, and with (twins done, all twins)
         while a batch is followed.
     lesions
         See `CourseTask`.
@@ -215,12 +215,12 @@ def twins_on(
     task = _task(record, arms, seed=seed, months=months, region=region, engine=engine, lesions=lesions)
     # a course that is still going on will cost some of the twins
     more = 1.0 if ongoing is None else _MORE
-    wanted, number = math.ceil(more * enough), math.ceil(more * twins)
+    target, number = math.ceil(more * enough), math.ceil(more * twins)
     with crew_of(workers) as crew:
         draw = _drawing(record, task, first=number, enough=enough, crew=crew, progress=progress)
         made: list[Courses] = []
         for _ in range(_ATTEMPTS):
-            population, more_to_draw = draw(number, wanted)
+            population, more_to_draw = draw(number, target)
             done = {i for courses in made for i in (*_ids(courses), *(j for j, _ in courses.lost))}
             new = population.table.loc[[i for i in population.table.index.tolist() if i not in done]]
             if len(new):
@@ -239,7 +239,7 @@ def twins_on(
             if not more_to_draw:
                 raise _few_on_the_line(record, ongoing, population, ess, enough)
             factor = min(max(1.3 * enough / max(ess, 1.0), 1.5), 4.0)
-            wanted, number = math.ceil(factor * wanted), math.ceil(factor * number)
+            target, number = math.ceil(factor * target), math.ceil(factor * number)
         else:
             assert ongoing is not None  # without one the first attempt is the last
             raise _few_on_the_line(record, ongoing, population, ess, enough)
@@ -328,10 +328,10 @@ def _drawing(
     )
     lines = EarlierLines(record, task, workers=crew, follower=follow, progress=progress) if _earlier(record) else None
 
-    def drawn(number: int, wanted: float) -> tuple[TwinPopulation, bool]:
+    def drawn(number: int, target: float) -> tuple[TwinPopulation, bool]:
         if lines is not None:
-            return lines.drawn(candidates, number, wanted, least=enough)
-        reached = candidates.grow_until(wanted) if record.ongoing is None else candidates.grow_until(wanted, MOST_GROWN)
+            return lines.drawn(candidates, number, target, least=enough)
+        reached = candidates.grow_until(target) if record.ongoing is None else candidates.grow_until(target, MOST_GROWN)
         if candidates.effective < enough:
             raise candidates.refusal(enough)
         return candidates.drawn(number), reached

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.evaluation.harness.tables import COMBINATIONS, CURVE_TRIALS, HOW, TRIALS, read_table
+from immunescape.evaluation.harness.tables import COMBINATIONS, CURVE_TRIALS, HOW, TRIALS, included_rows, read_table
 from immunescape.evaluation.trial_classes import roles
+from immunescape.knowledge.tables import Row
 from immunescape.trial.loading import list_trials, load_trial
 from immunescape.trial.spec import Arm, Trial
 
@@ -117,9 +118,9 @@ def protocols(data: Path | None, names: Iterable[str] = ()) -> list[Protocol]:
     return [made[name] for name in chosen]
 
 
-def curve_trials() -> list[dict[str, str]]:
+def curve_trials() -> tuple[Row, ...]:
     """Rows of ``curve_trials.csv``: calibration trials of which there are curves, beyond those that ship."""
-    return read_table(Path(str(files("immunescape.evaluation.harness") / "curve_trials.csv")), CURVE_TRIALS)
+    return included_rows(Path(str(files("immunescape.evaluation.harness") / "curve_trials.csv")), CURVE_TRIALS)
 
 
 def protocol_file(name: str) -> Path:
