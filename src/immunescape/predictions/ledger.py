@@ -240,6 +240,31 @@ def read_predictions(folder: Path | None = None) -> list[Prediction]:
     return [_read(place / "records" / row["record"]) for row in _ledger_rows(place)]
 
 
+class _Figure(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    arm: str
+    endpoint: str
+    value: float | None
+    low: float | None
+    high: float | None
+    monte_carlo_se: float | None = None
+
+
+class _Forecast(BaseModel):
+    """What readers of a record look up; later versions may hold more."""
+
+    model_config = ConfigDict(extra="allow")
+    figures: list[_Figure]
+    probability_of_success: dict[str, float]
+    baselines: dict[str, dict[str, float]]
+    seeds: list[int]
+    patients_per_arm_and_seed: int
+    failed: int
+    model: str
+    version: str
+    fit: str = ""
+
+
 class _Record(BaseModel):
     """A record as its file holds it."""
 
@@ -249,7 +274,7 @@ class _Record(BaseModel):
     date: str
     question: str
     declared: str
-    forecast: dict[str, Any]
+    forecast: _Forecast
     protocol: str
 
 
