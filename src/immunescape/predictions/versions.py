@@ -86,7 +86,7 @@ def moved(before: Prediction, after: Prediction) -> list[dict[str, Any]]:
         a, b = old["value"], new["value"]
         difference = new["endpoint"] in _PERCENTAGES
         known = a is not None and b is not None and (difference or (a > 0.0 and b > 0.0))
-        errors = (old.get("monte_carlo_se"), new.get("monte_carlo_se"))
+        first, second = old.get("monte_carlo_se"), new.get("monte_carlo_se")
         out.append(
             {
                 "arm": new["arm"],
@@ -94,7 +94,7 @@ def moved(before: Prediction, after: Prediction) -> list[dict[str, Any]]:
                 "before": a,
                 "after": b,
                 "change": (b - a if difference else b / a) if known else None,
-                "monte_carlo_se": None if None in errors else math.hypot(*errors),
+                "monte_carlo_se": None if first is None or second is None else math.hypot(first, second),
                 "inside": _inside(b, old),
             }
         )
