@@ -90,6 +90,13 @@ def calibrate_command(
     left_out: Annotated[
         bool, typer.Option("--leave-out", help="Refit without each trial in turn: errors for trials left out.")
     ] = False,
+    refitted: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--refit-without",
+            help="Repeat the fit without this trial, with fresh patients, and predict it (method surface). Repeatable.",
+        ),
+    ] = None,
     seed: Seed = 1,
     workers: Workers = None,
     start: Annotated[
@@ -130,7 +137,7 @@ def calibrate_command(
     )
     with interruptible(out):
         if method == "surface":
-            made = calibrate_surface(trials, settings, steps=rounds, fresh=fresh)
+            made = calibrate_surface(trials, settings, steps=rounds, fresh=fresh, refitted=refitted or ())
         else:
             if not as_json:
                 _tell_cost(trials, patients, rounds, workers)
@@ -158,7 +165,7 @@ def _check_method(ctx: typer.Context, method: str, patients: int, points: int) -
     if method == "surface":
         refuse_unread(ctx, "with --method surface", ("points",))
         return
-    refuse_unread(ctx, "with --method weights", ("fresh",))
+    refuse_unread(ctx, "with --method weights", ("fresh", "refitted"))
     if points == 1:
         refuse_unread(ctx, "with one population per round (--points)", ("spread",))
     if patients < LEAST_WEIGHTED:
@@ -172,6 +179,8 @@ def _report_rounds(last: int, *, quiet: bool) -> Callable[[int, str, int, int], 
     def report(number: int, simulated: str, done: int, total: int) -> None:
         if not quiet:
             stage = f"round {number + 1} of {last}" if number < last else "fresh patients of the fit"
+            if number > last:
+                stage = "refits"
             minutes = (time.monotonic() - began) / 60
             typer.echo(f"{stage}: {done} of {total} {simulated}, {minutes:.1f} minutes", err=True)
 
