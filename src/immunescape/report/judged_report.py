@@ -7,7 +7,7 @@ from typing import Any
 
 from immunescape.console import markdown_table
 from immunescape.report.tables import number, with_interval
-from immunescape.twins.combined import Combination, held_out_words
+from immunescape.twins.combined import Combination, verdict_of
 
 __all__ = ["judged_markdown"]
 
@@ -76,10 +76,13 @@ def judged_markdown(result: Mapping[str, Any], combined: Combination | None = No
 
 
 _AIMS_NOTE = (
-    "An aim is met if the whole interval lies on the side aimed at, and missed if it lies on the other (a slope: if the "
-    "estimate lies outside the range). Where the interval contains zero, the two are not distinguishable: the aim was not "
-    "reached."
+    "An aim is met if the whole interval lies on the side aimed at, and missed if it lies on the other (a slope: if "
+    "the estimate lies outside the range). Where the interval contains zero, the two are not distinguishable: the aim "
+    "was not reached."
 )
+
+
+_PARTS = {"twins": "mechanistic", "statistical": "statistical"}
 
 
 def _combined(learnt: Combination | None) -> list[str]:
@@ -88,17 +91,16 @@ def _combined(learnt: Combination | None) -> list[str]:
         return []
     by = learnt.provenance
     names = ("twins", "statistical", "combined")
-    rows = [
-        (
-            title,
-            learnt.held_out[end]["patients"],
-            *(_interval(learnt.held_out[end]["scores"][name]) for name in names),
-            _interval(learnt.held_out[end]["gain"], 3),
-        )
-        for end, title in (("response", "response, AUC"), ("pfs", "PFS, C-index"), ("os", "OS, C-index"))
-    ]
+    rows = []
+    for end, title in (("response", "response, AUC"), ("pfs", "PFS, C-index"), ("os", "OS, C-index")):
+        row = learnt.held_out[end]
+        said = f"{verdict_of(row['gain'])} the {_PARTS[row['better']]} one"
+        scores = (_interval(row["scores"][name]) for name in names)
+        rows.append((title, row["patients"], *scores, f"{_interval(row['gain'], 3)}: {said}"))
     slopes = learnt.held_out["response"]["calibration"]
-    shown = ", ".join(f"{name} {slopes[name]['slope']:.2f} ± {slopes[name]['slope_se']:.2f}" for name in names)
+    shown = ", ".join(
+        f"{_PARTS.get(name, name)} {slopes[name]['slope']:.2f} ± {slopes[name]['slope_se']:.2f}" for name in names
+    )
     weights = [("response (log odds)", learnt.response[1:], learnt.response_covariance[1:, 1:])]
     weights += [(f"{end.upper()} (log hazard)", h.weights, h.weights_covariance) for end, h in learnt.hazards.items()]
     said = "; ".join(
@@ -107,16 +109,17 @@ def _combined(learnt: Combination | None) -> list[str]:
     return [
         "## The combination in `twin` and `rank`",
         "",
-        f"One model for all cohorts, learnt on {sum(learnt.learnt_from.values())} patients on an inhibitor alone who are "
-        f"not held out ({by['date']}, seed {by['seed']}; `{by['script']}`), with inputs that were not measured integrated "
-        "over. Statistical: the [response model](response.md), and Cox models on the same inputs. Combined: stacked "
-        f"regression with weights of the statistical and the mechanistic forecast (coefficient ± standard error) of {said}. "
-        "Below, held-out patients of all cohorts; pairs of patients within a cohort, 95 % bootstrap intervals.",
+        f"One model for all cohorts, learnt on {sum(learnt.learnt_from.values())} patients on an inhibitor alone who "
+        f"are not held out ({by['date']}, seed {by['seed']}; `{by['script']}`), with inputs that were not measured "
+        "integrated over. Statistical: the [response model](response.md), and Cox models on the same inputs. Combined: "
+        "stacked regression with weights of the statistical and the mechanistic forecast (coefficient ± standard "
+        f"error) of {said}. Below, held-out patients of all cohorts; pairs of patients within a cohort, 95 % bootstrap "
+        "intervals.",
         "",
-        *markdown_table(("", "n", *names, "combined less the better part"), rows),
+        *markdown_table(
+            ("forecast of", "n", "mechanistic", "statistical", "combined", "combined less the better part"), rows
+        ),
         f"Calibration slope of response: {shown}.",
-        "",
-        *(f"* {sentence}" for sentence in held_out_words(learnt.held_out)),
         "",
     ]
 

@@ -113,16 +113,18 @@ def beside_notes(comparison: Comparison | None) -> list[str]:
     inputs = ", ".join(within_sentence(name) for name in comparison.known)
     missing = f"; {len(comparison.missing)} that were not measured are integrated over" if comparison.missing else ""
     return [
-        f"Statistical model: logistic regression (response) and Cox models (survival) of {sum(learnt.learnt_from.values())} "
-        f"patients on a PD-(L)1 antibody alone ({cohorts}); baseline inputs used: {inputs}{missing}.",
-        "Combined: stacked regression of the statistical and a mechanistic forecast, learnt on the same patients, none of "
-        "whom is held out. There, mechanistic forecasts came from virtual patients matched on covariates, which vary less "
-        "between patients than those of twins. Its interval takes the figure of the twins as given.",
+        "Statistical model: logistic regression (response) and Cox models (survival) of "
+        f"{sum(learnt.learnt_from.values())} patients on a PD-(L)1 antibody alone ({cohorts}); baseline inputs used: "
+        f"{inputs}{missing}.",
+        "Combined: stacked regression of the statistical and the mechanistic forecast, learnt on the same patients, "
+        "none of whom is held out. It also corrects the level, so that it may lie outside both. There, mechanistic "
+        "forecasts came from virtual patients matched on covariates, which draws them towards the mean. Its interval "
+        "takes the figure of the twins as given.",
         *shipped_words(),
     ]
 
 
-_COHORTS = {"loris_chowell": "LORIS, Chowell", "loris_shim": "LORIS, Shim", "oak": "OAK", "toposcore": "TOPOSCORE"}
+_COHORTS = {"loris_chowell": "LORIS (Chowell)", "loris_shim": "LORIS (Shim)", "oak": "OAK", "toposcore": "TOPOSCORE"}
 
 
 def first_of(names: Sequence[str]) -> str:

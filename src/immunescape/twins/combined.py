@@ -41,6 +41,7 @@ __all__ = [
     "shipped_combination",
     "shipped_words",
     "uncovered",
+    "verdict_of",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -384,7 +385,12 @@ def _alive(hazard: float, risk: float, variance: float) -> tuple[float, float, f
 
 
 _END_WORDS = {"response": "response (AUC)", "pfs": "progression-free survival (C-index)", "os": "survival (C-index)"}
-_PART_WORDS = {"twins": "the twins", "statistical": "the statistical model"}
+_PART_WORDS = {"twins": "the mechanistic forecast", "statistical": "the statistical model"}
+
+
+def verdict_of(gain: Mapping[str, float]) -> str:
+    """Whether a combination with such a gain over the better part, with its interval, is better than that part."""
+    return "better than" if gain["low"] > 0.0 else "worse than" if gain["high"] < 0.0 else "not distinguishable from"
 
 
 def held_out_words(held_out: Mapping[str, Any]) -> tuple[str, ...]:
@@ -400,17 +406,13 @@ def held_out_words(held_out: Mapping[str, Any]) -> tuple[str, ...]:
     for end, title in _END_WORDS.items():
         row = held_out[end]
         gain, scores = row["gain"], row["scores"]
-        said = ", ".join(f"{name} {_interval(scores[name], 2)}" for name in ("twins", "statistical", "combined"))
-        if gain["low"] > 0.0:
-            verdict = f"the combination is better than {_PART_WORDS[row['better']]}, the better of its parts"
-        elif gain["high"] < 0.0:
-            verdict = f"the combination is worse than {_PART_WORDS[row['better']]}, the better of its parts"
-        else:
-            verdict = (
-                f"the combination is not distinguishable from {_PART_WORDS[row['better']]}, the better of its parts"
-            )
+        said = ", ".join(
+            f"{word} {_interval(scores[name], 2)}"
+            for name, word in (("twins", "mechanistic"), ("statistical", "statistical"), ("combined", "combined"))
+        )
         sentences.append(
-            f"On {row['patients']} held-out patients, {title}: {said}; {verdict} (difference {_interval(gain, 3)})."
+            f"On {row['patients']} held-out patients, {title}: {said}; the combination is {verdict_of(gain)} "
+            f"{_PART_WORDS[row['better']]}, the better of its parts (difference {_interval(gain, 3)})."
         )
     return tuple(sentences)
 

@@ -254,8 +254,8 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
     ctdna = _ctdna(study, profile.patient, at, notes)
     if others and at > 0 and every[-1] is others[-1] and not others[-1].progressed and others[-1].end > at:
         notes.append(
-            f"{others[-1].title} (from day {others[-1].start:g}) goes on, and the model cannot follow it: the decision is "
-            "taken to be that on the next line"
+            f"{others[-1].title} (from day {others[-1].start:g}) goes on, and the model cannot follow it: the decision "
+            "is taken to be that on the next line"
         )
     notes.extend(_unused_blood(study, profile.patient, at))
     ongoing = lines[-1] if at > 0 and lines and not lines[-1].progressed and lines[-1].end > at else None

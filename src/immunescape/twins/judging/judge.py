@@ -386,9 +386,9 @@ def aims(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     Returns
     -------
-    ``cohort``, ``aim``, ``value`` with ``low`` and ``high`` (95 %) and ``verdict``: *met* where the whole interval is on
-    the side that was aimed at, *missed* where it is on the other one (a slope: where the value itself lies outside the
-    range), *not distinguishable* where it holds both, *not assessable* without a value.
+    ``cohort``, ``aim``, ``value`` with ``low`` and ``high`` (95 %) and ``verdict``: *met* where the whole interval is
+    on the side that was aimed at, *missed* where it is on the other one (a slope: where the value itself lies outside
+    the range), *not distinguishable* where it holds both, *not assessable* without a value.
     """
     out = []
     for c in result["cohorts"]:
