@@ -361,7 +361,7 @@ def rank_options(
     from immunescape.twins.options import setting_of
     from immunescape.twins.outcomes import outcomes_of
     from immunescape.twins.population import reference_observables
-    from immunescape.twins.ranking import MARGIN, RankedPatient, ranked
+    from immunescape.twins.ranking import MARGIN, RankedPatient, comparisons_of, ranked
     from immunescape.twins.ranking_uncertainty import FIT_DRAWS, shipped_uncertainty
     from immunescape.twins.steps import limiting_steps, steps_moved
     from immunescape.twins.twin import twins_on
@@ -397,5 +397,6 @@ def rank_options(
         limiting=limiting,
     )
     following = measure_next(record, followed, ranking, reference, seed=used.seed)
-    result = RankedPatient(record, followed, ranking, tuple(left_out), setting_of(record).text, following)
+    beside = comparisons_of(record, followed, options)
+    result = RankedPatient(record, followed, ranking, tuple(left_out), setting_of(record).text, following, beside)
     return RankedOptions(result, outcomes_of(result, reference, months=used.months, seed=used.seed))

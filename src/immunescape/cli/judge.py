@@ -39,6 +39,7 @@ def judge_command(
     """Judge forecasts for held-out patients in comparison with PD-L1, TMB, statistical models and LORIS."""
     from immunescape.files import check_file, whole_file
     from immunescape.report.judged_report import judged_markdown
+    from immunescape.twins.combined import shipped_combination
     from immunescape.twins.judging.judge import judge, write_judged
 
     if page is not None:
@@ -54,7 +55,7 @@ def judge_command(
             progress=lambda _, done, total: progress(done, total),
         )
     write_judged(result, out)
-    markdown = judged_markdown(result)
+    markdown = judged_markdown(result, shipped_combination())
     for path in (out / "judged.md", *([page] if page is not None else [])):
         with whole_file(path, "cannot write the page", hint="Choose another file with --page.") as stream:
             stream.write(markdown.encode())
