@@ -1,8 +1,8 @@
 """Check reports with axe-core in Chromium, and print the rows of the table in ``docs/screenshots.md``.
 
-``python scripts/accessibility.py --reports FOLDER`` checks the pages that ``scripts/screenshots.py --reports FOLDER`` left
-there; ``python scripts/accessibility.py NAME=PAGE.html …`` any others. Each page is opened in light and dark, 1280 and
-390 pixels wide, with all details open. It needs Chromium with its chromedriver, selenium and axe-selenium-python.
+``python scripts/accessibility.py --reports FOLDER`` checks the pages that ``scripts/screenshots.py --reports FOLDER``
+left there; ``python scripts/accessibility.py NAME=PAGE.html …`` any others. Each page is opened in light and dark, 1280
+and 390 pixels wide, with all details open. It needs Chromium with its chromedriver, selenium and axe-selenium-python.
 """
 
 from __future__ import annotations

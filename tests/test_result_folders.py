@@ -26,7 +26,7 @@ HELD = {
     "design.json": ({"design": "other-design", "kind": "enrichment"}, "the design 'other-design'"),
     "profile.json": ({"schema": "2", "study": "other-study"}, "the study 'other-study'"),
     "cohort.json": ({"study": "other-study", "patients": []}, "the rankings of the study 'other-study'"),
-    "course.json": ([{"regimen": "other \"drug\""}, {"regimen": "none"}], "the course under 'other \"drug\"', 'none'"),
+    "course.json": ([{"regimen": 'other "drug"'}, {"regimen": "none"}], "the course under 'other \"drug\"', 'none'"),
     "twins.json": ({"patient": "other-patient"}, "the twins of the patient 'other-patient'"),
     "ranking.json": ({"patient": "other-patient"}, "the ranking of the patient 'other-patient'"),
     "credibility.json": ({"trial": "other-trial"}, "the credibility assessment of the trial 'other-trial'"),
