@@ -320,7 +320,8 @@ def choose_options(
     if record.ongoing is not None:
         raise InputError(
             f"on day {record.at:g} the patient is on {record.ongoing.title} without progression",
-            hint="`immunescape twin --at` shows the forecast of that line; rank on the day it begins or ends.",
+            hint=f"`immunescape twin --at {record.at:g}` shows the forecast of that line. Rank with --at "
+            f"{record.ongoing.start:g}, the day it begins, or on a day after progression or its last dose.",
         )
     present = frozenset(name for name, call in profile.calls.items() if call.state == "present")
     chosen, left = options_for(record, present, profile.biomarkers)

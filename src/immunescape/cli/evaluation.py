@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from immunescape.cli import completion
+from immunescape.cli.folders import Force, refuse_foreign_file, refuse_other
 from immunescape.cli.options import Cluster, Engine, JsonNotTable, JsonNotTables, Seed, TrialName, Workers
 from immunescape.cli.running import Progress, interruptible, refuse_unread, show_result, stop
 from immunescape.errors import unknown_word
@@ -108,6 +109,7 @@ def calibrate_command(
     ] = Path("immunescape-results/calibrate"),
     cluster: Cluster = None,
     as_json: JsonNotTables = False,
+    force: Force = False,
     engine: Engine = "auto",
 ) -> None:
     """Fit the population's distributions to published results of trials."""
@@ -115,10 +117,14 @@ def calibrate_command(
     from immunescape.evaluation.calibration import CalibrationSettings, calibrate
     from immunescape.evaluation.fit_terms import read_terms
     from immunescape.evaluation.surface_rounds import calibrate_surface
+    from immunescape.files import check_folder
     from immunescape.population.fit import PopulationFit
     from immunescape.report.calibration_report import print_calibration
 
     _check_method(ctx, method, patients, points)
+    check_folder(out)
+    files = ("population_fit.csv", "calibration.json", "population_draws.csv")
+    refuse_other(out, "calibration", force=force, files=files)
     trials = _calibration_trials(names, data, quiet=as_json)
     settings = CalibrationSettings(
         data=data,
@@ -234,12 +240,13 @@ def validate_command(
     html: Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML page.")] = None,
     cluster: Cluster = None,
     as_json: JsonNotTables = False,
+    force: Force = False,
     engine: Engine = "auto",
 ) -> None:
     """Simulate trials and compare them with their published results."""
     from immunescape.console import NOTICE
     from immunescape.evaluation.validation import validate
-    from immunescape.files import check_file
+    from immunescape.files import check_file, check_folder
     from immunescape.report.scoreboard_report import print_scoreboard, write_scoreboard
 
     def tell(trial: str, done: int, total: int) -> None:
@@ -247,6 +254,9 @@ def validate_command(
             typer.echo(f"{trial}: {total} patients", err=True)
 
     check_file(html, "--html")
+    refuse_foreign_file(html, "--html", force=force)
+    check_folder(out)
+    refuse_other(out, "validation", force=force)
     with interruptible(out):
         validation = validate(
             names or (),
