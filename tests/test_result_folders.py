@@ -83,7 +83,7 @@ def nothing_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     def computed(*_: object, **__: object) -> None:
         raise AssertionError("something was computed before the place was looked at")
 
-    monkeypatch.setattr("immunescape.engine.native.NativeEngine.compile", computed)
+    monkeypatch.setattr("immunescape.engine.native.engine.NativeEngine.compile", computed)
     monkeypatch.setattr("immunescape.api.profiles.profile_study", computed)
     monkeypatch.setattr("immunescape.profile.loading.load_study", computed)
 
