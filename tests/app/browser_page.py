@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.axe import axe_findings, axe_source
+
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Wait until a condition holds; what it returns."""
@@ -101,7 +103,17 @@ class Page:
                 time.sleep(1.0)
                 self.one(section).screenshot(str(folder / f"{name}-{width}-dark.png"))
                 self.scheme("light")
+            self.check_by_axe(width)
         self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+    def check_by_axe(self, width: int) -> None:
+        """Nothing is found by axe-core in light and dark, where it is installed."""
+        source = axe_source()
+        for name in ("dark", "light") if source else ():
+            self.scheme(name)
+            wait_for(lambda n=name: self.script("return document.documentElement.dataset.bsTheme") == n, 10)
+            time.sleep(1.0)  # colours change gradually
+            assert axe_findings(self.browser, source) == [], f"{width} pixels, {name}"
 
     def accessible(self) -> None:
         """Fields are labelled, figures have words, tables have captions and headers, ids are unique."""

@@ -92,6 +92,7 @@ def assessment(
         digest="ab" * 32,
         version="1",
         wall_s=1,
+        tables={"numbers": "cd" * 32, "fit": "ef" * 6, "learnt": "01" * 32},
     )
     verified = Verification("native", "SciPy", "pembrolizumab", error)
     known = GOOD if scores is None else scores
@@ -234,6 +235,7 @@ def test_a_single_arm_trial_needs_enough_patients_as_well(
         digest="ab" * 32,
         version="1",
         wall_s=1,
+        tables={"numbers": "cd" * 32, "fit": "ef" * 6, "learnt": "01" * 32},
     )
     assert module._monte_carlo(cast).met is met
 
@@ -253,6 +255,7 @@ def test_one_comparison_without_an_interval_is_not_hidden_by_another() -> None:
         digest="ab" * 32,
         version="1",
         wall_s=1,
+        tables={"numbers": "cd" * 32, "fit": "ef" * 6, "learnt": "01" * 32},
     )
     assert module._monte_carlo(cast).met is None
 

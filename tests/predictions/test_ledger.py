@@ -64,6 +64,7 @@ def forecast(name: str = "harmoni-7", ratio: float = 0.7) -> Forecast:
         digest="ab" * 32,
         version="1",
         wall_s=1.0,
+        tables={"numbers": "cd" * 32, "fit": "ef" * 6, "learnt": "01" * 32},
     )
 
 

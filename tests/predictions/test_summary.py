@@ -17,7 +17,7 @@ def prediction(trial: str) -> Prediction:
         question="?",
         declared="!",
         protocol="",
-        forecast={"figures": [figure], "probability_of_success": {"pfs": 0.666}},
+        forecast={"figures": [figure], "probability_of_success": {"pfs": 0.666}, "model": "another"},
     )
 
 
@@ -58,5 +58,5 @@ def test_medians_have_one_digit_and_results_without_interval_none() -> None:
     assert outcome_text(reached) == "30 (24.5 to not given), B"
 
 
-def test_the_app_shows_the_predictions_that_ship() -> None:
-    assert [r["trial"] for r in prediction_rows()] == [p.trial for p in read_predictions()]
+def test_the_app_shows_the_latest_predictions_that_ship() -> None:
+    assert [r["trial"] for r in prediction_rows()] == list(dict.fromkeys(p.trial for p in read_predictions()))

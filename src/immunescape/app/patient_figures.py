@@ -13,6 +13,7 @@ from immunescape.evaluation.mechanism_labels import step_mechanism, title_labell
 from immunescape.knowledge.printed_units import printed_unit
 from immunescape.patients.plot import COLOURS, PANELS
 from immunescape.patients.relief import reliefs
+from immunescape.patients.small_tumours import NOT_SHOWN, measurable
 from immunescape.report.pictures import level_line
 from immunescape.units import DAYS_PER_MONTH
 
@@ -35,11 +36,6 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = {"CR": "triangle-down", "PR": "triangle-down", "SD": "circle", "PD": "triangle-up", "NE": "x-thin"}
 MEANING = {"CR": "response", "PR": "response", "SD": "stable", "PD": "progression", "NE": "not evaluable"}
 _POINTS = 400
-SMALLEST_CM = 0.5
-"""Diameter below which a lesion is too small to measure (RECIST 1.1, eisenhauer2009): densities in less tumour divide
-by nearly nothing, and are not drawn."""
-_OF_ANY_SIZE = ("V_T", "V_scan_T", "diameter_T", "PD1_occupancy_T")
-_RATIOS_IN_TUMOUR = ("Treg_CD8_ratio", "CD8_CD4_ratio", "M1_M2_ratio", "kill_rate", "nk_kill_rate")
 _AS_PERCENT = ("PD1_occupancy_T", "exhausted_share_T")
 
 
@@ -299,24 +295,13 @@ def _unit(text: str) -> str:
     return "copies/mL" if text == "1/milliliter" else printed_unit(text)  # of ctDNA
 
 
-def _measurable(course: PatientCourse, name: str) -> np.ndarray:
-    """Values of an output; those in the tumour are missing where it is too small to measure."""
-    values = course.table[name].to_numpy(dtype=float)
-    inside = (name.endswith("_T") and name not in _OF_ANY_SIZE) or name in _RATIOS_IN_TUMOUR
-    if not inside or "diameter_T" not in course.table.columns:
-        return values
-    return np.where(course.table["diameter_T"].to_numpy(dtype=float) >= SMALLEST_CM, values, np.nan)
-
-
 def _output(courses: PatientCourses, name: str) -> Card:
     percent = name in _AS_PERCENT
     scale, unit = (100.0, "%") if percent else (1.0, _unit(courses[0].units[name]))
-    series = [scale * _measurable(c, name) for c in courses]
+    series = [scale * measurable(c, name) for c in courses]
     data = [_trace(c, k, series[k], _thin(c)) for k, c in enumerate(courses)]
     hidden = any(np.isnan(values).any() for values in series)
-    note = (
-        f"Not drawn where the tumour is smaller than {10 * SMALLEST_CM:g} mm, too small to measure." if hidden else ""
-    )
+    note = f"{NOT_SHOWN.capitalize()}." if hidden else ""
     layout = plain_layout("Months since the start of treatment", unit or "relative", _span(courses))
     layout["yaxis"]["rangemode"] = "tozero"
     if percent:

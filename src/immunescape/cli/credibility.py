@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from immunescape.cli.folders import Force, refuse_other
 from immunescape.cli.options import Engine, FirstSeed, JsonNotTables, Seeds, TrialName, Workers
 from immunescape.cli.running import interruptible, show_rows
 from immunescape.errors import InputError
@@ -57,6 +58,7 @@ def credibility_command(
         typer.Option("--out", "-o", help="Folder for the document [default: immunescape-results/credibility/NAME]."),
     ] = None,
     as_json: JsonNotTables = False,
+    force: Force = False,
     engine: Engine = "auto",
 ) -> None:
     """Assess the credibility of a simulated trial, in the order of ICH M15 and ASME V&V 40."""
@@ -71,6 +73,8 @@ def credibility_command(
     scores = None if scoreboard is None else _scores(scoreboard)
     folder = out or Path("immunescape-results") / "credibility" / trial.name
     check_folder(folder)
+    files = ("credibility.html", "credibility.md", "credibility.json")
+    refuse_other(folder, "credibility", trial.name, force=force, files=files)
 
     def tell(step: str) -> None:
         if not as_json:

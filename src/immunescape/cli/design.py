@@ -347,7 +347,9 @@ def design_command(
     label = names[0] if len(names) == 1 else "comparison"
     folder = out or Path("immunescape-results") / Path(label).stem
     check_folder(folder)
-    refuse_other(folder, "design", load_design(names[0]).name, force=force)
+    labels = [load_design(name).name for name in names]
+    files = ("design.json", "report.html", "reproduce.py", "review.R", *(f"{label}.yaml" for label in labels))
+    refuse_other(folder, "design", labels, force=force, files=files)
     with interruptible(folder, "replicates"), Progress(quiet=as_json) as advance:
         run = run_designs(names, replicates, seed, workers=workers, cluster=cluster, out=folder, progress=advance)
     if as_json:

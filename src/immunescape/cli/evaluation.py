@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from immunescape.cli import completion
+from immunescape.cli.folders import Force, refuse_foreign_file, refuse_other
 from immunescape.cli.options import Cluster, Engine, JsonNotTable, JsonNotTables, Seed, TrialName, Workers
 from immunescape.cli.running import Progress, interruptible, refuse_unread, show_result, stop
 from immunescape.errors import unknown_word
@@ -90,6 +91,13 @@ def calibrate_command(
     left_out: Annotated[
         bool, typer.Option("--leave-out", help="Refit without each trial in turn: errors for trials left out.")
     ] = False,
+    refitted: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--refit-without",
+            help="Repeat the fit without this trial, with fresh patients, and predict it (method surface). Repeatable.",
+        ),
+    ] = None,
     seed: Seed = 1,
     workers: Workers = None,
     start: Annotated[
@@ -101,6 +109,7 @@ def calibrate_command(
     ] = Path("immunescape-results/calibrate"),
     cluster: Cluster = None,
     as_json: JsonNotTables = False,
+    force: Force = False,
     engine: Engine = "auto",
 ) -> None:
     """Fit the population's distributions to published results of trials."""
@@ -108,10 +117,14 @@ def calibrate_command(
     from immunescape.evaluation.calibration import CalibrationSettings, calibrate
     from immunescape.evaluation.fit_terms import read_terms
     from immunescape.evaluation.surface_rounds import calibrate_surface
+    from immunescape.files import check_folder
     from immunescape.population.fit import PopulationFit
     from immunescape.report.calibration_report import print_calibration
 
     _check_method(ctx, method, patients, points)
+    check_folder(out)
+    files = ("population_fit.csv", "calibration.json", "population_draws.csv")
+    refuse_other(out, "calibration", force=force, files=files)
     trials = _calibration_trials(names, data, quiet=as_json)
     settings = CalibrationSettings(
         data=data,
@@ -130,7 +143,7 @@ def calibrate_command(
     )
     with interruptible(out):
         if method == "surface":
-            made = calibrate_surface(trials, settings, steps=rounds, fresh=fresh)
+            made = calibrate_surface(trials, settings, steps=rounds, fresh=fresh, refitted=refitted or ())
         else:
             if not as_json:
                 _tell_cost(trials, patients, rounds, workers)
@@ -158,7 +171,7 @@ def _check_method(ctx: typer.Context, method: str, patients: int, points: int) -
     if method == "surface":
         refuse_unread(ctx, "with --method surface", ("points",))
         return
-    refuse_unread(ctx, "with --method weights", ("fresh",))
+    refuse_unread(ctx, "with --method weights", ("fresh", "refitted"))
     if points == 1:
         refuse_unread(ctx, "with one population per round (--points)", ("spread",))
     if patients < LEAST_WEIGHTED:
@@ -172,6 +185,8 @@ def _report_rounds(last: int, *, quiet: bool) -> Callable[[int, str, int, int], 
     def report(number: int, simulated: str, done: int, total: int) -> None:
         if not quiet:
             stage = f"round {number + 1} of {last}" if number < last else "fresh patients of the fit"
+            if number > last:
+                stage = "refits"
             minutes = (time.monotonic() - began) / 60
             typer.echo(f"{stage}: {done} of {total} {simulated}, {minutes:.1f} minutes", err=True)
 
@@ -225,12 +240,13 @@ def validate_command(
     html: Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML page.")] = None,
     cluster: Cluster = None,
     as_json: JsonNotTables = False,
+    force: Force = False,
     engine: Engine = "auto",
 ) -> None:
     """Simulate trials and compare them with their published results."""
     from immunescape.console import NOTICE
     from immunescape.evaluation.validation import validate
-    from immunescape.files import check_file
+    from immunescape.files import check_file, check_folder
     from immunescape.report.scoreboard_report import print_scoreboard, write_scoreboard
 
     def tell(trial: str, done: int, total: int) -> None:
@@ -238,6 +254,9 @@ def validate_command(
             typer.echo(f"{trial}: {total} patients", err=True)
 
     check_file(html, "--html")
+    refuse_foreign_file(html, "--html", force=force)
+    check_folder(out)
+    refuse_other(out, "validation", force=force)
     with interruptible(out):
         validation = validate(
             names or (),

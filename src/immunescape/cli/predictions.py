@@ -14,6 +14,9 @@ from immunescape.cli.running import Progress, interruptible, show_rows
 from immunescape.errors import InputError, unknown_word
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from immunescape.predictions import Outcome, Prediction
     from immunescape.trial.spec import Trial
 
 __all__ = ["register"]
@@ -26,6 +29,7 @@ predictions_app = typer.Typer(
 Folder = Annotated[
     Path | None, typer.Option("--folder", help="Folder of your own predictions [default: the included ones].")
 ]
+Every = Annotated[bool, typer.Option("--all", help="Also earlier predictions of a trial, not the latest alone.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -34,20 +38,23 @@ def register(app: typer.Typer) -> None:
 
 
 @predictions_app.callback()
-def predictions_command(context: typer.Context, folder: Folder = None, as_json: Json = False) -> None:
-    """List the predictions, with the published result where there is one."""
+def predictions_command(
+    context: typer.Context, folder: Folder = None, every: Every = False, as_json: Json = False
+) -> None:
+    """List the latest prediction of each trial, whether the installed model made it, and the published result."""
     if context.invoked_subcommand is not None:
-        if folder is not None or as_json:
-            option = "--json" if folder is None else "--folder"
-            raise InputError(
-                f"{option} before '{context.invoked_subcommand}' would have no effect",
-                hint=f"Write it after the subcommand: immunescape predictions {context.invoked_subcommand} … {option}",
-            )
+        command = context.invoked_subcommand
+        for option, given in (("--folder", folder), ("--all", every), ("--json", as_json)):
+            if given:
+                raise InputError(
+                    f"{option} before '{command}' would have no effect",
+                    hint=f"Write it after the subcommand: immunescape predictions {command} … {option}",
+                )
         return
     from immunescape.predictions import read_outcomes, read_predictions
     from immunescape.predictions.summary import summary_rows
 
-    rows = summary_rows(read_predictions(folder), read_outcomes(folder))
+    rows = summary_rows(read_predictions(folder), read_outcomes(folder), every=every)
     if not rows and not as_json:
         typer.echo("No prediction is entered. `immunescape predictions make` enters one.")
         return
@@ -58,62 +65,81 @@ def predictions_command(context: typer.Context, folder: Folder = None, as_json: 
 def show_command(
     name: Annotated[str, typer.Argument(help="A predicted trial, or a record of one.")],
     folder: Folder = None,
+    every: Every = False,
     protocol: Annotated[bool, typer.Option("--protocol", help="Print the trial file alone.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show every prediction of a trial: figures with intervals, baselines, how it was made, published results."""
-    from immunescape.console import print_table
+    """Show the latest prediction of a trial (--all: every one), what moved since the one before, and the result."""
     from immunescape.predictions import read_outcomes, read_predictions
     from immunescape.predictions.ledger import nothing_entered
-    from immunescape.predictions.summary import figure_text, outcome_text
+    from immunescape.predictions.versions import earlier, latest, made_with, moved
 
     predictions = read_predictions(folder)
-    chosen = [p for p in predictions if name in (p.trial, p.record)]
     if not predictions:
         raise nothing_entered(folder)
+    chosen = [p for p in predictions if name in (p.trial, p.record)]
     if not chosen:
         raise unknown_word("predicted trial", name, {p.trial for p in predictions})
     if protocol:
         typer.echo(chosen[-1].protocol, nl=False)
         return
+    if not every:
+        chosen = latest(chosen)
     outcomes = [o for o in read_outcomes(folder) if o.trial == chosen[0].trial]
+    before = [earlier(p, predictions) for p in chosen]
     if as_json:
         content = {
-            "predictions": [{"record": p.record, **vars(p)} for p in chosen],
+            "predictions": [
+                {
+                    **vars(p),
+                    "made_with": made_with(p),
+                    "before": None if old is None else old.record,
+                    "moved": None if old is None else moved(old, p),
+                }
+                for p, old in zip(chosen, before, strict=True)
+            ],
             "published": [vars(o) for o in outcomes],
         }
         typer.echo(json_module.dumps(content, indent=2, ensure_ascii=False))
         return
-    for p in chosen:
-        made = p.forecast
-        typer.echo(
-            f"{p.trial} ({p.registry}), registered {p.date} as {p.record}\n{p.question}\n"
-            f"Known at the time: {p.declared}"
-        )
-        typer.echo(
-            f"Model {made['model'][:12]}, version {made['version']}; {made['patients_per_arm_and_seed']} virtual"
-            f" patients per arm with each of the seeds {', '.join(str(s) for s in made['seeds'])}; failed simulations:"
-            f" {made['failed']}."
-        )
-        rows = [
-            {
-                "arm": f["arm"],
-                "figure": f["endpoint"],
-                "predicted (95 %)": figure_text(f),
-                "published": "; ".join(
-                    outcome_text(o) for o in outcomes if (o.arm, o.endpoint) == (f["arm"], f["endpoint"])
-                )
-                or "–",
-            }
-            for f in made["figures"]
-        ]
-        print_table("Figures", rows)
-        baselines = [{"figure": end, **values} for end, values in made["baselines"].items()]
-        print_table("Naive baselines; constant and class mean of the included calibration trials", baselines)
-        chance = [
-            {"primary endpoint": end, "probability": f"{v:.2f}"} for end, v in made["probability_of_success"].items()
-        ]
-        print_table("Probability that the trial shows a difference in favour of the experimental arm", chance)
+    for p, old in zip(chosen, before, strict=True):
+        _show_prediction(p, old, outcomes)
+
+
+def _show_prediction(prediction: Prediction, before: Prediction | None, outcomes: Sequence[Outcome]) -> None:
+    """Print a record, and what moved since the one before."""
+    from immunescape.console import print_table
+    from immunescape.predictions.summary import figure_text, outcome_text
+    from immunescape.predictions.versions import MADE_WITH, made_with, moved_rows
+
+    p, made = prediction, prediction.forecast
+    typer.echo(
+        f"{p.trial} ({p.registry}), registered {p.date} as {p.record}\n{p.question}\nKnown at the time: {p.declared}"
+    )
+    typer.echo(
+        f"Model {made['model'][:12]}, version {made['version']}: {MADE_WITH[made_with(p)]}."
+        f" {made['patients_per_arm_and_seed']} virtual patients per arm with each of the seeds"
+        f" {', '.join(str(s) for s in made['seeds'])}; failed simulations: {made['failed']}."
+    )
+    rows = [
+        {
+            "arm": f["arm"],
+            "figure": f["endpoint"],
+            "predicted (95 %)": figure_text(f),
+            "published": "; ".join(
+                outcome_text(o) for o in outcomes if (o.arm, o.endpoint) == (f["arm"], f["endpoint"])
+            )
+            or "–",
+        }
+        for f in made["figures"]
+    ]
+    print_table("Figures", rows)
+    baselines = [{"figure": end, **values} for end, values in made["baselines"].items()]
+    print_table("Naive baselines; constant and class mean of the included calibration trials", baselines)
+    chance = [{"primary endpoint": end, "probability": f"{v:.2f}"} for end, v in made["probability_of_success"].items()]
+    print_table("Probability that the trial shows a difference in favour of the experimental arm", chance)
+    if before is not None:
+        print_table(f"What moved since {before.record} ({MADE_WITH[made_with(before)]})", moved_rows(before, p))
 
 
 @predictions_app.command("check")
@@ -156,6 +182,12 @@ def make_command(
     folder: Annotated[Path, typer.Option("--folder", help="Folder in which to register the predictions.")] = Path(
         "immunescape-results/predictions"
     ),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Folder for completed patients, so that a rerun resumes [default: in --folder]."
+        ),
+    ] = None,
     patients: Annotated[
         int, typer.Option("--patients", "-n", min=20, max=100_000, help="Virtual patients per arm and seed.")
     ] = 350,
@@ -168,23 +200,41 @@ def make_command(
     ] = "",
     engine: Engine = "auto",
 ) -> None:
-    """Simulate trials with unknown results and record the predictions in the ledger."""
+    """Simulate trials with unknown results and record the predictions in the ledger; a rerun resumes.
+
+    A trial is passed over where the folder holds a record of the same protocol by the installed model with the same
+    seeds and patients; without trials, also one whose result is known by now.
+    """
     from immunescape.evaluation.forecast import forecast
     from immunescape.files import check_folder
     from immunescape.predictions import enter_prediction
+    from immunescape.predictions.ledger import refuse_known_result
     from immunescape.predictions.summary import figure_text
 
     announced = _announced(trials, question, declared)
-    for trial, _, _ in announced:
-        _refuse_published(trial)
     names = [trial.name for trial, _, _ in announced]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"trial '{twice[0]}' is named twice", hint="Name each trial once.")
-    check_folder(folder, "--folder")
     numbers = tuple(range(seed, seed + seeds))
-    with interruptible(folder):
-        for trial, asks, said in announced:
-            typer.echo(f"{trial.name}: {len(trial.arms)} arms of {patients} patients, {seeds} seeds", err=True)
+    waiting = []
+    for request in announced:
+        try:
+            refuse_known_result(request.trial, folder)
+        except InputError as refusal:
+            if trials:
+                raise
+            typer.echo(f"{request.trial.name}: passed over, {refusal.message}", err=True)
+            continue
+        if record := _entered(request.trial, folder, numbers, patients):
+            typer.echo(f"{request.trial.name}: already entered as {record}", err=True)
+        else:
+            waiting.append(request)
+    check_folder(folder, "--folder")
+    kept = folder / "patients" if out is None else out
+    check_folder(kept, "--out")
+    with interruptible(kept):
+        for trial, asks, said in waiting:
+            typer.echo(f"{trial.name}: {len(trial.arms)} arms of {patients} patients, {_listed(numbers)}", err=True)
             with Progress(quiet=False) as advance:
                 made = forecast(
                     trial,
@@ -193,13 +243,33 @@ def make_command(
                     workers=workers,
                     engine=engine,
                     progress=advance,
-                    out=folder / "patients" / trial.name,
+                    out=kept / trial.name,
                 )
             prediction = enter_prediction(made, folder, question=asks, declared=said)
             typer.echo(
                 f"{prediction.record}: PFS HR {figure_text(prediction.figure('pfs_hr'))}, OS HR"
                 f" {figure_text(prediction.figure('os_hr'))}"
             )
+
+
+def _listed(seeds: tuple[int, ...]) -> str:
+    return f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
+
+
+def _entered(trial: Trial, folder: Path, seeds: tuple[int, ...], patients: int) -> str:
+    """Name of the record that the same command entered before; empty where there is none."""
+    from immunescape.predictions import read_predictions
+    from immunescape.predictions.versions import made_with
+
+    for p in read_predictions(folder) if folder.is_dir() else []:
+        made = p.forecast
+        if (
+            (p.trial, p.protocol) == (trial.name, trial.text)
+            and (made["seeds"], made["patients_per_arm_and_seed"]) == (list(seeds), patients)
+            and made_with(p) == "installed"
+        ):
+            return p.record
+    return ""
 
 
 class Announced(NamedTuple):
@@ -232,20 +302,6 @@ def _announced(names: list[str] | None, question: str, declared: str) -> list[An
         else:
             raise unknown_word("open trial", name, shipped)
     return announced
-
-
-def _refuse_published(trial: Trial) -> None:
-    """Refuse a trial with a published result, in its file or under its registry number."""
-    from immunescape.predictions.ledger import published_as
-
-    hint = "Predict trials whose results are not yet known."
-    if trial.published is not None:
-        raise InputError(f"trial '{trial.name}' has published results in its file", hint=hint)
-    if (included_trial := published_as(trial)) is not None:
-        raise InputError(
-            f"trial '{trial.name}' is {trial.registry}, whose result is in the included trial '{included_trial}'",
-            hint=hint,
-        )
 
 
 @predictions_app.command("enter")

@@ -15,6 +15,9 @@ from immunescape.cli.running import Progress, first_with, interruptible, show_ro
 
 __all__ = ["register"]
 
+FILES = ("result.json", "patients.parquet", "scans.parquet", "survival.png", "report.html")
+"""What `trial` writes."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
@@ -90,7 +93,7 @@ def trial_command(
         virtual = virtual.with_curves(curves)
     folder = out or Path("immunescape-results") / virtual.name
     check_folder(folder)
-    refuse_other(folder, "trial", virtual.name, force=force)
+    refuse_other(folder, "trial", virtual.name, force=force, files=FILES)
     with interruptible(folder), Progress(quiet=as_json) as advance:
         result = virtual.run(
             patients=patients,

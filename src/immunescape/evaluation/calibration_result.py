@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from immunescape.evaluation.fit_terms import Term
 from immunescape.evaluation.posterior_draws import Draws
 from immunescape.files import whole_file
 from immunescape.population.fit import PopulationFit
+
+if TYPE_CHECKING:
+    from immunescape.evaluation.left_out_refits import Refit
 
 __all__ = ["Calibration", "WeightedFit", "largest_weight", "write_text"]
 
@@ -55,6 +58,7 @@ class Calibration:
     left_out : comparison -> kind of figure -> SD of what a fit without the trial leaves, with the number of figures.
     draws : from the posterior; None where none were asked for.
     points, spread : populations of a round, and their spread in prior standard deviations.
+    refits : fits without one trial, by steps with fresh patients.
     """
 
     fit: PopulationFit
@@ -68,6 +72,7 @@ class Calibration:
     draws: Draws | None = None
     points: int = 1
     spread: float = 0.0
+    refits: tuple[Refit, ...] = ()
 
     @property
     def surprises(self) -> list[str]:
@@ -120,6 +125,7 @@ class Calibration:
                 what: {kind: {"sd": round(sd, 4), "figures": n} for kind, (sd, n) in by_kind.items()}
                 for what, by_kind in self.left_out.items()
             },
+            "left_out_refits": [refit.to_json() for refit in self.refits],
             "posterior_draws": None
             if self.draws is None
             else {

@@ -21,7 +21,7 @@ from immunescape.errors import InputError
 from immunescape.evaluation.calibration import comparison_kind
 from immunescape.evaluation.harness.class_effects import delivered_shares
 from immunescape.evaluation.naive import ROUND_RATIOS
-from immunescape.evaluation.posterior import Posterior, posterior_weights, shipped_discrepancy
+from immunescape.evaluation.posterior import Posterior, posterior_weights, shipped_discrepancy, table_digests
 from immunescape.evaluation.replicates import (
     ArmOutcomes,
     arm_outcomes,
@@ -92,6 +92,8 @@ class Forecast:
     baselines : hazard ratio -> baseline -> its prediction.
     seeds, patients, failed : as run; patients per arm and seed, and simulations that failed.
     digest, version : of the model's files and of the package. wall_s : seconds it took.
+    tables : ``numbers`` (tables that simulated patients depend on), ``fit`` (one of them) and ``learnt`` (what runs of
+        the harness have taught) -> hash.
     """
 
     trial: Trial
@@ -104,6 +106,7 @@ class Forecast:
     digest: str
     version: str
     wall_s: float
+    tables: Mapping[str, str]
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the protocol, as plain JSON."""
@@ -116,6 +119,7 @@ class Forecast:
             "patients_per_arm_and_seed": self.patients,
             "failed": self.failed,
             "model": self.digest,
+            **self.tables,
             "version": self.version,
         }
 
@@ -213,6 +217,7 @@ def forecast_of(results: Sequence[TrialResult], *, patients: int, wall_s: float 
         digest=model_digest(),
         version=installed_version(),
         wall_s=wall_s,
+        tables=table_digests(),
     )
 
 

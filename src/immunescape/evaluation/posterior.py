@@ -144,6 +144,22 @@ def fit_digest() -> str:
 
 
 @lru_cache(maxsize=1)
+def table_digests() -> Mapping[str, str]:
+    """Hashes of the tables that a forecast depends on.
+
+    Returns
+    -------
+    ``numbers`` : those that simulated patients depend on. ``fit`` : the fit, which is one of them. ``learnt`` : those
+    that are written from runs of the harness, which enter intervals and the share of an effect that is delivered.
+    """
+    from immunescape.trial.runner import LEARNT_FROM_RUNS, numbers_digest
+
+    folder = files("immunescape.knowledge").joinpath("data")
+    learnt = hashlib.sha256(b"\x1f".join(folder.joinpath(name).read_bytes() for name in LEARNT_FROM_RUNS))
+    return {"numbers": numbers_digest(), "fit": fit_digest(), "learnt": learnt.hexdigest()}
+
+
+@lru_cache(maxsize=1)
 def errors_of_this_fit() -> bool:
     """Whether the table of prediction errors stems from a run with the fit that ships."""
     from immunescape.knowledge.tables import read_rows

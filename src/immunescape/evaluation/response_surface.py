@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ from immunescape.evaluation.fit_terms import Term, limits
 from immunescape.evaluation.targets import Target
 from immunescape.evaluation.weighting import Sample
 
-__all__ = ["Surface", "design_rows", "fit_surface", "pseudo_values", "solve_surface", "updated"]
+__all__ = ["Surface", "design_rows", "fit_surface", "pseudo_values", "rows_of", "solve_surface", "updated"]
 
 FloatArray = NDArray[np.float64]
 Samples = Mapping[tuple[str, str], Sample]
@@ -116,6 +116,18 @@ class Surface:
         """Figures (targets,) at coordinates `x`."""
         predicted: FloatArray = self.value + self.slope @ (np.asarray(x) - self.centre)
         return predicted
+
+
+def rows_of(surface: Surface, targets: Sequence[int]) -> Surface:
+    """The surface of some of its targets, by their positions."""
+    rows = list(targets)
+    return replace(
+        surface,
+        value=surface.value[rows],
+        value_se=surface.value_se[rows],
+        slope=surface.slope[rows],
+        slope_se=surface.slope_se[rows],
+    )
 
 
 def fit_surface(

@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Unpack
+from functools import partial
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
 from immunescape.evaluation.calibration import (
-    chance,
     checked,
     discrepancy_by_comparison,
     fit_sources,
@@ -27,102 +25,29 @@ from immunescape.evaluation.calibration import (
 from immunescape.evaluation.calibration_result import Calibration, WeightedFit
 from immunescape.evaluation.calibration_settings import CalibrationChanges, CalibrationSettings, settings_with
 from immunescape.evaluation.fit_terms import Term, coordinates, held_terms, limits, terms, to_fit
+from immunescape.evaluation.left_out_refits import check_refitted, refit_without
 from immunescape.evaluation.posterior_draws import Draws, covariance_root
-from immunescape.evaluation.response_surface import Surface, design_rows, fit_surface, solve_surface, updated
+from immunescape.evaluation.response_surface import Surface, design_rows, fit_surface, rows_of, solve_surface
+from immunescape.evaluation.surface_steps import Step, StepPlan, TrialsSimulator, simulate_steps
 from immunescape.evaluation.target_sets import all_targets
 from immunescape.evaluation.targets import Target, Weighted
-from immunescape.evaluation.weighting import Sample, pool
-from immunescape.evaluation.wide_rounds import SEED_STEP, PointTask, simulate_points
+from immunescape.evaluation.wide_rounds import SEED_STEP
 from immunescape.files import check_folder
-from immunescape.population.fit import FitTerm, PopulationFit
+from immunescape.population.fit import PopulationFit
 from immunescape.trial.spec import Trial
 
 __all__ = ["calibrate_surface", "half_widths"]
 
 FloatArray = NDArray[np.float64]
-Samples = dict[tuple[str, str], Sample]
 WIDEST = 0.35
 """Half-width of the design in the coordinate of a term, at most: further away, responses are not nearly linear."""
-PIECE = 100
-"""Patients per arm of one task of a step: so all workers are busy, and results do not depend on their number."""
-STEP_SEED, FRESH_SEED = 500_000, 700_000
-"""Added to the seed for the patients of the steps, who are the same in all steps, and for those of the last check."""
+FRESH_SEED = 700_000
+"""Added to the seed for the patients of the last check."""
 
 
 def half_widths(moving: Sequence[Term], spread: float) -> FloatArray:
     """Half-widths (terms,) of the design: `spread` prior standard deviations, at most `WIDEST`."""
     return np.minimum(spread * np.array([t.prior_sd for t in moving]), WIDEST)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrialsSimulator:
-    """Simulates all trials of a calibration under given fits.
-
-    Attributes
-    ----------
-    trials : what is simulated. seed : of the calibration. kinetics : trials whose lesions are measured.
-    out : folder that keeps finished patients; None keeps none. workers, cluster, engine : as for a trial.
-    """
-
-    trials: tuple[Trial, ...]
-    seed: int
-    kinetics: tuple[str, ...]
-    out: Path | None
-    workers: int
-    cluster: Any
-    engine: str
-
-    def populations(
-        self,
-        fits: Sequence[PopulationFit],
-        seeds: Sequence[int],
-        patients: int,
-        folder: str,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> list[Samples]:
-        """Samples of each fit."""
-        tasks = [
-            PointTask(
-                trials=self.trials,
-                fit=fit,
-                patients=patients,
-                seed=seed,
-                names=(),
-                scores=(),
-                kinetics=self.kinetics,
-                folder=None if self.out is None else self.out / folder / f"population-{k:03d}",
-                engine=self.engine,
-            )
-            for k, (fit, seed) in enumerate(zip(fits, seeds, strict=True))
-        ]
-        return simulate_points(tasks, workers=self.workers, cluster=self.cluster, progress=progress)
-
-    def weighted(
-        self,
-        fit: PopulationFit,
-        patients: int,
-        offset: int,
-        folder: str,
-        progress: Callable[[int, int], None] | None = None,
-    ) -> Weighted:
-        """Equally weighted patients of one fit, simulated in pieces."""
-        pieces = max(1, round(patients / PIECE))
-        each = math.ceil(patients / pieces)
-        seeds = [self.seed + offset + SEED_STEP * k for k in range(pieces)]
-        made = self.populations([fit] * pieces, seeds, each, folder, progress)
-        joined = {key: pool([m[key] for m in made]) for key in made[0]}
-        return {key: (s, np.full(len(s), 1.0 / len(s))) for key, s in joined.items()}
-
-
-@dataclass(frozen=True)
-class Step:
-    """Figures at a fit that was simulated, and how good it is (smaller is better)."""
-
-    x: FloatArray
-    value: FloatArray
-    error: FloatArray
-    loss: float
-    prior: float
 
 
 def calibrate_surface(
@@ -131,6 +56,7 @@ def calibrate_surface(
     *,
     steps: int = 3,
     fresh: int = 300,
+    refitted: Sequence[str] = (),
     **changes: Unpack[CalibrationChanges],
 ) -> Calibration:
     """Fit the population to the published results of trials by a response surface.
@@ -143,14 +69,19 @@ def calibrate_surface(
         (:func:`half_widths`). Progress reports the design as round 0.
     steps, fresh
         Steps after the design, and virtual patients per arm of each; as many again, others, check the last fit.
+    refitted
+        Trials without which the fit is repeated by as many steps, each with fresh patients of the other trials, to
+        check what the surface alone predicts for them (:mod:`immunescape.evaluation.left_out_refits`).
 
     Raises
     ------
     InputError
-        For a trial without published results, a wrong folder, or numbers that are not positive.
+        For a trial without published results, a wrong folder, numbers that are not positive, or a trial to refit
+        without that is not among `trials`.
     """
     used = settings_with(settings, changes)
     patients = 16 if used.patients is None else used.patients
+    check_refitted(trials, refitted)
     _check_request(trials, used, patients, steps, fresh)
     begin = used.start or PopulationFit()
     moving = tuple(terms() if used.moving is None else used.moving)
@@ -174,12 +105,16 @@ def calibrate_surface(
         spread=used.spread,
         progress=_report(used, 0, "populations of the design"),
     )
-    best, surface, weighted = _steps(simulator, targets, surface, steps, fresh, (used, moving, held))
+    design, plan = surface, StepPlan(steps, fresh, moving, held)
+    best, surface, weighted = simulate_steps(simulator, targets, design, plan, partial(_report, used))
     _, covariance = solve_surface(targets, surface, moving)
     fitted = _fitted(targets, best, covariance, surface, weighted)
     fit = to_fit(best.x, moving, np.sqrt(np.diag(covariance)), fit_sources(trials, used.data), held)
     check = simulator.weighted(fit, fresh, FRESH_SEED, "fresh", _report(used, steps + 1, "parts"))
     figures, left = checked(targets, check, moving, fitted)
+    refits = tuple(
+        refit_without(name, simulator, targets, (design, surface), plan, partial(_report, used)) for name in refitted
+    )
     result = Calibration(
         fit=fit,
         moving=moving,
@@ -192,10 +127,17 @@ def calibrate_surface(
         draws=normal_draws(best.x, covariance, moving, used.draws, used.seed) if used.draws else None,
         points=2 * len(design_rows(len(moving))),
         spread=used.spread,
+        refits=refits,
     )
     if used.out is not None:
         result.write(used.out)
     return result
+
+
+def _report(settings: CalibrationSettings, number: int, simulated: str) -> Callable[[int, int], None] | None:
+    """Progress of one round."""
+    progress = settings.progress
+    return None if progress is None else lambda done, total: progress(number, simulated, done, total)
 
 
 def _check_request(
@@ -220,41 +162,6 @@ def _left_out(
     predicted = left_out_figures(trials, targets, surface, moving)
     spreads = [math.hypot(t.sd, e) for t, e in zip(targets, surface.value_se, strict=True)]
     return discrepancy_by_comparison(trials, targets, predicted, spreads)
-
-
-def _report(settings: CalibrationSettings, number: int, simulated: str) -> Callable[[int, int], None] | None:
-    """Progress of one round."""
-    progress = settings.progress
-    return None if progress is None else lambda done, total: progress(number, simulated, done, total)
-
-
-def _steps(
-    simulator: TrialsSimulator,
-    targets: Sequence[Target],
-    surface: Surface,
-    steps: int,
-    fresh: int,
-    of_calibration: tuple[CalibrationSettings, Sequence[Term], Sequence[FitTerm]],
-) -> tuple[Step, Surface, Weighted]:
-    """Simulate where the surface is best, `steps` times; returns the best step, the surface, and the last patients."""
-    settings, moving, held = of_calibration
-    best: Step | None = None
-    reach = 1.0
-    for number in range(1, steps + 1):
-        x, _ = solve_surface(targets, surface, moving, reach=reach)
-        tried = to_fit(x, moving, held=held)
-        progress = _report(settings, number, "parts")
-        weighted = simulator.weighted(tried, fresh, STEP_SEED, f"step-{number}", progress)
-        step = _step(targets, weighted, x, moving)
-        moved = updated(surface, x, step.value, step.error)
-        if best is None or step.loss + step.prior < best.loss + best.prior:
-            best, surface = step, moved
-        else:  # a step too far: the slopes learn from it, the next one starts again from the best and goes half as far
-            surface = replace(moved, centre=best.x, value=best.value, value_se=best.error)
-            reach *= 0.5
-    if best is None:
-        raise InputError("no step was simulated")
-    return best, surface, weighted
 
 
 def _design(
@@ -300,16 +207,6 @@ def relevance(targets: Sequence[Target], trials: Sequence[Trial], moving: Sequen
     return out
 
 
-def _step(targets: Sequence[Target], weighted: Weighted, x: FloatArray, moving: Sequence[Term]) -> Step:
-    value = np.array([t.figure(weighted) for t in targets])
-    error = np.sqrt(chance(targets, weighted))
-    residual = [
-        (v - t.value) / math.hypot(t.sd, e) for t, v, e in zip(targets, value, error, strict=True) if math.isfinite(v)
-    ]
-    prior = float(sum((a / t.prior_sd) ** 2 for a, t in zip(x, moving, strict=True)))
-    return Step(x, value, error, 0.5 * float(np.square(residual).sum()), 0.5 * prior)
-
-
 def _fitted(
     targets: Sequence[Target], step: Step, covariance: FloatArray, surface: Surface, weighted: Weighted
 ) -> WeightedFit:
@@ -341,14 +238,7 @@ def left_out_figures(
         others = [k for k, t in enumerate(targets) if trial.name not in {a[0] for a in t.arms}]
         if not mine or not others:
             continue
-        reduced = replace(
-            surface,
-            value=surface.value[others],
-            value_se=surface.value_se[others],
-            slope=surface.slope[others],
-            slope_se=surface.slope_se[others],
-        )
-        x, _ = solve_surface([targets[k] for k in others], reduced, moving)
+        x, _ = solve_surface([targets[k] for k in others], rows_of(surface, others), moving)
         predicted = surface.at(x)
         out |= {targets[k].name: float(predicted[k]) for k in mine}
     return out

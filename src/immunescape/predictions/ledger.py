@@ -45,6 +45,10 @@ __all__ = [
 COLUMNS = ("number", "record", "date", "sha256", "chain")
 START = "0" * 64
 ENDPOINTS = ("orr_pct", "pfs_median_months", "os_median_months", "pfs_hr", "os_hr")
+_REPAIR_HINT = (
+    "Restore the records as they were entered; a record that is not in the ledger was never entered and can be removed."
+    " `immunescape predictions check` lists all problems."
+)
 _SPACE_HINT = "Make room, or name another folder with --folder."
 
 
@@ -111,6 +115,28 @@ def _published_registries() -> Mapping[str, str]:
 def published_as(trial: Trial) -> str | None:
     """The included trial with published results that has the registry number of a trial; None where there is none."""
     return _published_registries().get((trial.registry or "").strip().upper())
+
+
+def refuse_known_result(trial: Trial, folder: Path | None = None) -> None:
+    """Refuse a trial whose result is known: in its file, under its registry number, or beside its earlier predictions.
+
+    Raises
+    ------
+    InputError
+        That says where the result is.
+    """
+    hint = "Predict trials whose results are not yet known."
+    if trial.published is not None:
+        raise InputError(f"trial '{trial.name}' has published results in its file", hint=hint)
+    if (included_trial := published_as(trial)) is not None:
+        raise InputError(
+            f"trial '{trial.name}' is {trial.registry}, whose result is in the included trial '{included_trial}'",
+            hint=hint,
+        )
+    if known := [o for o in read_outcomes(folder) if o.trial == trial.name]:
+        raise InputError(
+            f"the result of trial '{trial.name}' was entered beside its predictions on {known[0].entered}", hint=hint
+        )
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -209,9 +235,34 @@ def read_predictions(folder: Path | None = None) -> list[Prediction]:
         raise InputError(
             f"the ledger of predictions is invalid: {'; '.join(problems)}",
             where=str(place),
-            hint="Restore the records as they were entered; `immunescape predictions check` lists all problems.",
+            hint=_REPAIR_HINT,
         )
     return [_read(place / "records" / row["record"]) for row in _ledger_rows(place)]
+
+
+class _Figure(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    arm: str
+    endpoint: str
+    value: float | None
+    low: float | None
+    high: float | None
+    monte_carlo_se: float | None = None
+
+
+class _Forecast(BaseModel):
+    """What readers of a record look up; later versions may hold more."""
+
+    model_config = ConfigDict(extra="allow")
+    figures: list[_Figure]
+    probability_of_success: dict[str, float]
+    baselines: dict[str, dict[str, float]]
+    seeds: list[int]
+    patients_per_arm_and_seed: int
+    failed: int
+    model: str
+    version: str
+    fit: str = ""
 
 
 class _Record(BaseModel):
@@ -223,7 +274,7 @@ class _Record(BaseModel):
     date: str
     question: str
     declared: str
-    forecast: dict[str, Any]
+    forecast: _Forecast
     protocol: str
 
 
@@ -286,17 +337,9 @@ def enter_prediction(
     for name, text in (("question", question), ("declared", declared)):
         if not text.strip():
             raise InputError(f"'{name}' is empty", hint="Say what the trial asks, and what was known of it.")
-    if trial.published is not None:
-        raise InputError(
-            f"trial '{trial.name}' has published results in its file", hint="Predict trials whose result is not known."
-        )
-    if (included_trial := published_as(trial)) is not None:
-        raise InputError(
-            f"trial '{trial.name}' is {trial.registry}, whose result is in the included trial '{included_trial}'",
-            hint="Predict trials whose result is not known.",
-        )
     if problems := check_ledger(folder):
-        raise InputError(f"the ledger is invalid: {problems[0]}", where=str(folder), hint="Restore it first.")
+        raise InputError(f"the ledger is invalid: {problems[0]}", where=str(folder), hint=_REPAIR_HINT)
+    refuse_known_result(trial, folder)
     check_folder(folder, "--folder")
     day = date or datetime.date.today().isoformat()
     datetime.date.fromisoformat(day)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from immunescape.predictions.ledger import Outcome, Prediction
+from immunescape.predictions.versions import earlier, latest, made_with
 
 __all__ = ["figure_text", "outcome_text", "summary_rows"]
 
@@ -29,10 +30,16 @@ def outcome_text(outcome: Outcome) -> str:
     return f"{outcome.value:g}{bounds}, {outcome.source}"
 
 
-def summary_rows(predictions: Sequence[Prediction], outcomes: Sequence[Outcome]) -> list[dict[str, str]]:
-    """One row for each prediction: hazard ratios, probability of success, what was published."""
+def summary_rows(
+    predictions: Sequence[Prediction], outcomes: Sequence[Outcome], *, every: bool = False
+) -> list[dict[str, str]]:
+    """One row for each trial's latest prediction: ratios, probability of success, model, what was before, published.
+
+    With `every`, one row for each prediction. ``model`` is a word of `immunescape.predictions.versions.MADE_WITH`.
+    """
     rows = []
-    for prediction in predictions:
+    for prediction in predictions if every else latest(predictions):
+        before = earlier(prediction, predictions)
         chances = prediction.forecast["probability_of_success"]
         published = [f"{o.endpoint} {outcome_text(o)}" for o in outcomes if o.trial == prediction.trial]
         rows.append(
@@ -42,7 +49,17 @@ def summary_rows(predictions: Sequence[Prediction], outcomes: Sequence[Outcome])
                 "PFS HR": figure_text(prediction.figure("pfs_hr")),
                 "OS HR": figure_text(prediction.figure("os_hr")),
                 "P(success)": ", ".join(f"{end} {value:.2f}" for end, value in chances.items()),
+                "model": made_with(prediction),
+                "before": "–" if before is None else _before_text(before),
                 "published": "; ".join(published) or "–",
             }
         )
     return rows
+
+
+def _before_text(prediction: Prediction) -> str:
+    """Hazard ratios of an earlier record, with its date."""
+    named = (("PFS HR", "pfs_hr"), ("OS HR", "os_hr"))
+    values = [(name, prediction.figure(end)) for name, end in named]
+    ratios = [f"{name} {f['value']:.2f}" for name, f in values if f is not None and f["value"] is not None]
+    return f"{prediction.date}: {', '.join(ratios) or 'no hazard ratio'}"

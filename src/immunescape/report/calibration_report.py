@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,49 @@ def left_out_table(calibration: Calibration) -> Table:
     return Table(rows, ("Figures", "Error (SD, log scale)"))
 
 
+def refits_table(calibration: Calibration) -> Table:
+    """Figures of trials that a refit had not seen, beside those that the surface gives without the trial."""
+    rows: list[Row] = [
+        {
+            "Left out": ", ".join(refit.left_out),
+            "Figure": f.name,
+            "n": f.patients,
+            "Published": number(f.published, 2),
+            "Surface": number(f.surface, 2),
+            "Refit": number(f.refit, 2),
+            "Error, surface": signed(f.surface_error),
+            "Error, refit": signed(f.refit_error),
+            "SE of both figures": number(math.hypot(f.published_se, f.virtual_se), 2),
+        }
+        for refit in calibration.refits
+        for f in refit.figures
+    ]
+    return Table(rows, ("n", "Published", "Surface", "Refit", "Error, surface", "Error, refit", "SE of both figures"))
+
+
+def refit_errors_table(calibration: Calibration) -> Table:
+    """Mean errors of the surface and of the refits, by kind of figure."""
+    from immunescape.evaluation.left_out_refits import mean_errors
+
+    rows: list[Row] = [
+        {
+            "Figure": kind,
+            "Figures": int(mean["figures"]),
+            "Mean absolute error, surface": number(mean["surface"], 2),
+            "Mean absolute error, refit": number(mean["refit"], 2),
+            "Mean error, surface": signed(mean["surface_bias"]),
+            "Mean error, refit": signed(mean["refit_bias"]),
+        }
+        for kind, mean in mean_errors(calibration.refits).items()
+    ]
+    return Table(rows, tuple(rows[0])[1:] if rows else ())
+
+
+def signed(value: float) -> str:
+    """An error with its sign."""
+    return f"{value:+.2f}" if math.isfinite(value) else "–"
+
+
 def print_calibration(calibration: Calibration) -> None:
     """Print targets, moves and sizes."""
     from immunescape.console import print_table
@@ -94,6 +138,16 @@ def print_calibration(calibration: Calibration) -> None:
         print(f"Moved far: {text}. The data contradict the prior, or the model lacks something that the term replaces.")
     if calibration.left_out:
         print_table("Each trial left out in turn", left_out_table(calibration).rows)
+    if calibration.refits:
+        print_table(
+            "Refits without a trial (errors: log odds, or logarithm of a ratio)", refits_table(calibration).rows
+        )
+        print_table("Errors of refits", refit_errors_table(calibration).rows)
+        for refit in calibration.refits:
+            print(
+                f"Without {', '.join(refit.left_out)}: {refit.steps} steps of {refit.patients} patients per arm; the"
+                f" furthest term lies {refit.moved:.1f} prior standard deviations from the fit on the surface."
+            )
     if calibration.draws is not None:
         draws = calibration.draws
         print(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.model.drugs._titles import sentence_case
+from immunescape.twins.combined import Comparison, compared, shipped_words
 from immunescape.twins.options import Option
 from immunescape.twins.ranking_uncertainty import (
     SOURCES,
@@ -26,7 +27,7 @@ from immunescape.twins.ranking_uncertainty import (
     draw_moves,
 )
 from immunescape.twins.records import PatientRecord
-from immunescape.twins.twin import MONTH, Followed, event_days, weighted
+from immunescape.twins.twin import MONTH, Followed, event_days, twin_outcomes, weighted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,7 @@ __all__ = [
     "Ranked",
     "RankedPatient",
     "Ranking",
+    "comparisons_of",
     "paired_scores",
     "ranked",
     "read_weights",
@@ -172,6 +174,7 @@ class RankedPatient:
     left_out : sentences on what is not offered.
     setting : the setting in words.
     next : what to measure next; None where it was not asked.
+    comparisons : option -> its figures beside those of statistical models.
     """
 
     record: PatientRecord
@@ -180,6 +183,7 @@ class RankedPatient:
     left_out: tuple[str, ...]
     setting: str
     next: NextMeasurements | None = None
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain content."""
@@ -198,6 +202,10 @@ class RankedPatient:
             else {"biomarker": least[0].biomarker or least[0].target, "probability": round(least[1], 4)},
             "seed": twins.seed,
             **self.ranking.to_json(),
+            "statistical_models": {
+                "options": {name: c.to_json() for name, c in self.comparisons.items()},
+                "held_out": list(shipped_words()),
+            },
             "not_offered": list(self.left_out),
             "not_assessable": list(self.record.open_questions),
             "measure_next": None if self.next is None else self.next.to_json(),
@@ -285,6 +293,11 @@ def paired_scores(followed: Followed, names: Sequence[str], weights: Mapping[str
         for n, a in arms.items()
     }
     return PairedScores(ids, w, scores)
+
+
+def comparisons_of(record: PatientRecord, followed: Followed, options: Sequence[Option]) -> dict[str, Comparison]:
+    """Option -> its figures beside those of statistical models."""
+    return {o.name: compared(record, o.drugs, twin_outcomes(*weighted(followed, o.name))) for o in options}
 
 
 def _paired(followed: Followed, names: Sequence[str]) -> tuple[tuple[int, ...], FloatArray, dict[str, _Arm]]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
+from immunescape.twins.combined import Comparison, TwinOutcomes, compared, shipped_words
 from immunescape.twins.conditioning import ENOUGH, Candidates, TwinPopulation, check_number_of_twins
-from immunescape.twins.courses import Courses, CourseTask, follow, joined, usual_regimen
+from immunescape.twins.courses import Courses, CourseTask, follow, joined, regimen_of, usual_regimen
 from immunescape.twins.covariates import effective
 from immunescape.twins.crew import Crew, crew_of
 from immunescape.twins.earlier_lines import MOST_GROWN, EarlierLines
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Followed",
     "TwinResult",
+    "event_days",
     "forecast",
     "made_twins",
     "ongoing_log_likelihood",
+    "twin_outcomes",
     "twins_before",
     "twins_on",
     "weighted",
@@ -70,6 +73,7 @@ class TwinResult:
     regimen : what the forecast is of, as text; its name in `label`.
     courses : courses of the twins on it.
     before, now : forecast before the line's first dose, and on the day of the decision (the same on day 0).
+    comparison : the forecast before the first dose beside that of statistical models.
     """
 
     record: PatientRecord
@@ -79,6 +83,7 @@ class TwinResult:
     courses: Courses
     before: dict[str, Any]
     now: dict[str, Any]
+    comparison: Comparison = field(default_factory=Comparison)
 
     def to_json(self) -> dict[str, Any]:
         """Plain content of the result."""
@@ -112,6 +117,7 @@ class TwinResult:
             "lines": [
                 {
                     "drugs": list(line.drugs),
+                    "recorded": [drug.name for drug in line.recorded],
                     "start_day": line.start,
                     "baseline_mm": line.baseline_mm if math.isfinite(line.baseline_mm) else None,
                     "scans": [
@@ -124,9 +130,14 @@ class TwinResult:
                 for line in self.record.lines
             ],
             "unknown_lines": self.record.unknown_lines,
+            "lines_not_simulated": [
+                {"recorded": [drug.name for drug in line.recorded], "start_day": line.start}
+                for line in self.record.other_lines
+            ],
             "regimen": self.regimen,
             "forecast_before": self.before,
             "forecast": self.now,
+            "statistical_models": {**self.comparison.to_json(), "held_out": list(shipped_words())},
             "notes": [*self.record.notes, *self.twins.notes],
         }
 
@@ -171,6 +182,13 @@ def event_days(patients: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
         np.asarray(patients[c].astype(float).fillna(math.inf), dtype=float) for c in ("progression_day", "death_day")
     )
     return np.minimum(progression, death), death
+
+
+def twin_outcomes(patients: pd.DataFrame, weights: FloatArray) -> TwinOutcomes:
+    """Outcomes of weighted twins on one arm, as they are combined with statistical forecasts."""
+    progression, death = event_days(patients)
+    response = np.asarray(patients["best_response"].isin(["CR", "PR"]), dtype=float)
+    return TwinOutcomes(weights, response, progression / MONTH, death / MONTH)
 
 
 def twins_on(
@@ -457,6 +475,7 @@ def made_twins(
 
         followed = followed_on(start)
         before = now = forecast(*weighted(followed))
+        comparison = compared(start, regimen_of(regimen).drugs, twin_outcomes(*weighted(followed)))
         if ongoing is not None:
             followed = followed_on(record)
             now = forecast(*weighted(followed), ongoing.last_day - ongoing.start)
@@ -468,6 +487,7 @@ def made_twins(
         courses=followed.courses,
         before=before,
         now=now,
+        comparison=comparison,
     )
 
 

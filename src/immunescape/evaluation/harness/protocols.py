@@ -106,10 +106,10 @@ def protocols(data: Path | None, names: Iterable[str] = ()) -> list[Protocol]:
     for name, trial in shipped.items():
         role, kind = roles()[name]
         made[name] = Protocol(trial, role, kind, tables.get(name, {}))
-    for listed in curve_trials():
-        met = {"yes": True, "no": False}.get(listed["primary_endpoint_met"])
-        trial = load_trial(str(protocol_file(listed["trial"])))
-        made[trial.name] = Protocol(trial, listed["role"], listed["kind"], {}, met, listed["checked"])
+    for curve in curve_trials():
+        met = {"yes": True, "no": False}.get(curve["primary_endpoint_met"])
+        trial = load_trial(str(protocol_file(curve["trial"])))
+        made[trial.name] = Protocol(trial, curve["role"], curve["kind"], {}, met, curve["checked"])
     made[PROBE] = Protocol(load_trial(str(protocol_file(PROBE))), "none", "single")
     chosen = list(dict.fromkeys(names)) or sorted(made)
     for name in chosen:
@@ -136,7 +136,7 @@ def _of_file(
 ) -> Protocol:
     if file.stem in combinations:
         row = combinations[file.stem]
-        met = {"yes": True, "no": False}.get(row["primary_endpoint_met"])
+        met = {"yes": True, "no": False}.get(curve["primary_endpoint_met"])
         return Protocol(trial, "calibration", row["kind"], {"combination": row}, met, row.get("checked", ""))
     if trial.name in tables:
         rows = tables[trial.name]

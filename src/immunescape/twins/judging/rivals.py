@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "FOLDS",
     "Design",
     "Pairs",
     "calibration",
@@ -32,6 +33,8 @@ FloatArray = NDArray[np.float64]
 PENALTY = 1.0
 """Ridge penalty of the logistic regression on standardised inputs, and with `COX_PENALTY` that of the Cox model."""
 COX_PENALTY = 0.03
+FOLDS = 5
+"""Folds of predictions out of fold."""
 _RESAMPLES = 400
 
 
