@@ -136,7 +136,7 @@ def _of_file(
 ) -> Protocol:
     if file.stem in combinations:
         row = combinations[file.stem]
-        met = {"yes": True, "no": False}.get(curve["primary_endpoint_met"])
+        met = {"yes": True, "no": False}.get(row["primary_endpoint_met"])
         return Protocol(trial, "calibration", row["kind"], {"combination": row}, met, row.get("checked", ""))
     if trial.name in tables:
         rows = tables[trial.name]
