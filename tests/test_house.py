@@ -56,6 +56,12 @@ def test_a_folder_without_the_package_is_refused(metrics: ModuleType, tmp_path: 
         metrics.main([str(tmp_path)])
 
 
+def test_the_formatter_is_on_everywhere_and_names_state_what_they_hold(metrics: ModuleType) -> None:
+    tree = metrics.Tree.read(ROOT)
+    assert [s.path for s in tree.sources if "# fmt: " in s.text] == []
+    assert {s.path: s.vague_names() for s in tree.sources if s.vague_names()} == {}
+
+
 def test_no_file_is_over_600_lines_and_no_function_over_100(metrics: ModuleType) -> None:
     tree = metrics.Tree.read(ROOT)
     assert {s.path: s.lines for s in tree.sources if s.lines > 600} == {}

@@ -168,7 +168,7 @@ def test_an_input_that_is_missing_widens_the_interval_and_is_named():
     whole = compared(record(**GOOD), ("pembrolizumab",), outcomes())
     less = compared(record(**{k: v for k, v in GOOD.items() if k != "tmb"}), ("pembrolizumab",), outcomes())
     assert "Tumour mutational burden" in less.missing
-    assert "Tumour mutational burden" in whole.known
+    assert "Tumour mutational burden" in whole.measured
     for a, b in zip(whole.rows, less.rows, strict=True):
         odds = [
             np.log(p / (1 - p)) if a.figure == "response" else np.log(-np.log(p))

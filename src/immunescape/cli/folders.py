@@ -34,8 +34,8 @@ class _Held(NamedTuple):
         """Names that the file gives ([] where results of the kind have none); None where it is no such file."""
         if not self.named:
             return [] if re.search(rf'"{self.key}"\s*:', text) else None
-        found = re.findall(rf'"{self.key}"\s*:\s*("(?:[^"\\]|\\.)*")', text)
-        return [str(json.loads(name, strict=False)) for name in dict.fromkeys(found)] or None
+        matches = re.findall(rf'"{self.key}"\s*:\s*("(?:[^"\\]|\\.)*")', text)
+        return [str(json.loads(name, strict=False)) for name in dict.fromkeys(matches)] or None
 
 
 _HELD = {
@@ -86,19 +86,19 @@ def refuse_other(
     """
     if force:
         return
-    wanted = None if name is None else [name] if isinstance(name, str) else list(name)
+    named = None if name is None else [name] if isinstance(name, str) else list(name)
     for file, held in _HELD.items():
         names = _names(folder / file, held)
-        if names is None or (held.kind == kind and (wanted is None or not held.named or names == wanted)):
+        if names is None or (held.kind == kind and (named is None or not held.named or names == named)):
             continue
         what = " ".join([held.result, ", ".join(f"'{n}'" for n in names)]).rstrip()
         stop(f"{folder} contains {what}", "Choose another folder (--out), or overwrite it with --force.")
     there = [file for file in files if (folder / file).exists()]
     if there and not any(_of_immunescape(folder / file) for file in there):
-        one = len(there) == 1
+        alone = len(there) == 1
         stop(
             f"{folder} contains {', '.join(there)}, which immunescape did not write and would overwrite",
-            f"Choose another folder (--out), or overwrite {'it' if one else 'them'} with --force.",
+            f"Choose another folder (--out), or overwrite {'it' if alone else 'them'} with --force.",
         )
 
 

@@ -208,7 +208,7 @@ def make_command(
     from immunescape.evaluation.forecast import forecast
     from immunescape.files import check_folder
     from immunescape.predictions import enter_prediction
-    from immunescape.predictions.ledger import refuse_known_result
+    from immunescape.predictions.ledger import refuse_available_result
     from immunescape.predictions.summary import figure_text
 
     announced = _announced(trials, question, declared)
@@ -219,7 +219,7 @@ def make_command(
     waiting = []
     for request in announced:
         try:
-            refuse_known_result(request.trial, folder)
+            refuse_available_result(request.trial, folder)
         except InputError as refusal:
             if trials:
                 raise

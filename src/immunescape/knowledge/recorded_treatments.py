@@ -48,7 +48,7 @@ class RecordedTreatments(Block):
         """Whether a treatment is against the tumour, by its name or the end of it."""
         plain = plain_name(name)
         return plain in map(plain_name, self.against_cancer.names) or any(
-            word.endswith(self.against_cancer.endings) for word in re.split(r"[^a-z0-9]+", name.casefold()) if word
+            piece.endswith(self.against_cancer.endings) for piece in re.split(r"[^a-z0-9]+", name.casefold()) if piece
         )
 
 

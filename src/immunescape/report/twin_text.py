@@ -110,7 +110,7 @@ def beside_notes(comparison: Comparison | None) -> list[str]:
         return []
     learnt = shipped_combination()
     cohorts = ", ".join(f"{_COHORTS.get(name, name)} {n}" for name, n in learnt.learnt_from.items())
-    inputs = ", ".join(within_sentence(name) for name in comparison.known)
+    inputs = ", ".join(within_sentence(name) for name in comparison.measured)
     missing = f"; {len(comparison.missing)} that were not measured are integrated over" if comparison.missing else ""
     return [
         "Statistical model: logistic regression (response) and Cox models (survival) of "

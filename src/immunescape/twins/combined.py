@@ -244,12 +244,12 @@ class Comparison:
     ----------
     rows : figures; none where `why` says why.
     why : why there is no statistical forecast; '' where there is one.
-    known, missing : titles of inputs that were measured, and of those that were not, over which it is integrated.
+    measured, missing : titles of inputs that were measured, and of those that were not, over which it is integrated.
     """
 
     rows: tuple[CombinedFigure, ...] = ()
     why: str = ""
-    known: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -268,7 +268,7 @@ class Comparison:
                 for r in self.rows
             },
             "not_assessable": self.why or None,
-            "inputs": list(self.known),
+            "inputs": list(self.measured),
             "integrated_over": list(self.missing),
         }
 
@@ -314,9 +314,9 @@ def compared(
     if why:
         return Comparison(why=why)
     learnt, model = shipped_combination() if learnt is None else learnt, load_response_model()
-    known = tuple(n for n in model.inputs if n in record.statistical and n not in SETTING)
+    measured = tuple(n for n in model.inputs if n in record.statistical and n not in SETTING)
     missing = tuple(n for n in model.inputs if n not in record.statistical and n not in SETTING)
-    if not known:
+    if not measured:
         return Comparison(why="none of the inputs of the statistical models was measured", missing=_titles(missing))
     later = {"prior_therapy": float(record.line > 1), "chemotherapy": 0.0, "ctla4": 0.0}
     seen = {**record.statistical, **{name: Observed(value) for name, value in later.items()}}
@@ -326,7 +326,7 @@ def compared(
     means = gain @ np.nan_to_num(x)
     for end in ENDS:
         rows.extend(_survival(learnt.hazards[end], end, means, rest, twins))
-    return Comparison(rows=tuple(rows), known=_titles(known), missing=_titles(missing))
+    return Comparison(rows=tuple(rows), measured=_titles(measured), missing=_titles(missing))
 
 
 def _titles(names: Iterable[str]) -> tuple[str, ...]:
@@ -385,7 +385,7 @@ def _alive(hazard: float, risk: float, variance: float) -> tuple[float, float, f
 
 
 _END_WORDS = {"response": "response (AUC)", "pfs": "progression-free survival (C-index)", "os": "survival (C-index)"}
-_PART_WORDS = {"twins": "the mechanistic forecast", "statistical": "the statistical model"}
+_COMPONENTS = {"twins": "the mechanistic forecast", "statistical": "the statistical model"}
 
 
 def verdict_of(gain: Mapping[str, float]) -> str:
@@ -407,12 +407,12 @@ def held_out_words(held_out: Mapping[str, Any]) -> tuple[str, ...]:
         row = held_out[end]
         gain, scores = row["gain"], row["scores"]
         said = ", ".join(
-            f"{word} {_interval(scores[name], 2)}"
-            for name, word in (("twins", "mechanistic"), ("statistical", "statistical"), ("combined", "combined"))
+            f"{title} {_interval(scores[name], 2)}"
+            for name, title in (("twins", "mechanistic"), ("statistical", "statistical"), ("combined", "combined"))
         )
         sentences.append(
             f"On {row['patients']} held-out patients, {title}: {said}; the combination is {verdict_of(gain)} "
-            f"{_PART_WORDS[row['better']]}, the better of its parts (difference {_interval(gain, 3)})."
+            f"{_COMPONENTS[row['better']]}, the better of its parts (difference {_interval(gain, 3)})."
         )
     return tuple(sentences)
 

@@ -60,14 +60,14 @@ def recorded_drug(text: object) -> tuple[RecordedDrug, ...]:
     name = text.strip() if isinstance(text, str) else ""
     if not name:
         return ()
-    whole = _one(name)
+    whole = _recorded_drug(name)
     pieces = [piece for piece in _APART.split(name) if piece]
     if not whole.drugs and whole.counts != "never" and len(pieces) > 1:
-        return tuple(_one(piece) for piece in pieces)
+        return tuple(_recorded_drug(piece) for piece in pieces)
     return (whole,)
 
 
-def _one(name: str) -> RecordedDrug:
+def _recorded_drug(name: str) -> RecordedDrug:
     from immunescape.trial.toxicity import contains_class
 
     table = load_recorded_treatments()

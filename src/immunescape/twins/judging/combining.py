@@ -87,11 +87,11 @@ def learnt_combination(patients: Learners, inputs: tuple[str, ...]) -> Combinati
 
 def _response(mine: Learners) -> tuple[FloatArray, FloatArray]:
     """Intercept and two weights (3,) of the stacked logistic regression, with their covariance."""
-    known = np.isfinite(mine.response)
-    names, place = np.unique(mine.study[known], return_inverse=True)
+    assessed = np.isfinite(mine.response)
+    names, place = np.unique(mine.study[assessed], return_inverse=True)
     of_cohort = np.eye(len(names))[place]
-    both = np.column_stack([mine.odds, mine.twin_odds])[known]
-    y = mine.response[known]
+    both = np.column_stack([mine.odds, mine.twin_odds])[assessed]
+    y = mine.response[assessed]
     # cohorts by contrasts to the mean of the patients, so that the intercept is that of the average patient
     beta, _ = logistic_fit(np.column_stack([of_cohort[:, 1:] - of_cohort[:, 1:].mean(axis=0), both]), y, penalty=1e-3)
     design = np.column_stack([np.ones(len(y)), of_cohort[:, 1:] - of_cohort[:, 1:].mean(axis=0), both])
@@ -191,9 +191,9 @@ def held_out_scores(patients: Learners, learnt: Combination, seed: int) -> dict[
 
 
 def _judged_response(test: Learners, learnt: Combination, seed: int) -> dict[str, Any]:
-    known = np.isfinite(test.response)
-    y, study = test.response[known], test.study[known]
-    values = {"twins": test.twin_odds[known], "statistical": test.odds[known]}
+    assessed = np.isfinite(test.response)
+    y, study = test.response[assessed], test.study[assessed]
+    values = {"twins": test.twin_odds[assessed], "statistical": test.odds[assessed]}
     values["combined"] = learnt.response[0] + np.column_stack(list(values.values()))[:, ::-1] @ learnt.response[1:]
 
     def auc_of(name: str, rows: NDArray[np.int64]) -> float:

@@ -421,16 +421,16 @@ def _aim(cohort: str, aim: str, row: Mapping[str, float], verdict: str) -> dict[
     return {"cohort": cohort, "aim": aim, **{k: row[k] for k in ("value", "low", "high")}, "verdict": verdict}
 
 
-def _verdict(row: Mapping[str, float], wanted: tuple[float, float] | None = None) -> str:
+def _verdict(row: Mapping[str, float], bounds: tuple[float, float] | None = None) -> str:
     """Whether an interval lies within a range; without one, above 0."""
     value, low, high = row["value"], row["low"], row["high"]
     if not np.isfinite([value, low, high]).all():
         return "not assessable"
-    if wanted is None:
+    if bounds is None:
         return "met" if low > 0.0 else "missed" if high < 0.0 else "not distinguishable"
-    if not wanted[0] <= value <= wanted[1]:
+    if not bounds[0] <= value <= bounds[1]:
         return "missed"
-    return "met" if wanted[0] <= low and high <= wanted[1] else "not distinguishable"
+    return "met" if bounds[0] <= low and high <= bounds[1] else "not distinguishable"
 
 
 def _plain(estimate: Estimate) -> dict[str, float | None]:
