@@ -15,7 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 from immunescape.cli import app
-from immunescape.cli.folders import refuse_foreign_file, refuse_other
+from immunescape.cli.folders import check_results_folder, refuse_foreign_file
 from immunescape.cli.simulate import FILES as COURSE_FILES
 from immunescape.errors import ImmunescapeError, InputError
 from immunescape.profile.loading import example_folder
@@ -170,32 +170,32 @@ def test_a_file_of_others_is_not_replaced(words: tuple[str, ...], option: str, t
 def test_the_same_result_is_replaced_and_another_is_not(tmp_path: Path) -> None:
     (tmp_path / "profile.json").write_text(json.dumps(HELD["profile.json"][0]))
     with pytest.raises(ImmunescapeError, match="other-study"):
-        refuse_other(tmp_path, "study", "mine", force=False)
-    refuse_other(tmp_path, "study", "other-study", force=False)
-    refuse_other(tmp_path, "study", "mine", force=True)
+        check_results_folder(tmp_path, "study", "mine", force=False)
+    check_results_folder(tmp_path, "study", "other-study", force=False)
+    check_results_folder(tmp_path, "study", "mine", force=True)
 
 
 def test_designs_and_courses_are_known_by_all_their_names(tmp_path: Path) -> None:
     (tmp_path / "design.json").write_text(json.dumps({"designs": [{"design": "a"}, {"design": "b"}]}))
-    refuse_other(tmp_path, "design", ["a", "b"], force=False)
+    check_results_folder(tmp_path, "design", ["a", "b"], force=False)
     with pytest.raises(ImmunescapeError, match="'a', 'b'"):
-        refuse_other(tmp_path, "design", ["a"], force=False)
+        check_results_folder(tmp_path, "design", ["a"], force=False)
 
 
 def test_twins_and_ranking_of_a_patient_share_a_folder(tmp_path: Path) -> None:
     (tmp_path / "twins.json").write_text(json.dumps({"patient": "P1"}))
     (tmp_path / "twins.html").write_text("twins of immunescape")
-    refuse_other(tmp_path, "patient", "P1", force=False, files=("ranking.json", "ranking.html"))
+    check_results_folder(tmp_path, "patient", "P1", force=False, files=("ranking.json", "ranking.html"))
     with pytest.raises(ImmunescapeError, match="the twins of the patient 'P1'"):
-        refuse_other(tmp_path, "patient", "P2", force=False, files=("ranking.json", "ranking.html"))
+        check_results_folder(tmp_path, "patient", "P2", force=False, files=("ranking.json", "ranking.html"))
 
 
 def test_files_that_cannot_be_read_as_results_are_those_of_others(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_bytes(b"\xff\xfe")
     (tmp_path / "design.json").write_text("[]")
-    refuse_other(tmp_path, "trial", "mine", force=False, files=("report.html",))
+    check_results_folder(tmp_path, "trial", "mine", force=False, files=("report.html",))
     with pytest.raises(ImmunescapeError, match=r"contains result\.json, which"):
-        refuse_other(tmp_path, "trial", "mine", force=False, files=("result.json", "report.html"))
+        check_results_folder(tmp_path, "trial", "mine", force=False, files=("result.json", "report.html"))
 
 
 def test_a_regimen_that_cannot_be_read_comes_before_the_folder(tmp_path: Path) -> None:

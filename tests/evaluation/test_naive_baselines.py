@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from immunescape.evaluation.aims import aims, error_rows
@@ -129,6 +130,36 @@ def ratios(predicted, published, kind="ici", figure_="pfs_hr", width=0.3):
         )
         for k, (p, y) in enumerate(zip(predicted, published, strict=True))
     ]
+
+
+def test_errors_have_intervals_over_trials_whose_figures_err_together():
+    rng = np.random.default_rng(0)
+    errors = rng.normal(0.1, 0.2, 40)
+    many = ratios(np.exp(errors - 0.3), np.full(40, math.exp(-0.3)))
+    row = error_rows(many)[0]
+    low, high = row.bias_interval
+    assert (low, high) == pytest.approx(
+        errors.mean() + np.array([-1.96, 1.96]) * errors.std() / math.sqrt(40), abs=0.03
+    )
+    assert row.median_interval[0] < row.median_abs < row.median_interval[1]
+    # both arms of a trial with one error are no more than one: the interval stays as wide
+    twice = error_rows([*many, *many])[0]
+    assert twice.n == 80
+    assert twice.bias_interval[1] - twice.bias_interval[0] == pytest.approx(high - low, rel=0.15)
+    shown = errors_table({"own": many}).rows[0]
+    assert shown["Bias (95 %)"] == f"{row.bias:+.3f} ({low:+.3f} to {high:+.3f})"
+
+
+def test_two_trials_have_no_interval_and_a_bound_that_is_not_reached_is_null():
+    assert error_rows(ratios([0.5, 0.6], [0.7, 0.7]))[0].bias_interval is None
+    unreached = [
+        Judged(trial=str(k), arm="x", figure="os_median_months", kind=CHEMO, predicted=p, published=10.0)
+        for k, p in enumerate((None, None, 11.0, 12.0))
+    ]
+    record = error_rows(unreached)[0].row()
+    assert record["median_abs"] is None
+    assert record["median_interval"][1] is None
+    assert "(10.0 to not reached)" in errors_table({"own": unreached}).rows[0]["Median abs. error (95 %)"]
 
 
 def reached(judged):
@@ -273,7 +304,7 @@ def test_chance_alone_stands_beside_the_baselines_of_ones_own_trial():
     assert judged[0].chance == pytest.approx(math.hypot(3.0, 3.0 / math.sqrt(3.0)))
     assert judged[1].chance == pytest.approx(math.hypot(math.log(0.9 / 0.55) / 3.92, math.sqrt(4 / 140)))
     rows = {(r["Figure"], r["Predictor"]): r for r in errors_table({"own": judged}).rows}
-    assert rows["response (points)", "chance alone"]["Median abs. error"] == "2.3"
+    assert rows["response (points)", "chance alone"]["Median abs. error (95 %)"] == "2.3"
     assert rows["ln OS hazard ratio", "chance alone"]["n"] == 1
     assert "chance" not in " ".join(str(a.reached) for a in aims(judged))
     unknown = judged_scores([replace(response, n_published=0)], [load_trial("keynote-010")])

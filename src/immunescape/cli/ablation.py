@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from immunescape.cli import completion
-from immunescape.cli.folders import Force, refuse_other
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, FirstSeed, JsonNotMarkdown, Workers
 from immunescape.cli.running import interruptible, write_reports
 
@@ -72,12 +72,10 @@ def ablate_command(
 ) -> None:
     """Switch off mechanisms one at a time to find which are tested by trials, patient data, claims, or not at all."""
     from immunescape.evaluation.ablation import TRIALS, chosen_mechanisms, run_ablation, simulated_patients
-    from immunescape.files import check_folder
     from immunescape.report.ablation_report import ablation_markdown
     from immunescape.trial.loading import load_trial
 
-    check_folder(out)
-    refuse_other(out, "ablation", force=force, files=("ablation.json", "ablation.md"))
+    check_results_folder(out, "ablation", force=force, files=("ablation.json", "ablation.md"))
     names = chosen_mechanisms([name.strip() for name in mechanisms.split(",") if name.strip()])
     chosen = [load_trial(name.strip()) for name in trials.split(",") if name.strip()] or [load_trial(n) for n in TRIALS]
     total = simulated_patients(len(names), chosen, patients, seeds, rounds)

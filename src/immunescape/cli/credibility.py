@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from immunescape.cli.folders import Force, refuse_other
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, FirstSeed, JsonNotTables, Seeds, TrialName, Workers
 from immunescape.cli.running import interruptible, show_rows
 from immunescape.errors import InputError
@@ -64,7 +64,6 @@ def credibility_command(
     """Assess the credibility of a simulated trial, in the order of ICH M15 and ASME V&V 40."""
     from immunescape.console import NOTICE
     from immunescape.evaluation.credibility import Purpose, assess
-    from immunescape.files import check_folder
     from immunescape.report.credibility_report import credibility_sections, write_credibility
     from immunescape.trial.loading import load_trial
 
@@ -72,9 +71,8 @@ def credibility_command(
     trial = load_trial(name)
     scores = None if scoreboard is None else _scores(scoreboard)
     folder = out or Path("immunescape-results") / "credibility" / trial.name
-    check_folder(folder)
     files = ("credibility.html", "credibility.md", "credibility.json")
-    refuse_other(folder, "credibility", trial.name, force=force, files=files)
+    check_results_folder(folder, "credibility", trial.name, force=force, files=files)
 
     def tell(step: str) -> None:
         if not as_json:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from immunescape.cli.folders import Force, refuse_other
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, JsonNotTable, Seed, TrialName, Workers
 from immunescape.cli.running import Progress, interruptible, show_result
 
@@ -41,13 +41,11 @@ def ensemble_command(
 ) -> None:
     """Predict a trial with intervals: parameters vary according to their grade, the fit according to its posterior."""
     from immunescape.evaluation.ensemble import run_ensemble
-    from immunescape.files import check_folder
     from immunescape.report.uncertainty_report import print_ensemble
     from immunescape.trial.loading import load_trial
 
     if out is not None:
-        check_folder(out)
-        refuse_other(out, "ensemble", force=force)
+        check_results_folder(out, "ensemble", force=force)
     with interruptible(out, "draws"), Progress(quiet=as_json, what="draws") as advance:
         result = run_ensemble(
             load_trial(trial),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from immunescape.cli import completion
-from immunescape.cli.folders import Force, refuse_foreign_file, refuse_other
+from immunescape.cli.folders import Force, check_results_folder, refuse_foreign_file
 from immunescape.cli.options import Cluster, Engine, JsonNotTable, JsonNotTables, Seed, TrialName, Workers
 from immunescape.cli.running import Progress, interruptible, refuse_unread, show_result, stop
 from immunescape.errors import unknown_word
@@ -24,6 +24,9 @@ __all__ = ["register"]
 
 LEAST_WEIGHTED = 20
 """Smallest number of patients per arm for a calibration by weights."""
+
+CALIBRATION_FILES = ("population_fit.csv", "calibration.json", "population_draws.csv")
+"""What `calibrate` writes."""
 
 _METHODS = ("morris", "sobol", "each")
 """Of `sensitivity`."""
@@ -117,14 +120,11 @@ def calibrate_command(
     from immunescape.evaluation.calibration import CalibrationSettings, calibrate
     from immunescape.evaluation.fit_terms import read_terms
     from immunescape.evaluation.surface_rounds import calibrate_surface
-    from immunescape.files import check_folder
     from immunescape.population.fit import PopulationFit
     from immunescape.report.calibration_report import print_calibration
 
     _check_method(ctx, method, patients, points)
-    check_folder(out)
-    files = ("population_fit.csv", "calibration.json", "population_draws.csv")
-    refuse_other(out, "calibration", force=force, files=files)
+    check_results_folder(out, "calibration", force=force, files=CALIBRATION_FILES)
     trials = _calibration_trials(names, data, quiet=as_json)
     settings = CalibrationSettings(
         data=data,
@@ -145,23 +145,22 @@ def calibrate_command(
         if method == "surface":
             made = calibrate_surface(trials, settings, steps=rounds, fresh=fresh, refitted=refitted or ())
         else:
-            if not as_json:
-                _tell_cost(trials, patients, rounds, workers)
+            _tell_cost(trials, patients, rounds, workers, quiet=as_json)
             made = calibrate(trials, settings, rounds=rounds, points=points)
     if as_json:
         typer.echo(json_module.dumps(made.to_json(), indent=2, allow_nan=False))
         return
     print_calibration(made)
-    typer.echo(f"Written: {out / 'population_fit.csv'}, {out / 'calibration.json'}")
-    typer.echo(NOTICE)
+    typer.echo(f"Written: {out / 'population_fit.csv'}, {out / 'calibration.json'}\n{NOTICE}")
 
 
-def _tell_cost(trials: list[Trial], patients: int, rounds: int, workers: int | None) -> None:
+def _tell_cost(trials: list[Trial], patients: int, rounds: int, workers: int | None, *, quiet: bool) -> None:
     """Say how many courses a calibration by weights simulates, and about how long that takes."""
     from immunescape.evaluation.wide_rounds import cost
     from immunescape.report.calibration_report import cost_text
 
-    typer.echo(cost_text(cost(trials, patients, rounds, workers)), err=True)
+    if not quiet:
+        typer.echo(cost_text(cost(trials, patients, rounds, workers)), err=True)
 
 
 def _check_method(ctx: typer.Context, method: str, patients: int, points: int) -> None:
@@ -246,7 +245,7 @@ def validate_command(
     """Simulate trials and compare them with their published results."""
     from immunescape.console import NOTICE
     from immunescape.evaluation.validation import validate
-    from immunescape.files import check_file, check_folder
+    from immunescape.files import check_file
     from immunescape.report.scoreboard_report import print_scoreboard, write_scoreboard
 
     def tell(trial: str, done: int, total: int) -> None:
@@ -255,8 +254,7 @@ def validate_command(
 
     check_file(html, "--html")
     refuse_foreign_file(html, "--html", force=force)
-    check_folder(out)
-    refuse_other(out, "validation", force=force)
+    check_results_folder(out, "validation", force=force)
     with interruptible(out):
         validation = validate(
             names or (),

@@ -13,7 +13,7 @@ import typer
 
 from immunescape.cli.running import stop
 
-__all__ = ["Force", "refuse_foreign_file", "refuse_other"]
+__all__ = ["Force", "check_results_folder", "refuse_foreign_file"]
 
 Force = Annotated[
     bool, typer.Option("--force", help="Write into a folder that contains other results, or replace other files.")
@@ -61,10 +61,10 @@ _HEAD = 20_000
 """Number of characters that contain the name of those of which a folder holds one."""
 
 
-def refuse_other(
+def check_results_folder(
     folder: Path, kind: str, name: str | Sequence[str] | None = None, *, force: bool, files: Sequence[str] = ()
 ) -> None:
-    """Reject a folder that holds the result of something else, or files of others that would be overwritten.
+    """Reject a folder that cannot be written to, holds the result of something else, or files of others.
 
     Parameters
     ----------
@@ -82,8 +82,11 @@ def refuse_other(
     Raises
     ------
     ImmunescapeError
-        Naming what the folder holds.
+        Naming what the folder holds, or why nothing can be written to it.
     """
+    from immunescape.files import check_folder
+
+    check_folder(folder)
     if force:
         return
     named = None if name is None else [name] if isinstance(name, str) else list(name)

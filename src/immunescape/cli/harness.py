@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from immunescape.cli import completion
-from immunescape.cli.folders import Force, refuse_other
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, FirstSeed, JsonNotMarkdown, Seeds, Workers
 from immunescape.cli.running import interruptible, refuse_unread, write_reports
 from immunescape.errors import InputError
@@ -84,8 +84,7 @@ def harness_command(
     """Score the model on all available trials, endpoint by endpoint, against chance and naive baselines."""
     from immunescape.files import check_file, check_folder
 
-    check_folder(out)
-    refuse_other(out, "harness", force=force, files=ADD_ON_FILES if add_ons else HARNESS_FILES)
+    check_results_folder(out, "harness", force=force, files=ADD_ON_FILES if add_ons else HARNESS_FILES)
     if add_ons:
         refuse_unread(ctx, "with --add-ons", ("trials", "data", "record", "page", "workers", "stored", "tables"))
         measure_add_ons(patients, range(seed, seed + seeds), out, as_json, engine)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from immunescape.cli.folders import Force, refuse_other
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, JsonNotMarkdown, Seed, Workers
 from immunescape.cli.running import Progress, interruptible
 
@@ -39,15 +39,14 @@ def judge_command(
     engine: Engine = "auto",
 ) -> None:
     """Judge forecasts for held-out patients in comparison with PD-L1, TMB, statistical models and LORIS."""
-    from immunescape.files import check_file, check_folder, whole_file
+    from immunescape.files import check_file, whole_file
     from immunescape.report.judged_report import judged_markdown
     from immunescape.twins.combined import shipped_combination
     from immunescape.twins.judging.judge import judge, write_judged
 
     if page is not None:
         check_file(page, "--page")
-    check_folder(out)
-    refuse_other(out, "judged", force=force, files=("judged.json", "judged.md"))
+    check_results_folder(out, "judged", force=force, files=("judged.json", "judged.md"))
     with interruptible(out, "virtual patients"), Progress(as_json, "virtual patients") as progress:
         result = judge(
             data,

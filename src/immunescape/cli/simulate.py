@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from immunescape.cli import completion
-from immunescape.cli.folders import Force, refuse_other
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, JsonNotTables, Mechanisms, Seed
 from immunescape.cli.running import mechanisms_of
 from immunescape.errors import InputError
@@ -92,17 +92,13 @@ def simulate_command(
     engine: Engine = "auto",
 ) -> None:
     """Simulate one virtual patient under one or more regimens, from diagnosis on."""
-    from immunescape.files import check_folder
     from immunescape.patients import regimen_text
 
     if not regimens:
-        raise InputError(
-            "no regimen is given", hint="For example: immunescape simulate 'pembrolizumab 200 mg every 3 weeks'"
-        )
-    texts = [regimen_text(text) for text in regimens]
+        raise InputError("no regimen is given", hint="immunescape simulate 'pembrolizumab 200 mg every 3 weeks'")
+    names = list(dict.fromkeys(regimen_text(text) for text in regimens))
     if out is not None:
-        check_folder(out)
-        refuse_other(out, "course", list(dict.fromkeys(texts)), force=force, files=FILES)
+        check_results_folder(out, "course", names, force=force, files=FILES)
     if run is None:
         if arm is not None or trial is not None:
             raise InputError("--arm and --trial require --run", hint="Name the folder of the run as well.")

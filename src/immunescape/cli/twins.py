@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from immunescape.cli.folders import Force, refuse_foreign_file, refuse_other
+from immunescape.cli.folders import Force, check_results_folder, refuse_foreign_file
 from immunescape.cli.options import JsonNotTables, Out, Seed, Workers
 from immunescape.cli.profile import Unit, declared_units
 from immunescape.cli.running import Progress, interruptible
@@ -63,12 +63,10 @@ def twin_command(
     _asked(folder, patient, example, "twin")
     from immunescape.api import twin
     from immunescape.api.twins import EXAMPLE
-    from immunescape.report.files import check_folder
 
     target = out or Path("immunescape-results") / f"twins-{patient or 'example'}"
-    check_folder(target)
     whose = patient if patient is not None else EXAMPLE
-    refuse_other(target, "patient", whose, force=force, files=("twins.json", "twins.parquet", "twins.html"))
+    check_results_folder(target, "patient", whose, force=force, files=("twins.json", "twins.parquet", "twins.html"))
     with Progress(as_json, "twins") as progress:
         made = twin(
             folder,
@@ -122,7 +120,6 @@ def rank_command(
     from immunescape.api import RankingSettings, rank
     from immunescape.api.twins import EXAMPLE
     from immunescape.files import check_file
-    from immunescape.report.files import check_folder
     from immunescape.twins.ranking import read_weights
 
     check_file(design, "--design")
@@ -132,14 +129,12 @@ def rank_command(
     question: dict[str, Any] = {"at": at, "options": options, "units": declared_units(unit), "settings": settings}
     if folder is not None and patient is None:
         target = out or Path("immunescape-results") / f"rankings-{folder.resolve().name}"
-        check_folder(target)
-        refuse_other(target, "rankings", force=force, files=("cohort.json", "cohort.csv"))
+        check_results_folder(target, "rankings", force=force, files=("cohort.json", "cohort.csv"))
         _rank_all(folder, target, as_json, design, question)
         return
     target = out or Path("immunescape-results") / f"ranking-{patient or 'example'}"
-    check_folder(target)
     whose = patient if patient is not None else EXAMPLE
-    refuse_other(target, "patient", whose, force=force, files=("ranking.json", "ranking.html"))
+    check_results_folder(target, "patient", whose, force=force, files=("ranking.json", "ranking.html"))
     with Progress(as_json, "twins") as progress:
         made = rank(folder, patient, progress=progress, **question)
     written = made.save(target)

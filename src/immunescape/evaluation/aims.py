@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from immunescape.evaluation.naive import ARM_FIGURES, ROUND_RATIOS, Judged, logarithmic
 from immunescape.evaluation.trial_classes import LANDMARKS, interval_score
@@ -40,6 +41,7 @@ class ErrorRow:
     n : figures. bias : mean error. median_abs : median absolute error; infinite where most medians are not reached.
     Units: ln for hazard ratios, percent for medians, points for shares. Medians that are not reached have no bias.
     inside : share of figures in the 95 % interval. score : mean interval score (``gneiting2007``), hazard ratios only.
+    bias_interval, median_interval : 95 %, by drawing trials with replacement; None with fewer than `LEAST_TRIALS`.
     """
 
     figure: str
@@ -49,11 +51,16 @@ class ErrorRow:
     median_abs: float
     inside: float | None = None
     score: float | None = None
+    bias_interval: tuple[float, float] | None = None
+    median_interval: tuple[float, float] | None = None
 
     def row(self) -> dict[str, Any]:
-        """As plain JSON; a median error that is infinite becomes None."""
+        """As plain JSON; an error or bound that is infinite becomes None."""
         record = asdict(self)
         record["median_abs"] = self.median_abs if math.isfinite(self.median_abs) else None
+        for name in ("bias_interval", "median_interval"):
+            bounds = record[name]
+            record[name] = None if bounds is None else [x if math.isfinite(x) else None for x in bounds]
         return record
 
 
@@ -71,6 +78,10 @@ class Aim:
         return asdict(self)
 
 
+FloatArray = NDArray[np.float64]
+LEAST_TRIALS = 3
+"""Trials from which on the errors of a kind of figure have an interval."""
+_RESAMPLES = 400
 CHANCE = "chance alone"
 _MEDIAN_OF_NORMAL = 0.6745
 """Median of the absolute value of a standard normal variable."""
@@ -122,14 +133,9 @@ def _error_row(
     figure: str, predictor: str, judged: Sequence[Judged], values: Sequence[float | None], bounds: Sequence[Bounds]
 ) -> ErrorRow:
     errors = np.array([j.error(value) for j, value in zip(judged, values, strict=True)])
-    finite = errors[np.isfinite(errors)]
-    bias = float(finite.mean()) if len(finite) else None
-    if figure.endswith("_median_months"):
-        # relative errors in percent: of the median by its ratio, of the bias by the geometric mean of ratios
-        absolute = 100 * np.abs(np.expm1(errors))
-        bias = None if bias is None else 100 * math.expm1(bias)
-    else:
-        absolute = np.abs(errors)
+    relative = figure.endswith("_median_months")
+    bias, median = _bias(errors, relative), _median_abs(errors, relative)
+    drawn = [errors[rows] for rows in _drawn_rows([j.trial for j in judged])]
     inside, score = None, None
     if figure in ROUND_RATIOS:
         rated = [(j, b) for j, b in zip(judged, bounds, strict=True) if b is not None]
@@ -142,10 +148,45 @@ def _error_row(
         predictor=predictor,
         n=len(judged),
         bias=bias,
-        median_abs=float(np.median(absolute)),
+        median_abs=median,
         inside=inside,
         score=score,
+        bias_interval=_middle_95([b for e in drawn if (b := _bias(e, relative)) is not None]),
+        median_interval=_middle_95([_median_abs(e, relative) for e in drawn]),
     )
+
+
+def _bias(errors: FloatArray, relative: bool) -> float | None:
+    """Mean of the errors that are finite; in percent, of the geometric mean of ratios, where they are `relative`."""
+    finite = errors[np.isfinite(errors)]
+    if not len(finite):
+        return None
+    return 100 * math.expm1(finite.mean()) if relative else float(finite.mean())
+
+
+def _median_abs(errors: FloatArray, relative: bool) -> float:
+    """Median absolute error; in percent of the published figure where they are `relative`."""
+    return float(np.median(100 * np.abs(np.expm1(errors)) if relative else np.abs(errors)))
+
+
+def _drawn_rows(trials: Sequence[str]) -> list[NDArray[np.int64]]:
+    """Rows of resamples of trials with all their figures, which err together; none for fewer than `LEAST_TRIALS`."""
+    of_trial = [np.flatnonzero(np.array(trials) == name) for name in dict.fromkeys(trials)]
+    if len(of_trial) < LEAST_TRIALS:
+        return []
+    rng = np.random.default_rng(np.random.SeedSequence(len(trials), spawn_key=(0xE220,)))
+    return [
+        np.concatenate([of_trial[k] for k in drawn])
+        for drawn in rng.integers(0, len(of_trial), (_RESAMPLES, len(of_trial)))
+    ]
+
+
+def _middle_95(values: Sequence[float]) -> tuple[float, float] | None:
+    """The values that leave 2.5 % below and above; None of none."""
+    if not values:
+        return None
+    ordered, tail = sorted(values), 0.025 * (len(values) - 1)
+    return ordered[math.floor(tail)], ordered[math.ceil(len(values) - 1 - tail)]
 
 
 # --- aims ------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -25,14 +26,24 @@ def errors_table(groups: Mapping[str, Sequence[Judged]]) -> Table:
                     "Trials": group,
                     "Figure": FIGURE_WORDS[r.figure],
                     "Predictor": r.predictor if r.predictor in ("model", CHANCE) else f"baseline: {r.predictor}",
-                    "Bias": "–" if r.bias is None else f"{r.bias:+.{digits}f}",
-                    "Median abs. error": number(r.median_abs, digits),
+                    "Bias (95 %)": "–"
+                    if r.bias is None
+                    else f"{r.bias:+.{digits}f}{_bounds(r.bias_interval, digits, '+')}",
+                    "Median abs. error (95 %)": number(r.median_abs, digits) + _bounds(r.median_interval, digits),
                     "Inside (%)": number(None if r.inside is None else 100 * r.inside, 0),
                     "Interval score": number(r.score, 2),
                     "n": r.n,
                 }
             )
     return Table(rows, ("n",))
+
+
+def _bounds(interval: tuple[float, float] | None, digits: int, sign: str = "") -> str:
+    """`` (low to high)``; nothing where there is no interval."""
+    if interval is None:
+        return ""
+    low, high = (f"{x:{sign}.{digits}f}" if math.isfinite(x) else "not reached" for x in interval)
+    return f" ({low} to {high})"
 
 
 def aims_table(groups: Mapping[str, Sequence[Judged]]) -> Table:

@@ -84,7 +84,7 @@ def ordered_levels(levels: Iterable[str]) -> list[str]:
 _FONT = {"family": "system-ui, sans-serif", "size": 12}
 
 
-def short(title: str, width: int = 44) -> str:
+def short(title: str, width: int = 64) -> str:
     """A title that fits beside an axis: without what stands in brackets, cut at the width."""
     text = re.sub(r" \([^)]*\)", "", title)
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"

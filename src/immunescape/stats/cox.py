@@ -201,7 +201,7 @@ def penalised_cox(
         value, gradient, information = new
         if np.abs(step).max() < 1e-10:
             break
-    return beta, np.asarray(np.linalg.inv(information), dtype=np.float64)
+    return np.asarray(beta, dtype=np.float64), np.asarray(np.linalg.inv(information), dtype=np.float64)
 
 
 def cox(time: ArrayLike, event: ArrayLike, terms: Mapping[str, ArrayLike], level: float = 0.95) -> CoxFit:

@@ -55,11 +55,15 @@ class Learners:
         """Some of the patients."""
         return replace(
             self,
-            **{name: getattr(self, name)[keep] for name in ("study", "held", "response", "odds", "means", "twin_odds")},
-            **{
-                name: {end: values[keep] for end, values in getattr(self, name).items()}
-                for name in ("months", "events", "twin_rates")
-            },
+            study=self.study[keep],
+            held=self.held[keep],
+            response=self.response[keep],
+            odds=self.odds[keep],
+            means=self.means[keep],
+            twin_odds=self.twin_odds[keep],
+            months={end: values[keep] for end, values in self.months.items()},
+            events={end: values[keep] for end, values in self.events.items()},
+            twin_rates={end: values[keep] for end, values in self.twin_rates.items()},
         )
 
 
@@ -103,7 +107,7 @@ def _response(mine: Learners) -> tuple[FloatArray, FloatArray]:
     contrasts = np.r_[0.0, beta[1:-2]]
     errors = np.diag(inverse)[1:-2]
     covariance[0, 0] += max(float(contrasts.var(ddof=1)) - float(errors.mean()), 0.0) if len(names) > 1 else 0.0
-    return beta[use], covariance
+    return np.asarray(beta[use], dtype=np.float64), np.asarray(covariance, dtype=np.float64)
 
 
 def _hazard(mine: Learners, end: str) -> Hazard:
