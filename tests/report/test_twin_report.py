@@ -23,7 +23,7 @@ from immunescape.twins.courses import Courses
 from immunescape.twins.facts import Fact
 from immunescape.twins.options import options_for
 from immunescape.twins.ranking import RankedPatient, comparisons_of, ranked
-from immunescape.twins.records import LineRecord, PatientRecord, Scan, ShownScans
+from immunescape.twins.recorded_patient import LineRecord, PatientRecord, Scan, ShownScans
 from immunescape.twins.twin import Followed, TwinResult, forecast
 
 NOTICE = "research alone"
@@ -222,7 +222,7 @@ def test_the_scans_of_the_line_stand_beside_the_forecast_that_they_moved(tmp_pat
     from dataclasses import replace
 
     from immunescape.report.twin_text import course_rows, print_twins
-    from immunescape.twins.records import CtdnaSample
+    from immunescape.twins.recorded_patient import CtdnaSample
 
     _, result = made()
     samples = (CtdnaSample(0.0, 4.0), CtdnaSample(42.0, 1.0), CtdnaSample(80.0, 0.05, below=True))
@@ -247,7 +247,7 @@ def test_ctdna_that_conditions_nothing_is_not_shown_as_if_it_did():
     from dataclasses import replace
 
     from immunescape.report.twin_text import course_rows
-    from immunescape.twins.records import CtdnaSample
+    from immunescape.twins.recorded_patient import CtdnaSample
 
     _, result = made()
     record = replace(result.record, ctdna=(CtdnaSample(42.0, 1.0),), unknown_lines=1)

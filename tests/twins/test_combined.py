@@ -24,7 +24,7 @@ from immunescape.twins.combined import (
 from immunescape.twins.facts import Fact
 from immunescape.twins.judging import rivals
 from immunescape.twins.judging.combining import Learners, held_out_scores, learnt_combination
-from immunescape.twins.records import LineRecord, PatientRecord
+from immunescape.twins.recorded_patient import LineRecord, PatientRecord
 
 N = 600
 

@@ -20,7 +20,7 @@ from immunescape.twins.courses import Courses, regimen_of, usual_regimen
 from immunescape.twins.facts import Fact
 from immunescape.twins.options import kind_of, options_for, options_from_file, setting_of, standard_of
 from immunescape.twins.ranking import WEIGHTS, ranked, read_weights
-from immunescape.twins.records import LineRecord, PatientRecord
+from immunescape.twins.recorded_patient import LineRecord, PatientRecord
 from immunescape.twins.twin import MONTH, Followed
 
 

@@ -16,7 +16,8 @@ from immunescape.trial.recorded_lines import LineOutcome
 from immunescape.twins.early import early_course
 from immunescape.twins.likelihood import line_log_likelihood
 from immunescape.twins.options import setting_of
-from immunescape.twins.records import CtdnaSample, patient_record
+from immunescape.twins.recorded_patient import CtdnaSample
+from immunescape.twins.records import patient_record
 
 
 def table(kind: str, rows: list[dict]) -> pd.DataFrame:

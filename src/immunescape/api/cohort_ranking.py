@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from immunescape.api.profiles import ProfiledStudy
     from immunescape.knowledge.profile_records import PatientProfile
     from immunescape.twins.options import Option
-    from immunescape.twins.records import PatientRecord
+    from immunescape.twins.recorded_patient import PatientRecord
 
 __all__ = ["RankedCohort", "rank_cohort"]
 

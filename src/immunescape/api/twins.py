@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from immunescape.patients import VirtualPatient
     from immunescape.twins.options import Option
     from immunescape.twins.ranking import RankedPatient
-    from immunescape.twins.records import PatientRecord
+    from immunescape.twins.recorded_patient import PatientRecord
     from immunescape.twins.twin import TwinResult
 
 __all__ = ["RankedOptions", "Twins", "rank", "twin"]

@@ -18,6 +18,8 @@ from immunescape.cli.running import Progress, interruptible, refuse_unread, show
 from immunescape.errors import unknown_word
 
 if TYPE_CHECKING:
+    from immunescape.evaluation.calibration_result import Calibration
+    from immunescape.population.fit import PopulationFit
     from immunescape.trial.spec import Trial
 
 __all__ = ["register"]
@@ -116,12 +118,9 @@ def calibrate_command(
     engine: Engine = "auto",
 ) -> None:
     """Fit the population's distributions to published results of trials."""
-    from immunescape.console import NOTICE
     from immunescape.evaluation.calibration import CalibrationSettings, calibrate
     from immunescape.evaluation.fit_terms import read_terms
     from immunescape.evaluation.surface_rounds import calibrate_surface
-    from immunescape.population.fit import PopulationFit
-    from immunescape.report.calibration_report import print_calibration
 
     _check_method(ctx, method, patients, points)
     check_results_folder(out, "calibration", force=force, files=CALIBRATION_FILES)
@@ -132,7 +131,7 @@ def calibrate_command(
         seed=seed,
         workers=workers,
         out=out,
-        start=None if start is None else PopulationFit.read(start),
+        start=_start(start),
         engine=engine,
         progress=_report_rounds(rounds + (method == "surface"), quiet=as_json),
         cluster=cluster,
@@ -147,6 +146,19 @@ def calibrate_command(
         else:
             _tell_cost(trials, patients, rounds, workers, quiet=as_json)
             made = calibrate(trials, settings, rounds=rounds, points=points)
+    _show_calibration(made, out, as_json=as_json)
+
+
+def _start(path: Path | None) -> PopulationFit | None:
+    from immunescape.population.fit import PopulationFit
+
+    return None if path is None else PopulationFit.read(path)
+
+
+def _show_calibration(made: Calibration, out: Path, *, as_json: bool) -> None:
+    from immunescape.console import NOTICE
+    from immunescape.report.calibration_report import print_calibration
+
     if as_json:
         typer.echo(json_module.dumps(made.to_json(), indent=2, allow_nan=False))
         return

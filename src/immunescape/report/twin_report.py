@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from immunescape.knowledge.evidence_table import EvidenceRow
     from immunescape.twins.conditioning import TwinPopulation
     from immunescape.twins.ranking import RankedPatient, Ranking
-    from immunescape.twins.records import ShownScans
+    from immunescape.twins.recorded_patient import ShownScans
     from immunescape.twins.twin import TwinResult
 
 __all__ = ["fan_picture", "forest_picture", "limiting_picture", "relief_picture", "write_ranking", "write_twins"]

@@ -17,7 +17,7 @@ from immunescape.twins.words import biomarker_title, measured_text, titles_text
 if TYPE_CHECKING:
     from immunescape.twins.combined import Comparison
     from immunescape.twins.ranking import RankedPatient
-    from immunescape.twins.records import PatientRecord
+    from immunescape.twins.recorded_patient import PatientRecord
     from immunescape.twins.twin import TwinResult
 
 __all__ = [

@@ -24,7 +24,7 @@ from immunescape.profile.scores.response_model import Observed, ResponseModel, c
 from immunescape.stats.estimate import NORMAL_975
 
 if TYPE_CHECKING:
-    from immunescape.twins.records import PatientRecord
+    from immunescape.twins.recorded_patient import PatientRecord
 
 __all__ = [
     "ENDS",

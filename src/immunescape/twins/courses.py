@@ -22,7 +22,7 @@ from immunescape.trial.grammar import parse_regimen
 from immunescape.trial.regimen import Regimen
 from immunescape.trial.schedule import Schedule
 from immunescape.twins.crew import Crew, crew_of
-from immunescape.twins.records import LineRecord
+from immunescape.twins.recorded_patient import LineRecord
 
 if TYPE_CHECKING:
     import pandas as pd

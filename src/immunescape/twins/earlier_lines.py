@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from immunescape.twins.facts import Fact
-    from immunescape.twins.records import PatientRecord
+    from immunescape.twins.recorded_patient import PatientRecord
 
 __all__ = ["MOST_GROWN", "EarlierLines"]
 

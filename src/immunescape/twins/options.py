@@ -19,7 +19,7 @@ from immunescape.knowledge.evidence_table import EvidenceRow, shipped_evidence
 from immunescape.knowledge.tables import Row, read_rows
 from immunescape.knowledge.yaml_tables import Block, load_table
 from immunescape.profile.biomarkers.words import state_words
-from immunescape.twins.records import PatientRecord
+from immunescape.twins.recorded_patient import PatientRecord
 from immunescape.twins.words import biomarker_title, mechanism_title
 
 __all__ = [

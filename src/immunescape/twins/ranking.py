@@ -26,7 +26,7 @@ from immunescape.twins.ranking_uncertainty import (
     added_classes,
     draw_moves,
 )
-from immunescape.twins.records import PatientRecord
+from immunescape.twins.recorded_patient import PatientRecord
 from immunescape.twins.twin import MONTH, Followed, event_days, twin_outcomes, weighted
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from immunescape.twins.crew import Crew, crew_of
 from immunescape.twins.earlier_lines import MOST_GROWN, EarlierLines
 from immunescape.twins.early import EarlyCourse, early_course
 from immunescape.twins.likelihood import arm_outcomes, line_log_likelihood
-from immunescape.twins.records import LineRecord, PatientRecord
+from immunescape.twins.recorded_patient import LineRecord, PatientRecord
 from immunescape.twins.words import measured_text
 from immunescape.units import DAYS_PER_MONTH
 
