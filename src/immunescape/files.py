@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from immunescape.errors import ImmunescapeError, InputError
 
-__all__ = ["cache_folder", "check_file", "check_folder", "stored_json", "whole_file"]
+__all__ = ["cache_folder", "check_file", "check_folder", "make_folder", "stored_json", "whole_file"]
 
 _PROBE = 1 << 20
 """Bytes that have to fit before anything is computed; a report needs some megabytes."""
@@ -123,6 +123,16 @@ def check_folder(folder: Path, option: str = "--out") -> None:
     raise InputError(
         f"nothing can be written to {folder}: {why}", hint=f"Free some space or choose another folder with {option}."
     )
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make the folder {folder}: {error.strerror}", hint="Choose another with --out."
+        ) from None
 
 
 def check_file(path: Path | None, option: str) -> None:

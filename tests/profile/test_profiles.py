@@ -201,7 +201,7 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_anything_is_read(tm
 
 
 def test_an_unwritable_folder_is_refused(tmp_path, monkeypatch):
-    from immunescape.report.files import check_folder
+    from immunescape.files import check_folder
 
     def refuse(*_args, **_options):
         raise PermissionError(13, "Permission denied")

@@ -113,7 +113,8 @@ class RankedCohort:
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``cohort.json`` and ``cohort.csv``; returns the paths."""
-        from immunescape.report.files import make_folder, write_whole
+        from immunescape.files import make_folder
+        from immunescape.report.files import write_whole
 
         target = Path(folder)
         make_folder(target)
@@ -182,7 +183,7 @@ def rank_cohort(
         beside that patient, and no error.
     """
     from immunescape.api.profiles import profile_study
-    from immunescape.report.files import check_folder, make_folder
+    from immunescape.files import check_folder, make_folder
     from immunescape.twins.options import Setting, options_from_file
 
     used = settings_with(settings, changes)

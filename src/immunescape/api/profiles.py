@@ -124,9 +124,10 @@ class ProfiledStudy(StudyTables):
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``profile.json``, ``biomarkers.parquet`` and ``report.html`` into a folder; returns their paths."""
+        from immunescape.files import make_folder
         from immunescape.profile.export import long_table
         from immunescape.profile.profile_json import json_text
-        from immunescape.report.files import make_folder, parquet_bytes, write_pieces, write_whole
+        from immunescape.report.files import parquet_bytes, write_pieces, write_whole
 
         target = Path(folder)
         make_folder(target)
@@ -218,9 +219,9 @@ def build_reference(
     units
         For a cBioPortal study: name of an expression file -> unit, where the study says none.
     """
+    from immunescape.files import check_folder
     from immunescape.profile.biomarkers.expression import reference_build, reference_target
     from immunescape.profile.loading import load_study
-    from immunescape.report.files import check_folder
 
     check_folder(reference_target(name, out))
     return reference_build(load_study(folder, units), name, out)

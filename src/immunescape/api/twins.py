@@ -72,7 +72,8 @@ class Twins:
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``twins.json``, ``twins.parquet`` and ``twins.html``; returns the paths."""
-        from immunescape.report.files import make_folder, parquet_bytes, write_whole
+        from immunescape.files import make_folder
+        from immunescape.report.files import parquet_bytes, write_whole
         from immunescape.report.twin_report import write_twins
 
         target = Path(folder)
@@ -241,7 +242,8 @@ class RankedOptions:
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write ``ranking.json`` and ``ranking.html``; returns the paths."""
-        from immunescape.report.files import make_folder, write_whole
+        from immunescape.files import make_folder
+        from immunescape.report.files import write_whole
         from immunescape.report.twin_report import write_ranking
 
         target = Path(folder)

@@ -109,7 +109,7 @@ def profile_command(
         return
     folder = _study_folder(folder, example, "profile")
     from immunescape.api.profiles import profile_study
-    from immunescape.report.files import check_folder
+    from immunescape.files import check_folder
 
     results = Path("immunescape-results")
     check_folder(results if out is None else out)

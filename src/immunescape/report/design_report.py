@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from immunescape.files import make_folder
 from immunescape.report.design_scripts import review_note, review_script, script
 from immunescape.report.figures import ARM_COLOURS, figure_html
-from immunescape.report.files import make_folder, write_whole
+from immunescape.report.files import write_whole
 from immunescape.report.pictures import plotly_script
 from immunescape.report.tables import Row, Table, number
 from immunescape.report.writing import write_page

@@ -8,22 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from immunescape.errors import InputError
-from immunescape.files import check_folder, whole_file
+from immunescape.files import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check_folder", "make_folder", "parquet_bytes", "write_pieces", "write_whole"]
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and its parents."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"cannot make the folder {folder}: {error.strerror}", hint="Choose another with --out."
-        ) from None
+__all__ = ["parquet_bytes", "write_pieces", "write_whole"]
 
 
 def write_whole(path: Path, content: bytes) -> Path:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from immunescape.files import make_folder
 from immunescape.report import tables
 from immunescape.report.curves import curve_of, drawn_curve
 from immunescape.report.figures import (
@@ -23,7 +24,7 @@ from immunescape.report.figures import (
     spider_figure,
     waterfall_figure,
 )
-from immunescape.report.files import make_folder, write_whole
+from immunescape.report.files import write_whole
 from immunescape.report.pictures import Picture, on_common_scale, plotly_script
 from immunescape.report.writing import write_page
 

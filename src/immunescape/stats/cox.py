@@ -7,7 +7,7 @@ One likelihood, in two forms. :func:`cox` sums over risk sets, for any terms. Tw
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -138,17 +138,24 @@ def _fit(time: Array, event: Array, x: Array) -> tuple[Array, Array] | None:
         if eigenvalues[0] <= max(1e-12 * eigenvalues[-1], 1e-7 * len(rows.group)):
             return None
         step = np.linalg.solve(information, gradient)
-        for _halving in range(12):
-            new = _derivatives(beta + step, z, rows)
-            if np.isfinite(new[0]) and new[0] >= value - 1e-12 * abs(value):
-                break
-            step = step / 2
+        step, (value, gradient, information) = _halved(lambda point: _derivatives(point, z, rows), beta, step, value)
         beta = beta + step
-        value, gradient, information = new
         if np.abs(step).max() < 1e-10:
             covariance = np.linalg.inv(information)
             return beta / scale, covariance / np.outer(scale, scale)
     return None
+
+
+def _halved(
+    derivatives: Callable[[Array], tuple[float, Array, Array]], beta: Array, step: Array, value: float
+) -> tuple[Array, tuple[float, Array, Array]]:
+    """Newton's step, halved until the likelihood does not fall below `value`, and the derivatives there."""
+    for _ in range(12):
+        result = derivatives(beta + step)
+        if np.isfinite(result[0]) and result[0] >= value - 1e-12 * abs(value):
+            break
+        step = step / 2
+    return step, result
 
 
 def penalised_cox(
@@ -192,13 +199,8 @@ def penalised_cox(
     value, gradient, information = at(beta)
     for _ in range(60):
         step = np.linalg.solve(information, gradient)
-        for _halving in range(12):
-            new = at(beta + step)
-            if np.isfinite(new[0]) and new[0] >= value - 1e-12 * abs(value):
-                break
-            step = step / 2
+        step, (value, gradient, information) = _halved(at, beta, step, value)
         beta = beta + step
-        value, gradient, information = new
         if np.abs(step).max() < 1e-10:
             break
     return np.asarray(beta, dtype=np.float64), np.asarray(np.linalg.inv(information), dtype=np.float64)

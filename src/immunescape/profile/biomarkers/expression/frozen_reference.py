@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.files import cache_folder
+from immunescape.files import cache_folder, make_folder
 from immunescape.profile.biomarkers.expression.sample_scores import scores_of_samples
 from immunescape.profile.biomarkers.expression.scoring import log2_values, similarity, smoothed_quantiles, zscore
 from immunescape.profile.biomarkers.expression.signatures import signatures
@@ -308,12 +308,7 @@ def write_reference(
     folder: Path, quantiles: pd.DataFrame, statistics: pd.DataFrame, fields: Mapping[str, object], digits: int = 10
 ) -> None:
     """Write the files of a reference; the version is the hash of their content."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"cannot make the folder {folder}: {error.strerror}", hint="Choose another with --out."
-        ) from None
+    make_folder(folder)
     quantiles.to_csv(folder / "quantiles.csv", float_format=f"%.{digits}g", lineterminator="\n")
     text = statistics.to_csv(index_label="gene", float_format=f"%.{digits}g", lineterminator="\n")
     (folder / "statistics.csv.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
