@@ -283,22 +283,25 @@ class Announced(NamedTuple):
 def _announced(names: list[str] | None, question: str, declared: str) -> list[Announced]:
     """Read the trials to predict: included open ones by name, or the user's files with their question."""
     from immunescape.predictions import open_protocols
+    from immunescape.predictions.ledger import refuse_available_result
     from immunescape.predictions.register import REGISTER
-    from immunescape.trial.loading import load_trial
+    from immunescape.trial.loading import list_trials, load_trial
 
-    shipped = open_protocols()
+    shipped, included = open_protocols(), list_trials()
     announced = []
     for name in names or sorted(shipped):
         if name in shipped:
             entry = REGISTER.get(name)
             announced.append(Announced(load_trial(shipped[name]), entry.question, entry.declaration))
-        elif name.endswith((".yaml", ".yml")) or Path(name).is_file():
+        elif name in included or name.endswith((".yaml", ".yml")) or Path(name).is_file():
+            trial = load_trial(name if name in included else Path(name))
+            refuse_available_result(trial)
             if not (question.strip() and declared.strip()):
                 raise InputError(
                     f"{name}: a prediction must state the question of the trial and what was known about it",
                     hint="State both with --question and --known.",
                 )
-            announced.append(Announced(load_trial(Path(name)), question, declared))
+            announced.append(Announced(trial, question, declared))
         else:
             raise unknown_word("open trial", name, shipped)
     return announced
