@@ -198,7 +198,7 @@ def penalised_cox(
         value, gradient, information = new
         if np.abs(step).max() < 1e-10:
             break
-    return beta, np.linalg.inv(information)
+    return np.asarray(beta), np.asarray(np.linalg.inv(information), dtype=float)
 
 
 def cox(time: ArrayLike, event: ArrayLike, terms: Mapping[str, ArrayLike], level: float = 0.95) -> CoxFit:
