@@ -111,11 +111,11 @@ def _combined(learnt: Combination | None) -> list[str]:
         "## The combination in `twin` and `rank`",
         "",
         f"One model for all cohorts, learnt on {sum(learnt.learnt_from.values())} patients on an inhibitor alone who "
-        f"are not held out ({by['date']}, seed {by['seed']}, released numbers `{by['numbers'][:12]}`; `{by['script']}`), "
-        "with inputs that were not measured integrated over. Statistical: the [response model](response.md), and Cox "
-        "models on the same inputs. Combined: stacked regression with weights of the statistical and the mechanistic "
-        f"forecast (coefficient ± standard error) of {said}. Below, held-out patients of all cohorts; pairs of patients "
-        "within a cohort, 95 % bootstrap intervals.",
+        f"are not held out ({by['date']}, seed {by['seed']}, released numbers `{by['numbers'][:12]}`; "
+        f"`{by['script']}`), with inputs that were not measured integrated over. Statistical: the [response "
+        "model](response.md), and Cox models on the same inputs. Combined: stacked regression with weights of the "
+        f"statistical and the mechanistic forecast (coefficient ± standard error) of {said}. Below, held-out patients "
+        "of all cohorts; pairs of patients within a cohort, 95 % bootstrap intervals.",
         "",
         *markdown_table(
             ("forecast of", "n", "mechanistic", "statistical", "combined", "combined less the better part"), rows
