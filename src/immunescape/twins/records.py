@@ -356,7 +356,8 @@ def _notes_on_treatments(study: Study, patient: str, at: float, lines: Sequence[
             begun = f"'{drug.name}' (day {line.start:g})"
             if drug.kind:
                 plain = " and ".join(d.replace("_", " ") for d in drug.drugs)
-                seen.setdefault(drug.name, f"{begun}: {plain} stands in for it, as of its kind ({drug.kind})")
+                verb = "stands" if len(drug.drugs) == 1 else "stand"
+                seen.setdefault(drug.name, f"{begun}: {plain} {verb} in for it (kind: {drug.kind})")
             elif not drug.drugs:
                 what = "has no usual regimen" if drug.registered else "is no drug of the model"
                 rest = "its line is simulated without it" if line.drugs else "its line counts, as one of unknown drugs"
