@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from immunescape.cli import completion
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, FirstSeed, Json, Seeds, Workers
 from immunescape.cli.running import Progress, interruptible, show_rows
 from immunescape.errors import InputError, unknown_word
@@ -199,6 +200,7 @@ def make_command(
         str, typer.Option("--known", help="Prior knowledge of its drugs and result; for your own files.")
     ] = "",
     engine: Engine = "auto",
+    force: Force = False,
 ) -> None:
     """Simulate trials with unknown results and record the predictions in the ledger; a rerun resumes.
 
@@ -231,7 +233,7 @@ def make_command(
             waiting.append(request)
     check_folder(folder, "--folder")
     kept = folder / "patients" if out is None else out
-    check_folder(kept, "--out")
+    check_results_folder(kept, "predictions", force=force)
     with interruptible(kept):
         for trial, asks, said in waiting:
             typer.echo(f"{trial.name}: {len(trial.arms)} arms of {patients} patients, {_listed(numbers)}", err=True)

@@ -341,7 +341,7 @@ def _lines(study: Study, patient: str, at: float) -> list[LineRecord]:
         end = min(max(row.end for row in group), following)
         end = end if end <= at else math.inf  # later is not known yet
         recorded = tuple(dict.fromkeys(row.drug for row in group))
-        record = LineRecord(drugs, start, end, _baseline(study, patient, start), scans, progression, recorded)
+        record = LineRecord(drugs, start, end, _baseline(study, patient, start), scans, progression, recorded=recorded)
         if record.progressed:
             record = replace(record, scans=tuple(s for s in scans if s.day <= progression))
         lines.append(record)
