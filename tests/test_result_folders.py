@@ -52,6 +52,7 @@ COMMANDS: dict[tuple[str, ...], tuple[tuple[str, ...], str]] = {
     ("calibrate",): (("keynote-024",), "population_fit.csv"),
     ("harness",): (("--trials", "keynote-024"), "harness.md"),
     ("ablate",): (("-m", "adenosine"), "ablation.md"),
+    ("predictions", "make"): (("harmoni-7",), ""),
     ("judge",): (("--data", STUDY), "judged.md"),
 }
 """Command -> what makes it small, and a file that it writes to --out."""

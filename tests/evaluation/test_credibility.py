@@ -352,6 +352,22 @@ def test_bad_input_is_refused_before_anything_is_run(arguments: list[str], messa
     assert message in str(result.exception)
 
 
+def test_a_trial_of_the_predictions_is_assessed_by_its_name_with_its_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def stop(trial: Any, purpose: Purpose, **_: Any) -> None:
+        asked.append((trial.name, purpose.question))
+        raise LookupError
+
+    monkeypatch.setattr("immunescape.evaluation.credibility.assess", stop)
+    for options in ([], ["--question", "Mine?"]):
+        CliRunner().invoke(app, ["credibility", "harmoni-7", "--out", str(tmp_path), *options])
+    question = "Is a PD-1 x VEGF antibody alone better than pembrolizumab in disease with high PD-L1?"
+    assert asked == [("harmoni-7", question), ("harmoni-7", "Mine?")]
+
+
 def test_a_scoreboard_that_holds_none_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "scores.json"
     path.write_text('{"rows": [{"trial": "oak"}]}')

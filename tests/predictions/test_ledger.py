@@ -137,6 +137,56 @@ def test_the_last_record_dropped_with_its_row_is_seen_by_a_hash_that_was_kept(fo
     assert shown.exit_code == 1
 
 
+def test_a_folder_without_its_ledger_says_that_and_not_that_its_records_can_go(folder: Path) -> None:
+    (folder / "ledger.csv").unlink()
+    assert check_ledger(folder) == ["ledger.csv is missing, and records/ has 2 files"]
+    with pytest.raises(InputError, match="Restore the records"):
+        read_predictions(folder)
+    (folder / "ledger.csv").mkdir()
+    with pytest.raises(InputError, match="cannot be read"):
+        check_ledger(folder)
+
+
+def test_a_record_without_its_row_is_said_to_be_of_an_entry_that_was_not_completed(folder: Path) -> None:
+    extra = folder / "records" / "harmoni-7.2026-01-03.yaml"
+    extra.write_bytes((folder / "records" / "harmoni-7.2026-01-02.yaml").read_bytes())
+    with pytest.raises(InputError, match="not completed"):
+        read_predictions(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        (("failed: 0", "failed: none of them"), "failed"),
+        (("  figures:", "  rows:"), "figures"),
+        (("value: 0.7", "value: !!python/name:os.system"), "harmoni-7"),
+        (("question:", "forecast: &a\nquestion:"), "harmoni-7"),
+    ],
+)
+def test_a_record_that_was_entered_with_other_content_is_refused_by_file_and_field(
+    folder: Path, change: tuple[str, str], field: str
+) -> None:
+    import hashlib
+
+    from immunescape.predictions import ledger
+
+    record = folder / "records" / "harmoni-7.2026-01-02.yaml"
+    record.write_text(record.read_text().replace(*change))
+    rows = ledger._ledger_rows(folder)
+    previous = ledger.START
+    lines = [",".join(ledger.COLUMNS)]
+    for row in rows:  # a ledger that was written anew over the changed record
+        row["sha256"] = hashlib.sha256((folder / "records" / row["record"]).read_bytes()).hexdigest()
+        row["chain"] = previous = ledger._link(previous, row)
+        lines.append(",".join(row[name] for name in ledger.COLUMNS))
+    (folder / "ledger.csv").write_text("\n".join(lines) + "\n")
+    assert check_ledger(folder) == []
+    with pytest.raises(InputError, match="Restore the file") as error:
+        read_predictions(folder)
+    assert str(record) in str(error.value)
+    assert field in str(error.value)
+
+
 @pytest.mark.parametrize("row", ["3,a.yaml", "3,a.yaml,2026-01-02,x,y,z"])
 def test_a_row_of_the_ledger_with_too_few_or_too_many_fields_is_named(folder: Path, row: str) -> None:
     with (folder / "ledger.csv").open("a") as stream:
@@ -278,6 +328,12 @@ def test_a_trial_without_its_published_results_and_a_trial_named_twice_are_refus
     assert isinstance(result.exception, InputError)
     assert ("named twice" if twice else "NCT02142738") in result.exception.message
     assert not (tmp_path / "p").exists()
+
+
+def test_an_included_trial_is_refused_with_where_its_result_is(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["predictions", "make", "keynote-024", "--folder", str(tmp_path / "p")])
+    assert isinstance(result.exception, InputError)
+    assert "published results" in result.exception.message
 
 
 def test_a_trial_whose_result_ships_is_no_prediction_without_its_published_block_either(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from immunescape.twins.judging.combining import Learners, held_out_scores, learn
 from immunescape.twins.recorded_patient import LineRecord, PatientRecord
 
 N = 600
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture(autouse=True)
@@ -65,9 +67,9 @@ def test_held_out_patients_never_enter_what_is_learnt():
         response=np.where(held, 1.0 - whole.response, whole.response),
         months={end: np.where(held, rng.uniform(0.1, 60.0, N), t) for end, t in whole.months.items()},
         events={end: np.where(held, 1.0, e) for end, e in whole.events.items()},
-        odds=np.where(held, 9.0, whole.odds),
+        odds=np.where(held, 3.0, whole.odds),
         means=np.where(held[:, None], 9.0, whole.means),
-        twin_odds=np.where(held, -9.0, whole.twin_odds),
+        twin_odds=np.where(held, -3.0, whole.twin_odds),
         twin_rates={end: np.where(held, 9.0, r) for end, r in whole.twin_rates.items()},
     )
     learnt = learnt_combination(whole, ("a", "b", "c"))
@@ -117,6 +119,20 @@ def test_what_ships_was_learnt_from_as_many_patients_as_are_not_held_out(shared_
         for study, patient in zip(table["study"], table["patient"], strict=True):
             counts[study] += not is_held_out(study, patient)
     assert {k: int(v) for k, v in counts.items()} == dict(shipped_combination().learnt_from)
+
+
+def test_pages_hold_the_scores_that_ship():
+    from immunescape.report.judged_report import _combined
+
+    page, about = ((DOCS / name).read_text(encoding="utf-8") for name in ("judged.md", "twins.md"))
+    for line in _combined(shipped_combination()):
+        assert line in page
+    plain = " ".join(about.split())
+    for end in ("response", "pfs", "os"):
+        gain = shipped_combination().held_out[end]["gain"]
+        value, low, high = (f"{round(gain[k], 3) + 0.0:.3f}" for k in ("value", "low", "high"))
+        assert f"{value}, {low} to {high}" in plain
+    assert f"learnt on {sum(shipped_combination().learnt_from.values())} patients" in plain
 
 
 def record(lines: tuple[LineRecord, ...] = (), driver: str = "none", **values) -> PatientRecord:

@@ -76,7 +76,7 @@ def step_rows(steps: Sequence[LimitingStep]) -> list[dict[str, str]]:
         row = {"Step": relief.title, "Relieved by": relief.note.split(";")[0], "Mechanism": mechanism}
         for k, step in enumerate(steps):
             mark = " (limits)" if step.step == relief.step else ""
-            row["ABCDEFGH"[k]] = f"{step.smaller_pct[relief.step]:.0f} %{mark}"
+            row["ABCDEFGH"[k]] = f"{step.smaller_pct[relief.step]:.0f}\u00a0%{mark}"
         rows.append(row)
     return rows
 

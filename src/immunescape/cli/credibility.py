@@ -15,6 +15,7 @@ from immunescape.errors import InputError
 
 if TYPE_CHECKING:
     from immunescape.evaluation.scoreboard import Score
+    from immunescape.trial.spec import Trial
 
 __all__ = ["register"]
 
@@ -65,10 +66,9 @@ def credibility_command(
     from immunescape.console import NOTICE
     from immunescape.evaluation.credibility import Purpose, assess
     from immunescape.report.credibility_report import credibility_sections, write_credibility
-    from immunescape.trial.loading import load_trial
 
-    purpose = Purpose(question, context, influence, consequence)
-    trial = load_trial(name)
+    trial, asks = _trial_and_question(name)
+    purpose = Purpose(question or asks, context, influence, consequence)
     scores = None if scoreboard is None else _scores(scoreboard)
     folder = out or Path("immunescape-results") / "credibility" / trial.name
     files = ("credibility.html", "credibility.md", "credibility.json")
@@ -101,6 +101,18 @@ def credibility_command(
     show_rows("Criteria", tables[0][1].rows, as_json=False)
     typer.echo("Written: " + ", ".join(str(path) for path in written))
     typer.echo(NOTICE)
+
+
+def _trial_and_question(name: str) -> tuple[Trial, str]:
+    """An included trial or a file, or a trial of the included predictions with the question that it asks."""
+    from immunescape.predictions import open_protocols
+    from immunescape.predictions.register import REGISTER
+    from immunescape.trial.loading import load_trial
+
+    predicted = open_protocols()
+    if name in predicted:
+        return load_trial(predicted[name]), REGISTER.get(name).question
+    return load_trial(name), ""
 
 
 def _scores(path: Path) -> list[Score]:

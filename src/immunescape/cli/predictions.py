@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from immunescape.cli import completion
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, FirstSeed, Json, Seeds, Workers
 from immunescape.cli.running import Progress, interruptible, show_rows
 from immunescape.errors import InputError, unknown_word
@@ -199,6 +200,7 @@ def make_command(
         str, typer.Option("--known", help="Prior knowledge of its drugs and result; for your own files.")
     ] = "",
     engine: Engine = "auto",
+    force: Force = False,
 ) -> None:
     """Simulate trials with unknown results and record the predictions in the ledger; a rerun resumes.
 
@@ -231,7 +233,7 @@ def make_command(
             waiting.append(request)
     check_folder(folder, "--folder")
     kept = folder / "patients" if out is None else out
-    check_folder(kept, "--out")
+    check_results_folder(kept, "predictions", force=force)
     with interruptible(kept):
         for trial, asks, said in waiting:
             typer.echo(f"{trial.name}: {len(trial.arms)} arms of {patients} patients, {_listed(numbers)}", err=True)
@@ -283,22 +285,25 @@ class Announced(NamedTuple):
 def _announced(names: list[str] | None, question: str, declared: str) -> list[Announced]:
     """Read the trials to predict: included open ones by name, or the user's files with their question."""
     from immunescape.predictions import open_protocols
+    from immunescape.predictions.ledger import refuse_available_result
     from immunescape.predictions.register import REGISTER
-    from immunescape.trial.loading import load_trial
+    from immunescape.trial.loading import list_trials, load_trial
 
-    shipped = open_protocols()
+    shipped, included = open_protocols(), list_trials()
     announced = []
     for name in names or sorted(shipped):
         if name in shipped:
             entry = REGISTER.get(name)
             announced.append(Announced(load_trial(shipped[name]), entry.question, entry.declaration))
-        elif name.endswith((".yaml", ".yml")) or Path(name).is_file():
+        elif name in included or name.endswith((".yaml", ".yml")) or Path(name).is_file():
+            trial = load_trial(name if name in included else Path(name))
+            refuse_available_result(trial)
             if not (question.strip() and declared.strip()):
                 raise InputError(
                     f"{name}: a prediction must state the question of the trial and what was known about it",
                     hint="State both with --question and --known.",
                 )
-            announced.append(Announced(load_trial(Path(name)), question, declared))
+            announced.append(Announced(trial, question, declared))
         else:
             raise unknown_word("open trial", name, shipped)
     return announced

@@ -12,12 +12,12 @@ import datetime
 import hashlib
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -45,10 +45,9 @@ __all__ = [
 COLUMNS = ("number", "record", "date", "sha256", "chain")
 START = "0" * 64
 ENDPOINTS = ("orr_pct", "pfs_median_months", "os_median_months", "pfs_hr", "os_hr")
-_REPAIR_HINT = (
-    "Restore the records as they were entered; a record that is not in the ledger was never entered and can be removed."
-    " `immunescape predictions check` lists all problems."
-)
+_REPAIR_HINT = "Restore the records as they were entered; `immunescape predictions check` lists all problems."
+_UNENTERED_HINT = "Its entry was not completed, or it was added by hand: move it out of the folder."
+_UNLISTED = "not in ledger.csv"
 _SPACE_HINT = "Make room, or name another folder with --folder."
 
 
@@ -144,7 +143,7 @@ def refuse_available_result(trial: Trial, folder: Path | None = None) -> None:
 
 def _ledger_rows(folder: Path) -> list[dict[str, str]]:
     path = folder / "ledger.csv"
-    if not path.is_file():
+    if not path.exists():
         return []
     try:
         with path.open("r", encoding="utf-8", newline="") as stream:
@@ -164,6 +163,11 @@ def _ledger_rows(folder: Path) -> list[dict[str, str]]:
                 f"not {len(COLUMNS)} fields", where=f"{path}, row {number}", hint="Restore the ledger from a copy."
             )
     return rows
+
+
+def _repair_hint(problems: Sequence[str]) -> str:
+    """The next action: an interruption between a record and its row leaves one record that is not in the ledger."""
+    return _UNENTERED_HINT if len(problems) == 1 and problems[0].endswith(_UNLISTED) else _REPAIR_HINT
 
 
 def _digest(content: bytes) -> str:
@@ -212,9 +216,11 @@ def check_ledger(folder: Path | None = None, kept: str = "") -> list[str]:
         if _link(previous, row) != row["chain"]:
             problems.append(f"{where}: the chain of hashes is broken")
         previous = row["chain"]
-    for path in sorted((place / "records").glob("*.yaml")):
-        if path.name not in listed:
-            problems.append(f"records/{path.name}: not in ledger.csv")
+    unlisted = [p.name for p in sorted((place / "records").glob("*.yaml")) if p.name not in listed]
+    if unlisted and not (place / "ledger.csv").exists():
+        problems.append(f"ledger.csv is missing, and records/ has {len(unlisted)} files")
+    else:
+        problems += [f"records/{name}: {_UNLISTED}" for name in unlisted]
     if kept and kept not in {row["chain"] for row in rows}:
         problems.append(f"ledger.csv: no row has the hash {kept}; rows were dropped, or the ledger was written anew")
     return problems
@@ -235,7 +241,7 @@ def read_predictions(folder: Path | None = None) -> list[Prediction]:
         raise InputError(
             f"the ledger of predictions is invalid: {'; '.join(problems)}",
             where=str(place),
-            hint=_REPAIR_HINT,
+            hint=_repair_hint(problems),
         )
     return [_read(place / "records" / row["record"]) for row in _ledger_rows(place)]
 
@@ -283,8 +289,20 @@ class _Outcomes(BaseModel):
     outcomes: list[Outcome]
 
 
+_Table = TypeVar("_Table", bound=BaseModel)
+
+
+def _load(path: Path, table: type[_Table]) -> _Table:
+    """A file of the folder; the error of one that is not valid names the whole path, as a user may keep several."""
+    try:
+        return load_table(path, table)
+    except InputError as error:
+        where = str(path) + (error.where or "").removeprefix(str(path)).removeprefix(path.name)
+        raise InputError(error.message, where=where, hint="Restore the file from a copy.") from None
+
+
 def _read(path: Path) -> Prediction:
-    return Prediction(record=path.name, **load_table(path, _Record).model_dump())
+    return Prediction(record=path.name, **_load(path, _Record).model_dump())
 
 
 def read_outcomes(folder: Path | None = None) -> list[Outcome]:
@@ -292,7 +310,7 @@ def read_outcomes(folder: Path | None = None) -> list[Outcome]:
     path = (folder or shipped_folder()) / "outcomes.yaml"
     if not path.is_file():
         return []
-    return load_table(path, _Outcomes).outcomes
+    return _load(path, _Outcomes).outcomes
 
 
 def nothing_entered(folder: Path | None) -> InputError:
@@ -338,7 +356,7 @@ def enter_prediction(
         if not text.strip():
             raise InputError(f"'{name}' is empty", hint="Say what the trial asks, and what was known of it.")
     if problems := check_ledger(folder):
-        raise InputError(f"the ledger is invalid: {problems[0]}", where=str(folder), hint=_REPAIR_HINT)
+        raise InputError(f"the ledger is invalid: {problems[0]}", where=str(folder), hint=_repair_hint(problems))
     refuse_available_result(trial, folder)
     check_folder(folder, "--folder")
     day = date or datetime.date.today().isoformat()
@@ -411,7 +429,7 @@ def enter_outcome(folder: Path, outcome: Outcome) -> None:
         bounds
     ):
         raise InputError(
-            f"{outcome.endpoint} {outcome.value} ({outcome.low} to {outcome.high}) is impossible",
+            f"{outcome.endpoint} {' to '.join(f'{x:g}' for x in bounds)} is impossible",
             hint="The lower bound comes before the value and the upper bound; percentages lie between 0 and 100, ratios"
             " and medians above 0.",
         )

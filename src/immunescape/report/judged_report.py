@@ -35,7 +35,8 @@ patients.
 Two things were changed after a first look at held-out patients, with 60 virtual patients (29 November 2026): AUCs are
 compared on the same patients, and the monitored forecast carries forward a fraction of the error at the last diameter;
 that fraction is estimated from the other 70 %, but the idea followed the error on held-out lesions (error of later
-diameters 0.217 then, 0.15 now). The figures for lesions are therefore optimistic.
+diameters 0.217 then, 0.15 now). The figures for lesions are therefore optimistic. Until 30 November 2026, verdicts of
+the aims went by the estimates; they now go by the intervals.
 """
 
 
@@ -110,11 +111,11 @@ def _combined(learnt: Combination | None) -> list[str]:
         "## The combination in `twin` and `rank`",
         "",
         f"One model for all cohorts, learnt on {sum(learnt.learnt_from.values())} patients on an inhibitor alone who "
-        f"are not held out ({by['date']}, seed {by['seed']}; `{by['script']}`), with inputs that were not measured "
-        "integrated over. Statistical: the [response model](response.md), and Cox models on the same inputs. Combined: "
-        "stacked regression with weights of the statistical and the mechanistic forecast (coefficient ± standard "
-        f"error) of {said}. Below, held-out patients of all cohorts; pairs of patients within a cohort, 95 % bootstrap "
-        "intervals.",
+        f"are not held out ({by['date']}, seed {by['seed']}, released numbers `{by['numbers'][:12]}`; "
+        f"`{by['script']}`), with inputs that were not measured integrated over. Statistical: the [response "
+        "model](response.md), and Cox models on the same inputs. Combined: stacked regression with weights of the "
+        f"statistical and the mechanistic forecast (coefficient ± standard error) of {said}. Below, held-out patients "
+        "of all cohorts; pairs of patients within a cohort, 95 % bootstrap intervals.",
         "",
         *markdown_table(
             ("forecast of", "n", "mechanistic", "statistical", "combined", "combined less the better part"), rows

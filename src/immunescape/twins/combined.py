@@ -186,6 +186,7 @@ def shipped_combination() -> Combination:
     return combination_of(json.loads(path.read_text(encoding="utf-8")))
 
 
+@lru_cache(maxsize=1)
 def shipped_words() -> tuple[str, ...]:
     """What held-out patients say of the combination that ships, and whether the model has moved since."""
     from immunescape.trial.runner import numbers_digest

@@ -73,6 +73,7 @@ class LineRecord:
     baseline_mm: float
     scans: tuple[Scan, ...]
     progression_day: float
+    _: KW_ONLY
     recorded: tuple[RecordedDrug, ...] = ()
 
     @property

@@ -341,7 +341,7 @@ def _lines(study: Study, patient: str, at: float) -> list[LineRecord]:
         end = min(max(row.end for row in group), following)
         end = end if end <= at else math.inf  # later is not known yet
         recorded = tuple(dict.fromkeys(row.drug for row in group))
-        record = LineRecord(drugs, start, end, _baseline(study, patient, start), scans, progression, recorded)
+        record = LineRecord(drugs, start, end, _baseline(study, patient, start), scans, progression, recorded=recorded)
         if record.progressed:
             record = replace(record, scans=tuple(s for s in scans if s.day <= progression))
         lines.append(record)
@@ -356,7 +356,8 @@ def _notes_on_treatments(study: Study, patient: str, at: float, lines: Sequence[
             begun = f"'{drug.name}' (day {line.start:g})"
             if drug.kind:
                 plain = " and ".join(d.replace("_", " ") for d in drug.drugs)
-                seen.setdefault(drug.name, f"{begun}: {plain} stands in for it, as of its kind ({drug.kind})")
+                verb = "stands" if len(drug.drugs) == 1 else "stand"
+                seen.setdefault(drug.name, f"{begun}: {plain} {verb} in for it (kind: {drug.kind})")
             elif not drug.drugs:
                 what = "has no usual regimen" if drug.registered else "is no drug of the model"
                 rest = "its line is simulated without it" if line.drugs else "its line counts, as one of unknown drugs"
