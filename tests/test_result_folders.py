@@ -113,7 +113,7 @@ def test_the_files_of_others_are_not_overwritten(words: tuple[str, ...], tmp_pat
     (tmp_path / name).write_text("day,drug\n1,pembrolizumab\n")
     (tmp_path / "notes.txt").write_text("in nobody's way")
     text = refusal(words, tmp_path)
-    assert f"{name}, which immunescape did not write" in text
+    assert f"{name}, which immunescape may not have written" in text
     assert "notes.txt" not in text
     assert "--force" in text
 

@@ -100,19 +100,15 @@ def test_long_chapters_are_wrapped_beside_the_bars():
     assert label.replace("<br>", " ") == "Chemotherapy, radiotherapy and DNA damage response"
 
 
-def test_the_printed_legend_stands_below_the_curves(tmp_path, monkeypatch):
+def test_the_printed_legend_stands_below_the_curves():
     import numpy as np
-    from matplotlib.figure import Figure
 
     from immunescape.report.figures import Curve
-    from immunescape.report.print_figures import kaplan_meier_png
+    from immunescape.report.print_figures import kaplan_meier_print
 
-    seen = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, path: seen.append(self))
     months, survival = np.array([0.0, 6.0, 12.0]), np.array([1.0, 0.7, 0.4])
     curves = [Curve(arm, months, survival, survival, survival, {0: 10, 12: 4}) for arm in ("new", "old")]
-    kaplan_meier_png(tmp_path / "a.png", [("PFS", curves, []), ("OS", curves, [])], subtitle="a")
-    figure = seen[0]
+    figure = kaplan_meier_print([("PFS", curves, []), ("OS", curves, [])], subtitle="a")
     assert all(ax.get_legend() is None for ax in figure.axes)
     figure.canvas.draw()
     legend = figure.legends[0].get_window_extent()

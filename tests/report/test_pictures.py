@@ -137,3 +137,9 @@ def test_pictures_of_a_trial_are_made_without_plotly_classes():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_axis_of_few_counts_has_whole_numbers_only() -> None:
+    assert PICTURES["escape"].layout["xaxis"]["dtick"] == 1  # at most three patients
+    many = escape_figure({"counts": {"primary": {"mdsc": 30}, "acquired": {}}, "candidates": {"mdsc": "MDSC"}})
+    assert "dtick" not in many.layout["xaxis"]

@@ -79,6 +79,12 @@ def test_figure(result, tmp_path):
     assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
+def test_the_plot_shows_itself_in_a_notebook(result):
+    plot = result.plot()
+    assert [axis.get_title() for axis in plot.axes] == ["Progression-free survival", "Overall survival"]
+    assert plot._repr_png_()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
 def test_libraries_of_the_report_are_read_at_the_first_patients():
     from immunescape.cli.running import first_with
 

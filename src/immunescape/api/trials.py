@@ -12,6 +12,7 @@ from immunescape.console import NOTICE
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from immunescape.patients import VirtualPatient
     from immunescape.trial.result import TrialResult
@@ -166,6 +167,12 @@ class VirtualResult:
         from immunescape.report.trial_report import write_report
 
         return write_report(self.result, Path(path), NOTICE)
+
+    def plot(self) -> Figure:
+        """Return predicted and published Kaplan-Meier curves as a figure that shows itself in a notebook."""
+        from immunescape.report.trial_report import survival_plot
+
+        return survival_plot(self.result)
 
     def figure(self, path: str | Path) -> Path:
         """Write predicted and published Kaplan-Meier curves as a PNG picture."""

@@ -100,7 +100,7 @@ def check_results_folder(
     if there and not any(_of_immunescape(folder / file) for file in there):
         alone = len(there) == 1
         stop(
-            f"{folder} contains {', '.join(there)}, which immunescape did not write and would overwrite",
+            f"{folder} contains {', '.join(there)}, which immunescape may not have written and would overwrite",
             f"Choose another folder (--out), or overwrite {'it' if alone else 'them'} with --force.",
         )
 

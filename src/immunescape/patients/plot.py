@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from immunescape.patients.course import PatientCourse
 
-__all__ = ["PANELS", "plot_courses"]
+__all__ = ["PANELS", "notebook_figure", "plot_courses"]
 
 PANELS = ("PD1_occupancy_T", "CD8_density_T", "exhausted_share_T", "Treg_CD8_ratio", "MDSC_density_T", "ctDNA_conc")
 """Outputs that are plotted beside the tumour where none are named (those that a course has)."""
@@ -67,7 +67,7 @@ def plot_courses(
     count = 1 + drugs + len(names)
     columns = 1 if count == 1 else 2
     rows = -(-count // columns)
-    figure = _notebook_figure()(figsize=(5.4 * columns, 2.7 * rows + 0.5 + 0.22 * len(courses)), layout="constrained")
+    figure = notebook_figure()(figsize=(5.4 * columns, 2.7 * rows + 0.5 + 0.22 * len(courses)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = list(np.atleast_1d(figure.subplots(rows, columns, sharex=True)).ravel())
     _draw_tumour(axes[0], courses)
@@ -102,7 +102,7 @@ def plot_courses(
 
 
 @cache
-def _notebook_figure() -> type[Figure]:
+def notebook_figure() -> type[Figure]:
     """Return the class of figures that a notebook shows whether or not it has imported pyplot."""
     from matplotlib.figure import Figure as PlainFigure
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from immunescape.evaluation.mechanism_labels import explanation, labelled
 from immunescape.report.figures import figure_html
-from immunescape.report.pictures import Picture, plotly_script
+from immunescape.report.pictures import Picture, count_ticks, plotly_script
 from immunescape.report.tables import Row, Table
 from immunescape.report.writing import write_page
 
@@ -213,7 +213,7 @@ def outcome_figure(chapters: Mapping[str, Sequence[Checked]]) -> Picture:
         "height": height,
         "barmode": "stack",
         "margin": {"l": 10, "r": 16, "t": 44, "b": 56},
-        "xaxis": {"title": {"text": "Claims"}},
+        "xaxis": {"title": {"text": "Claims"}, **count_ticks(map(sum, zip(*counts.values(), strict=True)))},
         "yaxis": {"title": {"text": ""}},
         "font": {"family": "system-ui, sans-serif", "size": 13},
     }

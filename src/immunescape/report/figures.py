@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from immunescape.report.pictures import Picture, level_line, numbers, plain
+from immunescape.report.pictures import Picture, count_ticks, level_line, numbers, plain
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -244,6 +244,7 @@ def escape_figure(escape: Mapping[str, Any]) -> Picture:
         for kind, colour in (("primary", "#b5651d"), ("acquired", "#1f5f8b"))
     ]
     layout = _plain_layout("Attribution of escape", "Patients", "", height=140 + 26 * len(names))
+    layout["xaxis"] = {**layout["xaxis"], **count_ticks(total.values())}
     return Picture(data, {**layout, "barmode": "stack"})
 
 

@@ -13,7 +13,7 @@ import html
 import itertools
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -22,7 +22,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["LEGEND", "Picture", "level_line", "numbers", "on_common_scale", "plain", "plotly_script"]
+__all__ = [
+    "LEGEND",
+    "Picture",
+    "count_ticks",
+    "level_line",
+    "numbers",
+    "on_common_scale",
+    "plain",
+    "plotly_script",
+]
 
 _counter = itertools.count(1)
 
@@ -43,13 +52,18 @@ _TEMPLATE: Mapping[str, Any] = {
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "colorway": ["#0b6e99", "#c4621a", "#5b8c3a", "#7d4e9e", "#8a6d3b", "#444444"],
-        "font": {"color": "#1d2733"},
+        "font": {"color": "#1d2733", "family": "system-ui, sans-serif", "size": 13},
         "hovermode": "closest",
         "xaxis": {**_AXIS, "tickangle": 0},
         "yaxis": _AXIS,
     }
 }
 """What pictures share: transparent, so that they fit a light and a dark page."""
+
+
+def count_ticks(counts: Iterable[float]) -> dict[str, Any]:
+    """Ticks of an axis of counts: whole numbers, also where there are few of them."""
+    return {"dtick": 1} if max(counts, default=0) <= 6 else {}
 
 
 def numbers(values: ArrayLike) -> list[float | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,19 +12,25 @@ from immunescape.report.figures import ARM_COLOURS, Curve, PublishedCurve
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-
-__all__ = ["kaplan_meier_png"]
-
-
-def kaplan_meier_png(
-    path: Path, panels: Sequence[tuple[str, Sequence[Curve], Sequence[PublishedCurve]]], *, subtitle: str = ""
-) -> None:
-    """Write predicted and published Kaplan-Meier curves and numbers at risk, one panel per endpoint, to a PNG file."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+__all__ = ["kaplan_meier_print"]
+
+Panel = tuple[str, Sequence[Curve], Sequence[PublishedCurve]]
+"""Title, predicted curves, published curves."""
+
+
+def kaplan_meier_print(panels: Sequence[Panel], *, subtitle: str = "") -> Figure:
+    """Predicted and published Kaplan-Meier curves and numbers at risk, one panel per endpoint.
+
+    The figure shows itself in a notebook.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    from immunescape.patients.plot import notebook_figure
+
     width, height = 5.6 * len(panels), 4.7
-    figure = Figure(figsize=(width, height), dpi=150)
+    figure = notebook_figure()(figsize=(width, height), dpi=150)
     FigureCanvasAgg(figure)
     rows = max((len(curves) for _, curves, _ in panels), default=0)
     # margins in inches: to have them computed from the texts draws everything twice
@@ -62,7 +67,7 @@ def kaplan_meier_png(
         )
     if subtitle:
         figure.suptitle(subtitle, fontsize=11, y=1 - 0.06 / height, va="top")
-    figure.savefig(path)
+    return figure
 
 
 def _draw_panel(ax: Axes, title: str, curves: Sequence[Curve], published: Sequence[PublishedCurve]) -> None:

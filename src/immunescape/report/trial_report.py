@@ -29,10 +29,12 @@ from immunescape.report.pictures import Picture, on_common_scale, plotly_script
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from immunescape.model import Model
     from immunescape.trial.result import TrialResult
 
-__all__ = ["TITLES", "read_ahead", "save", "survival_figure", "write_figure", "write_report"]
+__all__ = ["TITLES", "read_ahead", "save", "survival_figure", "survival_plot", "write_figure", "write_report"]
 
 TITLES = {"pfs": "Progression-free survival", "os": "Overall survival"}
 
@@ -97,12 +99,17 @@ def survival_figure(result: TrialResult, endpoint: str) -> Picture:
 
 def write_figure(result: TrialResult, path: Path) -> Path:
     """Write predicted and published Kaplan-Meier curves as a PNG picture."""
-    from immunescape.report.print_figures import kaplan_meier_png
+    survival_plot(result).savefig(path)
+    return path
+
+
+def survival_plot(result: TrialResult) -> Figure:
+    """Predicted and published Kaplan-Meier curves as a matplotlib figure that shows itself in a notebook."""
+    from immunescape.report.print_figures import kaplan_meier_print
 
     panels = [(title, _curves(result, e), _published(result, e)) for e, title in TITLES.items()]
     n = "/".join(str(arm["n"]) for arm in result.arms)
-    kaplan_meier_png(path, panels, subtitle=f"{result.trial.name}: {n} virtual patients, seed {result.seed}")
-    return path
+    return kaplan_meier_print(panels, subtitle=f"{result.trial.name}: {n} virtual patients, seed {result.seed}")
 
 
 def _spiders(result: TrialResult) -> list[str]:

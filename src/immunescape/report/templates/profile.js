@@ -15,8 +15,21 @@ async function start(DATA) {
     e.tabIndex = 0; e.setAttribute("role", "group"); e.setAttribute("aria-label", label);
     return e;
   };
-  const table = (head, rows) => wide("table", el("table", "", el("thead", "", el("tr", "", head.map(h => header(h, "col")))),
-    el("tbody", "", rows.map(r => el("tr", "", r.map(c => el("td", "", c)))))));
+  // on a phone a table of many columns becomes a list, each value beside its name, as in table.html
+  const as = (role, e) => { e.setAttribute("role", role); return e; };
+  function table(head, rows) {
+    const stack = head.length > 3 && head.length * rows.length <= 320;
+    const cell = (c, i) => {
+      const e = as("cell", el("td", "", stack ? el("span", "", c) : c));
+      if (stack) e.dataset.label = head[i];
+      return e;
+    };
+    const box = wide("table", as("table", el("table", "",
+      as("rowgroup", el("thead", "", as("row", el("tr", "", head.map(h => as("columnheader", header(h, "col"))))))),
+      as("rowgroup", el("tbody", "", rows.map(r => as("row", el("tr", "", r.map(cell)))))))));
+    if (stack) box.classList.add("stack");
+    return box;
+  }
   const more = (title, body) => el("details", "", el("summary", "", title), body);
   const title = m => DATA.mechanisms[m] ? DATA.mechanisms[m][0] : m;
 
@@ -124,7 +137,7 @@ async function start(DATA) {
       add("text", { x: x(d), y: y + 22, "text-anchor": "middle" }, d);
     }
     add("text", { x: W - R, y: y + 34, "text-anchor": "end" }, "days since the first dose");
-    if (lo <= 0 && hi >= 0) add("line", { x1: x(0), x2: x(0), y1: 4, y2: y + 4, stroke: "#8a95a0", "stroke-dasharray": "3 3" });
+    if (lo <= 0 && hi >= 0) add("line", { x1: x(0), x2: x(0), y1: 4, y2: y + 4, stroke: "#8a95a0", "stroke-dasharray": "3 3", "stroke-opacity": phone ? 0.4 : 1 });
     svg.setAttribute("viewBox", `0 0 ${W} ${y + 40}`);
     const losses = p.timeline.filter(e => e[0] === "gene");
     const dated = more(`All ${p.timeline.length} dated entries`, table(["Day", "What", "Which", "Value", "Until day"], p.timeline.map(e =>
