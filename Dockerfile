@@ -1,4 +1,5 @@
 # immunescape in a container: no compiler of the system is needed, the one that pip installs along is used.
+# This file has never been built: docker was not available where it was written.
 #   docker build -t immunescape .
 #   docker run --rm -v "$PWD/results:/results" immunescape trial keynote-024 --out /results
 FROM python:3.12-slim

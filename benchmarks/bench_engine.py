@@ -17,7 +17,7 @@ import libsbml
 import numpy as np
 
 from immunescape.engine import Doses
-from immunescape.engine.bench import Workload, bench_engine, format_bench
+from immunescape.engine.oracle.bench import Workload, bench_engine, format_bench
 
 
 def example1(events: bool = True) -> tuple[str, Workload]:

@@ -28,8 +28,8 @@ def work(options: argparse.Namespace) -> None:
     """One version: a turn for each line on the standard input."""
     import time
 
-    from immunescape.engine.bench import Workload
-    from immunescape.engine.native import NativeEngine
+    from immunescape.engine.native.engine import NativeEngine
+    from immunescape.engine.oracle.bench import Workload
 
     sys.path[:0] = [str(_ROOT), str(Path(__file__).parent)]
     if options.model:

@@ -18,6 +18,7 @@ from typing import Any
 
 from immunescape.console import markdown_table
 from immunescape.evaluation.aims import FIGURE_WORDS
+from immunescape.evaluation.scoreboard import RIVAL_TEXT
 from immunescape.evaluation.trial_classes import LANDMARKS
 
 _WORDS = {
@@ -72,7 +73,7 @@ def _summary(summary: dict[str, Any]) -> list[str]:
             cells.append(
                 (
                     role,
-                    name if is_model else f"baseline: {name}",
+                    name if is_model else f"baseline: {RIVAL_TEXT[name]}",
                     _number(r["orr_median_abs_error"], 1) if is_model else "",
                     _number(relative, 0) if is_model else "",
                     _number(r["hr_median_abs_log_error"], 3),
@@ -88,10 +89,10 @@ def _naive(errors: dict[str, list[dict[str, Any]]], aims: dict[str, list[dict[st
     out = [
         "## Errors beside naive baselines, by kind of figure",
         "",
-        "Units: ln for hazard ratios, percent for medians, points for response and survival. For arms, the baselines",
-        "are the mean of all calibration arms (constant), of those of the same line and class of treatment, and the",
-        "figure of the most recent such arm (for a control arm, of the last trial's control); a trial is excluded from",
-        "its own baselines.",
+        "Units: ln for hazard ratios, percent for medians, points for response and survival. These baselines are also",
+        "estimated from calibration trials of which there are curves. For arms, they are the mean of all calibration",
+        "arms (constant), of those of the same line and class of treatment, and the figure of the most recent such arm",
+        "(for a control arm, of the last trial's control); a trial is excluded from its own baselines.",
         "",
         "| trials | figure | predictor | bias | median abs. error | n |",
         "|---|---|---|---|---|---|",
@@ -261,8 +262,8 @@ def page(record: dict[str, Any], notes: str) -> str:
         "## Errors",
         "",
         "Medians over figures. The baselines predict hazard ratios from the published ratios of the calibration trials",
-        "alone: one constant, and the mean of the regimen class. The interval score penalises both width and misses;",
-        "smaller is better.",
+        "included in the package: one constant, and the mean of the regimen class. The interval score penalises both",
+        "width and misses; smaller is better.",
         "",
     ]
     parts = [*head, *_summary(record["summary"])]

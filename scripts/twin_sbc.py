@@ -38,7 +38,7 @@ from immunescape.twins.courses import Courses, CourseTask, follow, usual_regimen
 from immunescape.twins.covariates import effective
 from immunescape.twins.earlier_lines import EarlierLines
 from immunescape.twins.likelihood import scan_error, size_fact
-from immunescape.twins.records import LineRecord, PatientRecord, Scan
+from immunescape.twins.recorded_patient import LineRecord, PatientRecord, Scan
 from immunescape.twins.twin import event_days, ongoing_log_likelihood
 
 if TYPE_CHECKING:

@@ -99,7 +99,7 @@ def test_a_folder_in_the_place_of_a_file_is_refused(command: str, tmp_path: Path
 
 def test_hostile_options_of_a_ranking_are_refused_by_name(tmp_path: Path) -> None:
     from immunescape.twins.options import options_from_file, setting_of
-    from immunescape.twins.records import PatientRecord
+    from immunescape.twins.recorded_patient import PatientRecord
 
     setting = setting_of(PatientRecord("P1", 0.0, ()))
     for kind, content in HOSTILE.items():

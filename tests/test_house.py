@@ -37,7 +37,7 @@ def metrics() -> ModuleType:
 
 
 def test_lines_branches_vague_names_and_comments_are_counted(metrics: ModuleType) -> None:
-    source = metrics.Source("engine/tape.py", SOURCE)
+    source = metrics.Source("engine/codegen/tape.py", SOURCE)
     (function,) = source.functions()
     assert metrics.length(function) == 6
     assert metrics.complexity(function) == 5  # itself, if, and, for, if
@@ -46,9 +46,20 @@ def test_lines_branches_vague_names_and_comments_are_counted(metrics: ModuleType
     assert source.code() == 5
 
 
+def test_the_numerics_whose_comments_are_counted_are_there(metrics: ModuleType) -> None:
+    tree = metrics.Tree.read(ROOT)
+    assert all(float(tree.comments_per_100_lines(patterns)) > 5 for patterns in metrics.NUMERICS.values())
+
+
 def test_a_folder_without_the_package_is_refused(metrics: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="no src/immunescape"):
         metrics.main([str(tmp_path)])
+
+
+def test_the_formatter_is_on_everywhere_and_names_state_what_they_hold(metrics: ModuleType) -> None:
+    tree = metrics.Tree.read(ROOT)
+    assert [s.path for s in tree.sources if "# fmt: " in s.text] == []
+    assert {s.path: s.vague_names() for s in tree.sources if s.vague_names()} == {}
 
 
 def test_no_file_is_over_600_lines_and_no_function_over_100(metrics: ModuleType) -> None:

@@ -48,6 +48,19 @@ BELOW: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 """Package or module -> what it may import. ``immunescape/__init__.py`` hands out what `api` offers, and no more."""
+ENGINE_BELOW: dict[str, set[str]] = {
+    "api": set(),
+    "jobs": {"api"},
+    "ir": set(),
+    "sbml": {"ir"},
+    "codegen": {"ir"},
+    "reference": {"api", "jobs", "ir", "sbml"},
+    "native": {"api", "jobs", "ir", "sbml", "codegen", "reference"},
+    "cuda": {"api", "jobs", "ir", "codegen", "native"},
+    "oracle": {"api", "jobs", "ir", "sbml", "codegen", "native"},
+}
+"""Package or module of the engine -> those of the engine that it may import. The engines themselves are named, and
+imported when asked for, by ``engine/__init__.py``."""
 
 
 @cache
@@ -89,8 +102,30 @@ def test_a_package_imports_what_lies_below(package: str) -> None:
     assert not upward
 
 
-def test_what_may_be_imported_forms_no_circle() -> None:
-    left = {name: set(below) for name, below in BELOW.items()}
+def test_every_package_of_the_engine_is_placed() -> None:
+    engine = ROOT / "engine"
+    here = {p.relative_to(engine).parts[0].removesuffix(".py") for p in engine.rglob("*.py")} - {"__init__"}
+    assert here == set(ENGINE_BELOW)
+
+
+@pytest.mark.parametrize("package", sorted(ENGINE_BELOW))
+def test_a_package_of_the_engine_imports_what_lies_below(package: str) -> None:
+    engine = ROOT / "engine"
+    paths = [p for p in sorted(engine.rglob("*.py")) if p.relative_to(engine).parts[0].removesuffix(".py") == package]
+    upward = [
+        f"{p.relative_to(ROOT)}, line {line}: {name}"
+        for p in paths
+        for name, line in _imports(p)
+        if name.startswith("immunescape.engine.")
+        and name.split(".")[2] not in ENGINE_BELOW[package] | {package, "get_engine"}
+    ]
+    assert paths
+    assert not upward
+
+
+@pytest.mark.parametrize("arrows", [BELOW, ENGINE_BELOW], ids=["packages", "engine"])
+def test_what_may_be_imported_forms_no_circle(arrows: dict[str, set[str]]) -> None:
+    left = {name: set(below) for name, below in arrows.items()}
     while left:
         lowest = {name for name, below in left.items() if not below & set(left)}
         assert lowest, f"a circle among {sorted(left)}"

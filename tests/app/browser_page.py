@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.axe import axe_findings, axe_source
+
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Wait until a condition holds; what it returns."""
@@ -85,6 +87,7 @@ class Page:
 
     def shot(self, folder: Path, name: str, section: str = "body") -> None:
         """Keep pictures of a section at desktop and phone width; nothing may need scrolling sideways."""
+        findings: list[str] = []
         for width in (1280, 390):
             size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
             self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -101,7 +104,19 @@ class Page:
                 time.sleep(1.0)
                 self.one(section).screenshot(str(folder / f"{name}-{width}-dark.png"))
                 self.scheme("light")
+            findings += self.found_by_axe(width)
         self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        assert findings == []
+
+    def found_by_axe(self, width: int) -> list[str]:
+        """What axe-core finds in dark and light, where it is installed."""
+        source, findings = axe_source(), []
+        for name in ("dark", "light") if source else ():
+            self.scheme(name)
+            wait_for(lambda n=name: self.script("return document.documentElement.dataset.bsTheme") == n, 10)
+            time.sleep(1.0)  # colours change gradually
+            findings += [f"{width} pixels, {name}: {text}" for text in axe_findings(self.browser, source)]
+        return findings
 
     def accessible(self) -> None:
         """Fields are labelled, figures have words, tables have captions and headers, ids are unique."""

@@ -1,9 +1,8 @@
-"""A running app and a real browser, where both are at hand."""
+"""A running app, where shiny is installed."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,35 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-
-@pytest.fixture(scope="session")
-def new_browser() -> Iterator[Callable[..., Any]]:
-    """Make headless browsers; all are closed at the end."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    from selenium.webdriver.chrome.service import Service
-
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    binary = next((p for p in map(shutil.which, names) if p), None)
-    driver = shutil.which("chromedriver")
-    if binary is None or driver is None:
-        pytest.skip("no Chromium with its chromedriver is on PATH")
-    made = []
-
-    def make(width: int = 1280, height: int = 900) -> Any:
-        options = webdriver.ChromeOptions()
-        options.binary_location = binary
-        for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--window-size={width},{height}"):
-            options.add_argument(word)
-        options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
-        browser = webdriver.Chrome(options=options, service=Service(driver))
-        browser.set_script_timeout(60)
-        made.append(browser)
-        return browser
-
-    yield make
-    for browser in made:
-        browser.quit()
 
 
 @pytest.fixture(scope="session")

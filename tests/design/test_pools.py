@@ -57,7 +57,7 @@ def spoiled(column: str, value: Any, rows: int = 500) -> pd.DataFrame:
         (spoiled("os_event", np.nan, 4), "'os_event' is missing"),
         (spoiled("os_event", 2.0, 4), "'os_event' is neither 0 nor 1 for 4"),
         (spoiled("os_event", 0.0, 600), "no os event in arm 'new'"),
-        (table().astype({"os_months": str}).assign(os_months="long"), "does not hold numbers"),
+        (table().astype({"os_months": str}).assign(os_months="long"), "does not contain numbers"),
         (table().drop(columns="os_event"), "no column 'os_event'"),
         (table().drop(columns="arm"), "no column 'arm'"),
     ],

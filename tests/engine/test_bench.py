@@ -9,11 +9,11 @@ import pytest
 from tests.engine.small import sbml
 
 from immunescape.engine import Doses, Job
-from immunescape.engine import bench as module
-from immunescape.engine.bench import Workload, bench_engine, format_bench
-from immunescape.engine.native import NativeEngine
-from immunescape.engine.peers import PEERS, installed_peers
-from immunescape.engine.peers_sundae import Callbacks
+from immunescape.engine.native.engine import NativeEngine
+from immunescape.engine.oracle import bench as module
+from immunescape.engine.oracle.bench import Workload, bench_engine, format_bench
+from immunescape.engine.oracle.peers import PEERS, installed_peers
+from immunescape.engine.oracle.peers_sundae import Callbacks
 from immunescape.errors import EngineError
 
 TEXT = sbml(

@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 from tests.engine.small import sbml
 
-from immunescape.engine import Job, cache
-from immunescape.engine.cache import cache_folder, fetch, fingerprint, remove_spare, settle_folder
-from immunescape.engine.native import NativeEngine
+from immunescape.engine import Job
+from immunescape.engine.native import cache
+from immunescape.engine.native.cache import cache_folder, fetch, fingerprint, remove_spare, settle_folder
+from immunescape.engine.native.engine import NativeEngine
 from immunescape.errors import EngineError
 
 
@@ -157,7 +158,7 @@ def test_two_processes_at_once_build_an_entry_once(folder: Path):
 
 HOLDER = """
 import time
-from immunescape.engine import cache
+from immunescape.engine.native import cache
 
 def build(place):
     (place / "begun").write_text("")

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.engine.small import sbml
 
 from immunescape.engine import Job
-from immunescape.engine.conserved import conserved_amounts
-from immunescape.engine.ir import sym
-from immunescape.engine.native import NativeEngine
+from immunescape.engine.ir.conserved import conserved_amounts
+from immunescape.engine.ir.expressions import sym
+from immunescape.engine.native.engine import NativeEngine
 
 
 def test_binding_conserves_receptor_and_ligand():

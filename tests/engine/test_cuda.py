@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from tests.engine.small import sbml
 
-from immunescape.engine import FAILED, OK, STOPPED, Doses, Job, Stop, cuda, get_engine
-from immunescape.engine.compilers import find_toolchain
-from immunescape.engine.cuda import CudaEngine
-from immunescape.engine.cuda_driver import open_device
-from immunescape.engine.native import NativeEngine
-from immunescape.engine.toolchain import library_suffix
+from immunescape.engine import FAILED, OK, STOPPED, Doses, Job, Stop, get_engine
+from immunescape.engine.cuda import engine as cuda
+from immunescape.engine.cuda.driver import open_device
+from immunescape.engine.cuda.engine import CudaEngine
+from immunescape.engine.native.compilers import find_toolchain
+from immunescape.engine.native.engine import NativeEngine
+from immunescape.engine.native.toolchain import library_suffix
 from immunescape.errors import EngineError
 
 needs_clang = pytest.mark.skipif(find_spec("ziglang") is None, reason="needs the compiler in the package ziglang")
@@ -175,7 +176,7 @@ int all_freed(void) { return pieces > 0 && freed == pieces; }
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the driver in its place is written for POSIX")
 def test_a_job_goes_to_the_device_and_comes_back(tmp_path, monkeypatch, emulated):
-    from immunescape.engine.job_struct import INPUTS
+    from immunescape.engine.native.job_struct import INPUTS
 
     source, library = tmp_path / "driver.c", tmp_path / f"driver{library_suffix()}"
     source.write_text(DRIVER.replace("POINTERS_END", str(8 + len(INPUTS))), encoding="utf-8")

@@ -7,7 +7,7 @@ import pytest
 from tests.engine.small import sbml
 
 from immunescape.engine import FAILED, Doses, Job, get_engine
-from immunescape.engine.reference_engine import ReferenceEngine
+from immunescape.engine.reference.engine import ReferenceEngine
 from immunescape.errors import EngineError
 
 TIGHT = {"rtol": 1e-8}

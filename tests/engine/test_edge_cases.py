@@ -12,7 +12,7 @@ import pytest
 from tests.engine.small import sbml
 
 from immunescape.engine import FAILED, Doses, Job, Stop, get_engine
-from immunescape.engine.native import NativeEngine
+from immunescape.engine.native.engine import NativeEngine
 from immunescape.errors import EngineError
 
 ENGINES = ("native", "reference", "roadrunner")

@@ -7,8 +7,8 @@ import pytest
 from tests.engine.small import sbml
 
 from immunescape.engine import STOPPED, Job, Stop
-from immunescape.engine.native import NativeEngine
-from immunescape.engine.processor import machine_lanes
+from immunescape.engine.native.engine import NativeEngine
+from immunescape.engine.native.processor import machine_lanes
 
 ENDS = np.array([0.0, 100.0])
 

@@ -10,11 +10,11 @@ import pytest
 from tests.engine.small import sbml
 
 from immunescape.engine import Job
-from immunescape.engine.codegen import headers
-from immunescape.engine.compilers import find_toolchain
-from immunescape.engine.native import NativeEngine
-from immunescape.engine.processor import _cpu_flags, fused_flags, machine_lanes
-from immunescape.engine.tape import Tape
+from immunescape.engine.codegen.c.generate import headers
+from immunescape.engine.codegen.tape import Tape
+from immunescape.engine.native.compilers import find_toolchain
+from immunescape.engine.native.engine import NativeEngine
+from immunescape.engine.native.processor import _cpu_flags, fused_flags, machine_lanes
 
 WIDTHS = [w for w in (1, 2, 4, 8) if w <= machine_lanes()]
 
@@ -72,8 +72,8 @@ def test_a_processor_without_the_instruction_gives_one_answer_too(monkeypatch: p
     text = sbml({"x": (1.0, "-k * x + 0.3 * y * x"), "y": (0.5, "k * x - 0.3 * y * x - 0.1 * y")}, {"k": 0.7})
     job = Job(5, np.linspace(0.0, 10.0, 6), ("x", "y"), parameters={"k": np.linspace(0.2, 2.0, 5)})
     here = _two_widths(text, job)
-    monkeypatch.setattr("immunescape.engine.toolchain.fused_flags", lambda: ())
-    monkeypatch.setattr("immunescape.engine.shipped.fused_flags", lambda: ())
+    monkeypatch.setattr("immunescape.engine.native.toolchain.fused_flags", lambda: ())
+    monkeypatch.setattr("immunescape.engine.native.shipped.fused_flags", lambda: ())
     without = _two_widths(text, job)
     assert np.array_equal(*here)
     assert np.array_equal(*without)
@@ -90,6 +90,6 @@ def test_every_width_compiles_with_and_without_the_instruction(
     source.write_text('#include "lanes.h"\nV f(V a, V b, V c) { return v_fms(a, b, v_fnma(a, c, v_fma(b, c, a))); }\n')
     toolchain = find_toolchain()
     for flags in (("-mfma",), ()):
-        monkeypatch.setattr("immunescape.engine.toolchain.fused_flags", lambda flags=flags: flags)
-        monkeypatch.setattr("immunescape.engine.shipped.fused_flags", lambda flags=flags: flags)
+        monkeypatch.setattr("immunescape.engine.native.toolchain.fused_flags", lambda flags=flags: flags)
+        monkeypatch.setattr("immunescape.engine.native.shipped.fused_flags", lambda flags=flags: flags)
         toolchain.call(toolchain.compile_command(source, tmp_path / "try.o", lanes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import subprocess
 import sys
@@ -12,10 +13,10 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from immunescape.engine import ir
-from immunescape.engine.ir import ONE, TIME, ZERO, Expr, func, num, sym
-from immunescape.engine.ir_calculus import derivatives, diff, evaluate, free_symbols, substitute, total_derivative
-from immunescape.engine.ir_python import make_function
+from immunescape.engine.ir import expressions as ir
+from immunescape.engine.ir.calculus import derivatives, diff, evaluate, free_symbols, substitute, total_derivative
+from immunescape.engine.ir.expressions import ONE, TIME, ZERO, Expr, func, num, sym
+from immunescape.engine.ir.python_functions import make_function
 from immunescape.errors import EngineError
 
 X, Y, Z = sym("x"), sym("y"), sym("z")
@@ -87,12 +88,16 @@ def test_expressions_survive_pickling():
 
 def test_digest_is_the_same_in_every_process():
     code = (
-        "from immunescape.engine.ir import *;x,y,z=map(sym,'xyz');w=[sym(f'w{i}')*i for i in range(9)];"
+        "from immunescape.engine.ir.expressions import *;x,y,z=map(sym,'xyz');w=[sym(f'w{i}')*i for i in range(9)];"
         "print((func('exp',z*x)+y/(x+y)).digest.hex())"
     )
     runs = {
         subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": seed}
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
         ).stdout.strip()
         for seed in ("1", "2")
     }

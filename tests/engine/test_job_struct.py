@@ -9,9 +9,9 @@ from importlib import resources
 
 import pytest
 
-from immunescape.engine.job_struct import INPUTS, NUMBERS, RESULTS, JobStruct, enumerated, struct_fields
+from immunescape.engine.native.job_struct import INPUTS, NUMBERS, RESULTS, JobStruct, enumerated, struct_fields
 
-HEADER = (resources.files("immunescape.engine") / "kernels" / "driver.h").read_text(encoding="utf-8")
+HEADER = (resources.files("immunescape.engine.codegen.c") / "kernels" / "driver.h").read_text(encoding="utf-8")
 
 
 def test_every_field_lies_where_a_compiler_puts_it(tmp_path):

@@ -9,8 +9,8 @@ import pytest
 from tests.engine.small import sbml
 
 from immunescape.engine import FAILED, Job, Stop, get_engine
-from immunescape.engine.native import NativeEngine, NativeModel
-from immunescape.engine.sbml_reader import read_sbml
+from immunescape.engine.native.engine import NativeEngine, NativeModel
+from immunescape.engine.sbml.reader import read_sbml
 from immunescape.errors import EngineError
 
 MATH = 'xmlns="http://www.w3.org/1998/Math/MathML"'

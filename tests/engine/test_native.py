@@ -12,7 +12,7 @@ from scipy.linalg import expm
 from tests.engine.small import sbml
 
 from immunescape.engine import OK, STOPPED, Doses, Job, Stop
-from immunescape.engine.native import NativeEngine
+from immunescape.engine.native.engine import NativeEngine
 from immunescape.errors import EngineError
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

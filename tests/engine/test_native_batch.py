@@ -10,8 +10,8 @@ import pytest
 from tests.engine.small import sbml
 
 from immunescape.engine import FAILED, OK, Doses, Job, Stop
-from immunescape.engine.native import NativeEngine
-from immunescape.engine.processor import machine_lanes
+from immunescape.engine.native.engine import NativeEngine
+from immunescape.engine.native.processor import machine_lanes
 from immunescape.errors import EngineError
 
 N = 21

@@ -10,7 +10,7 @@ import pytest
 from tests.engine.example1 import OBSERVABLES, doses, example1_sbml
 
 from immunescape.engine import Job, get_engine
-from immunescape.engine.native import NativeEngine
+from immunescape.engine.native.engine import NativeEngine
 
 
 @pytest.fixture(scope="module")

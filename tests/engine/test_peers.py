@@ -8,7 +8,7 @@ import pytest
 from tests.engine.small import sbml
 
 from immunescape.engine import Doses, Job, get_engine
-from immunescape.engine.peers import PEERS, installed_peers, with_dose_events
+from immunescape.engine.oracle.peers import PEERS, installed_peers, with_dose_events
 from immunescape.errors import EngineError
 
 

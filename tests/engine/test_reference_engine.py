@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import expm
 
-from immunescape.engine import get_engine, ir
+from immunescape.engine import get_engine
 from immunescape.engine.api import FAILED, OK, STOPPED, Compiled, Doses, Engine, Job, Stop
-from immunescape.engine.ir import TIME, ZERO, Expr, func, num, sym
-from immunescape.engine.ir_system import Assignment, Event, State, System
-from immunescape.engine.reference_engine import ReferenceEngine
+from immunescape.engine.ir import expressions as ir
+from immunescape.engine.ir.expressions import TIME, ZERO, Expr, func, num, sym
+from immunescape.engine.ir.system import Assignment, Event, State, System
+from immunescape.engine.reference.engine import ReferenceEngine
 from immunescape.errors import EngineError
 
 TIGHT = {"rtol": 1e-10, "atol": 1e-13}

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from immunescape.engine import Job, get_engine, roadrunner
+from immunescape.engine import Job, get_engine
+from immunescape.engine.oracle import roadrunner
 
 MATH = 'xmlns="http://www.w3.org/1998/Math/MathML"'
 

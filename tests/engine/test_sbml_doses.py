@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from immunescape.engine import Job, get_engine
-from immunescape.engine.sbml_doses import add_dose_event
+from immunescape.engine.sbml.dose_events import add_dose_event
 
 
 def document(only_substance: bool) -> libsbml.SBMLDocument:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from immunescape.engine.ir import sym
-from immunescape.engine.ir_calculus import evaluate
-from immunescape.engine.ir_system import System
-from immunescape.engine.sbml_reader import read_sbml, read_sbml_file
+from immunescape.engine.ir.calculus import evaluate
+from immunescape.engine.ir.expressions import sym
+from immunescape.engine.ir.system import System
+from immunescape.engine.sbml.reader import read_sbml, read_sbml_file
 from immunescape.errors import EngineError, InputError
 
 MATH = '<math xmlns="http://www.w3.org/1998/Math/MathML">'

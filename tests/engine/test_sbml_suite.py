@@ -10,8 +10,8 @@ import pytest
 
 from immunescape.engine import get_engine
 from immunescape.engine.api import Compiled
-from immunescape.engine.check_sbml import check_case, check_folder, find_cases, read_case
-from immunescape.engine.reference_engine import ReferenceEngine
+from immunescape.engine.oracle.sbml_suite import check_case, check_folder, find_cases, read_case
+from immunescape.engine.reference.engine import ReferenceEngine
 from immunescape.errors import EngineError, InputError
 
 SAMPLE = (

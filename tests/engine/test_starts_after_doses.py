@@ -7,7 +7,7 @@ import pytest
 from tests.engine.small import sbml
 
 from immunescape.engine import Doses, Job
-from immunescape.engine.native import NativeEngine
+from immunescape.engine.native.engine import NativeEngine
 
 _DAYS = np.arange(0.0, 211.0, 7.0)
 

@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from immunescape.engine import ir
-from immunescape.engine.hoist import Hoist
-from immunescape.engine.ir import Expr, num, sym
-from immunescape.engine.ir_calculus import derivatives, evaluate
-from immunescape.engine.tangents import tangents
-from immunescape.engine.tape import Tape
+from immunescape.engine.codegen.hoist import Hoist
+from immunescape.engine.codegen.tangents import tangents
+from immunescape.engine.codegen.tape import Tape
+from immunescape.engine.ir import expressions as ir
+from immunescape.engine.ir.calculus import derivatives, evaluate
+from immunescape.engine.ir.expressions import Expr, num, sym
 
 X = [sym(f"x{i}") for i in range(4)]
 K = [sym(f"k{i}") for i in range(3)]

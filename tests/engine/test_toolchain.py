@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from tests.engine.small import sbml
 
-from immunescape.engine import Job, compilers, get_engine, shipped
-from immunescape.engine.analysis import analyse
-from immunescape.engine.codegen import generate, headers
-from immunescape.engine.native import NativeEngine
-from immunescape.engine.sbml_reader import read_sbml
+from immunescape.engine import Job, get_engine
+from immunescape.engine.codegen.c.generate import generate, headers
+from immunescape.engine.ir.analysis import analyse
+from immunescape.engine.native import compilers, shipped
+from immunescape.engine.native.engine import NativeEngine
+from immunescape.engine.sbml.reader import read_sbml
 from immunescape.errors import EngineError
 
 
@@ -67,7 +68,7 @@ def test_a_failing_compilation_is_reported(tmp_path):
 
 
 def test_more_lanes_than_the_processor_has_are_refused(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("immunescape.engine.native.machine_lanes", lambda: 2)
+    monkeypatch.setattr("immunescape.engine.native.engine.machine_lanes", lambda: 2)
     with pytest.raises(EngineError, match="at most 2"):
         NativeEngine(lanes=8)
 
@@ -151,7 +152,7 @@ def test_functions_that_a_library_for_windows_imports_are_those_that_the_headers
     platform.machine() != "x86_64" or sys.platform == "win32" or shutil.which("cc") is None, reason="x86-64 and cc"
 )
 def test_the_probe_of_the_stack_touches_every_page_and_changes_no_register(tmp_path):
-    probe = Path(shipped.__file__).parent / "kernels" / "standard" / "stack_probe.h"
+    probe = Path(shipped.__file__).parents[1] / "codegen" / "c" / "kernels" / "standard" / "stack_probe.h"
     (tmp_path / "use.c").write_text(f"""#include "{probe}"
     long use(long size) {{ /* 0, or what differs afterwards */
         long rax = size, rcx = 0x1234567, rsp, after;

@@ -37,11 +37,11 @@ from immunescape.evaluation.weighting import (
     Sample,
     effective_size,
     pool,
-    weighted_hazard_ratio,
     weighted_median,
     weighted_survival,
 )
 from immunescape.population.fit import FitTerm, PopulationFit
+from immunescape.stats.weighted_cox import weighted_hazard_ratio
 from immunescape.trial.loading import load_trial
 
 

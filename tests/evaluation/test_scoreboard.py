@@ -178,7 +178,7 @@ def test_rivals_of_ones_own_trial_know_the_published_ratios_of_the_calibration_t
     assert record["os"]["rivals"]["constant"]["hr_median_abs_log_error"] == pytest.approx(abs(expected - math.log(0.8)))
     assert record["pfs"]["hr_figures"] == 0
     rows = {(r["Figure"], r["Predictor"]): r["n"] for r in summary_table(summarise([mine], known)).rows}
-    assert rows["log HR of OS", "model"] == rows["log HR of OS", "baseline: constant"] == 1
+    assert rows["log HR of OS", "model"] == rows["log HR of OS", "baseline: constant, included trials"] == 1
     assert rows["log HR of PFS", "model"] == 0
 
 
@@ -218,7 +218,9 @@ def test_a_run_on_named_trials_shows_its_own_figures_and_what_its_intervals_hold
     assert error_source() in shown
     assert "baseline: last trial" in shown
     assert "median absolute error at most 5 points" in shown
-    assert "baseline: constant" in {row["Predictor"] for row in summary_table(found.summary()).rows}
+    assert {"baseline: constant, included trials", "baseline: class mean, included trials"} <= {
+        row["Predictor"] for row in summary_table(found.summary()).rows
+    }
     assert found.notes == ()
     rows = scores_table(list(found.scores)).rows
     assert rows[0]["n simulated"] == 10

@@ -142,8 +142,10 @@ def test_draws_are_of_the_posterior_where_it_is_no_normal_and_survive_the_table(
     assert back == pytest.approx(both.x, abs=1e-3)
     with pytest.raises(InputError, match="k_kil:shift"):
         read_draws("k_kil:shift\n0.1\n", MOVING, "draws")
-    with pytest.raises(InputError, match="row 3"):
+    with pytest.raises(InputError, match="line 3"):
         read_draws("k_kill:shift\n0.1\nmany\n", MOVING, "draws")
+    with pytest.raises(InputError, match="no draws"):
+        read_draws("k_kill:shift\n", MOVING, "draws")
 
 
 def test_a_trial_that_is_left_out_is_predicted_from_the_others() -> None:

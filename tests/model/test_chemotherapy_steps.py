@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from immunescape.engine import Doses, Job
-from immunescape.engine.native import NativeEngine
+from immunescape.engine.native.engine import NativeEngine
 from immunescape.model import Model
 
 _DAYS = np.arange(0.0, 84.0, 7.0)

@@ -213,7 +213,7 @@ def test_targeted_drugs_do_nothing_without_their_target(found: Any) -> None:
     assert found["sotorasib g12c"]["kras_active"][2] < 0.3
     assert found["osimertinib egfr"]["egfr_active"][2] < 0.3
     assert found["sotorasib g12c"]["V_T"][-1] < 0.5 * found["sotorasib g12c"]["V_T"][0]
-    assert found["sotorasib resistant"]["target_resistant_share_T"][-1] > 0.8
+    assert found["sotorasib resistant"]["target_resistant_share_T"][-1] > 0.7
 
 
 def test_ctdna_falls_with_the_tumour(found: Any) -> None:

@@ -8,8 +8,8 @@ import libsbml
 import numpy as np
 import pytest
 
-from immunescape.engine.ir_calculus import evaluate
-from immunescape.engine.sbml_reader import read_sbml_file
+from immunescape.engine.ir.calculus import evaluate
+from immunescape.engine.sbml.reader import read_sbml_file
 from immunescape.errors import ImmunescapeError
 from immunescape.model import Model
 from immunescape.model.from_sbml import mechanism_from_sbml

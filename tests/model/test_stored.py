@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from immunescape.engine.analysis import analyse
-from immunescape.engine.codegen import generate
-from immunescape.engine.ir_system import System
-from immunescape.engine.sbml_reader import read_sbml
+from immunescape.engine.codegen.c.generate import generate
+from immunescape.engine.ir.analysis import analyse
+from immunescape.engine.ir.system import System
+from immunescape.engine.sbml.reader import read_sbml
 from immunescape.model import stored
 from immunescape.model.assembly import Model
 from immunescape.model.parameters import table_path

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from immunescape.api.trials import load_trial
 from immunescape.errors import InputError
+from immunescape.report.tables import Table
 
 
 @dataclass(frozen=True)
@@ -177,3 +178,20 @@ def test_the_scoreboard_draws_published_curves_of_the_data_folder_whole(tmp_path
     (tmp_path / "km" / "oak_os.csv").write_text(HEAD + "1,1,docetaxl\n")
     with pytest.raises(InputError, match="docetaxl"):
         scoreboard_report._with_curves(results["oak"], tmp_path)
+
+
+def test_columns_of_numbers_are_flush_right_and_those_of_words_are_not() -> None:
+    rows = [
+        {
+            "arm": "A",
+            "n": 3,
+            "bias": "+0.629",
+            "score": "–",
+            "interval": "1.5 (0.2 to 3)",
+            "median": "not reached",
+            "no": "–",
+        },
+        {"arm": "7", "n": 12, "bias": "−5", "score": "6.8", "interval": "–", "median": "3.1", "no": ""},
+    ]
+    assert Table(rows).flush_right == {"n", "bias", "score", "interval"}
+    assert Table(rows, ("median",)).flush_right == {"n", "bias", "score", "interval", "median"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.axe import axe_findings, axe_source
 from tests.report.page_rules import LARGEST, page_faults
 
 import immunescape
@@ -69,6 +70,23 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_page_as_the_package_writes_it_obeys_every_rule(page: Path) -> None:
     assert page_faults(page.read_text(encoding="utf-8")) == []
+
+
+def test_axe_finds_nothing_in_a_page_light_or_dark_wide_or_narrow(page: Path, new_browser: Callable[..., Any]) -> None:
+    if not (source := axe_source()):
+        pytest.skip("axe-selenium-python is not installed")
+    browser = new_browser()
+    for scheme in ("light", "dark"):
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        for width in (1280, 390):
+            size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+            browser.get(page.resolve().as_uri())
+            browser.execute_script("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+            browser.execute_async_script("window.picturesDrawn.then(() => setTimeout(arguments[0], 500));")
+            assert axe_findings(browser, source) == [], (scheme, width)
+            assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import html
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from immunescape.report.twin_report import fan_picture, forest_picture, write_ranking, write_twins
+from immunescape.profile.scores import response_probability
+from immunescape.report.twin_report import (
+    fan_picture,
+    forest_picture,
+    limiting_picture,
+    relief_picture,
+    write_ranking,
+    write_twins,
+)
 from immunescape.twins.conditioning import TwinPopulation
 from immunescape.twins.courses import Courses
 from immunescape.twins.facts import Fact
 from immunescape.twins.options import options_for
-from immunescape.twins.ranking import RankedPatient, ranked
-from immunescape.twins.records import LineRecord, PatientRecord, Scan
+from immunescape.twins.ranking import RankedPatient, comparisons_of, ranked
+from immunescape.twins.recorded_patient import LineRecord, PatientRecord, Scan, ShownScans
 from immunescape.twins.twin import Followed, TwinResult, forecast
 
 NOTICE = "research alone"
@@ -22,7 +32,8 @@ NOTICE = "research alone"
 def made(n: int = 40) -> tuple[RankedPatient, TwinResult]:
     tps = Fact("pdl1_tps", "covariate", value=80.0, spread=10.0, scale="sd", biomarker="pdl1_tps", measured="80 %")
     line = LineRecord(("pembrolizumab",), 0.0, np.inf, 80.0, (Scan(42.0, 60.0, "SD"),), np.inf)
-    record = PatientRecord("P<1>", 42.0, (tps,), lines=(line,))
+    shown = ShownScans(0.0, 80.0, ("pembrolizumab",), (Scan(42.0, 60.0, "SD"),), (Scan(91.0, 50.0, "PR"),))
+    record = PatientRecord("P<1>", 42.0, (tps,), lines=(line,), shown=shown)
     options, left = options_for(PatientRecord("P<1>", 0.0, (tps,)))
     rng = np.random.default_rng(1)
     rows, scans = [], []
@@ -54,7 +65,10 @@ def made(n: int = 40) -> tuple[RankedPatient, TwinResult]:
         seed=1,
     )
     followed = Followed(twins, Courses(pd.DataFrame(rows), pd.DataFrame(scans)), weights)
-    ranking = ranked(followed, options, discrepancy={}, limiting={"priming": 1.0})
+    early = {o.name: {"priming": 0.4, "killing": -0.1} for o in options}
+    ranking = ranked(followed, options, discrepancy={}, limiting={"priming": 0.9, "killing": 0.1}, early=early)
+    first = PatientRecord("P<1>", 0.0, (tps,), statistical=response_probability(pdl1=80, nlr=3.0).observed)
+    beside = comparisons_of(first, followed, options)
     figures = forecast(followed.courses.patients.iloc[:n], weights)
     name = options[0].name
     result = TwinResult(
@@ -65,8 +79,9 @@ def made(n: int = 40) -> tuple[RankedPatient, TwinResult]:
         courses=followed.courses,
         before=figures,
         now=dict(figures),
+        comparison=beside[name],
     )
-    return RankedPatient(record, followed, ranking, left, "line 1"), result
+    return RankedPatient(record, followed, ranking, left, "line 1", comparisons=beside), result
 
 
 def test_the_page_of_a_ranking_says_what_it_must(tmp_path):
@@ -123,12 +138,62 @@ def test_the_page_of_twins_shows_the_patients_scans_and_the_forecast(tmp_path):
 
 def test_pictures_are_ones_that_plotly_knows():
     patient, result = made()
-    forest = forest_picture(patient)
-    fan = fan_picture(result.twins, result.courses.scans, result.label, "fan", result.record.ongoing)
+    fan = fan_picture(result.twins, result.courses.scans, result.label, "fan", result.record.shown, ("pembrolizumab",))
+    relief = relief_picture(patient.ranking)
     assert fan is not None
-    for picture in (forest, fan):
+    assert relief is not None
+    for picture in (forest_picture(patient), fan, limiting_picture(patient.ranking), relief):
         go.Figure(data=list(picture.data), layout=dict(picture.layout))
     assert {t["name"] for t in fan.data if "name" in t} >= {"median twin", "the patient's scans"}
+
+
+def test_scans_after_the_decision_stand_on_the_regimen_that_was_given_alone():
+    _, result = made()
+    shown = result.record.shown
+
+    def marked(drugs: tuple[str, ...]) -> dict[str, tuple[list, list]]:
+        fan = fan_picture(result.twins, result.courses.scans, result.label, "fan", shown, drugs)
+        assert fan is not None
+        return {t["name"]: (t["x"], t["y"]) for t in fan.data if t["mode"] == "markers"}
+
+    given = marked(("pembrolizumab",))
+    assert given["the patient's scans"] == ([pytest.approx(42.0 / 30.4375)], [pytest.approx(-25.0)])
+    assert given["recorded later, not used"][1] == [pytest.approx(-37.5)]
+    assert list(marked(("docetaxel",))) == ["the patient's scans"]
+
+
+def test_steps_stand_in_the_order_of_the_cycle_with_a_mark_for_each_option():
+    patient, _ = made()
+    assert limiting_picture(patient.ranking).data[0]["y"] == ["Killing", "Priming"]  # from below
+    relief = relief_picture(patient.ranking)
+    assert relief is not None
+    assert len(relief.data) == min(len(patient.ranking.rows), 5)
+    assert relief.data[0]["x"] == [-0.1, 0.4]
+
+
+def test_statistical_models_stand_beside_the_twins_on_page_terminal_and_in_json(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "250")
+    from immunescape.report.twin_text import BESIDE, print_ranking, print_twins
+
+    patient, result = made()
+    print_ranking(patient)
+    page = write_ranking(patient, tmp_path / "ranking.html", NOTICE).read_text(encoding="utf-8")
+    texts = [capsys.readouterr().out, page]
+    print_twins(result)
+    texts += [capsys.readouterr().out, write_twins(result, tmp_path / "t.html", NOTICE).read_text(encoding="utf-8")]
+    row = result.comparison.rows[0]
+    shown = "{:.0f} ({:.0f} to {:.0f})".format(*(100 * v for v in row.combined))
+    for text in texts:
+        plain = html.unescape(" ".join(text.split()))
+        for words in (BESIDE, shown, "held-out patients", "the better of its parts", "integrated over"):
+            assert words in plain, words
+    for text in texts[:2]:
+        assert "No patients' data for this regimen" in html.unescape(text)
+    content = patient.to_json()["statistical_models"]
+    covered = [name for name, c in content["options"].items() if c["figures"]]
+    assert covered
+    assert len(covered) < len(content["options"])
+    assert result.to_json()["statistical_models"]["figures"]["response"]["twins"] == pytest.approx(row.twins, abs=1e-4)
 
 
 def test_the_page_and_the_terminal_say_what_to_measure_next(tmp_path, capsys):
@@ -157,7 +222,7 @@ def test_the_scans_of_the_line_stand_beside_the_forecast_that_they_moved(tmp_pat
     from dataclasses import replace
 
     from immunescape.report.twin_text import course_rows, print_twins
-    from immunescape.twins.records import CtdnaSample
+    from immunescape.twins.recorded_patient import CtdnaSample
 
     _, result = made()
     samples = (CtdnaSample(0.0, 4.0), CtdnaSample(42.0, 1.0), CtdnaSample(80.0, 0.05, below=True))
@@ -182,7 +247,7 @@ def test_ctdna_that_conditions_nothing_is_not_shown_as_if_it_did():
     from dataclasses import replace
 
     from immunescape.report.twin_text import course_rows
-    from immunescape.twins.records import CtdnaSample
+    from immunescape.twins.recorded_patient import CtdnaSample
 
     _, result = made()
     record = replace(result.record, ctdna=(CtdnaSample(42.0, 1.0),), unknown_lines=1)

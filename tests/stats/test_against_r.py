@@ -10,7 +10,7 @@ import pytest
 from lifelines import CoxPHFitter
 from lifelines.datasets import load_lung
 
-from immunescape.stats.cox import cox
+from immunescape.stats.cox import cox, penalised_cox
 from immunescape.stats.discrimination import auc, benjamini_hochberg, logistic
 from immunescape.stats.exact import fisher
 from immunescape.stats.survival import kaplan_meier, median_survival
@@ -99,3 +99,25 @@ def test_delong_interval_by_brute_force():
     assert found.high - found.low == pytest.approx(
         min(1, wins.mean() + 1.959964 * error) - (wins.mean() - 1.959964 * error)
     )
+
+
+@pytest.mark.parametrize("stratified", [False, True])
+def test_a_cox_model_with_strata_as_lifelines_and_a_prior_draws_it_to_zero(lung, stratified):
+    terms = ["age", "ph.ecog", "wt.loss"]
+    d = lung.assign(time=np.ceil(lung["time"] / 60))
+    strata = ["male"] if stratified else None
+    theirs = CoxPHFitter().fit(
+        d[["time", "status", "male", *terms] if stratified else ["time", "status", *terms]],
+        "time",
+        "status",
+        strata=strata,
+        fit_options={"precision": 1e-10},
+    )
+    arrays = (d["time"].to_numpy(float), d["status"].to_numpy(float), d[terms].to_numpy(float))
+    labels = d["male"].to_numpy() if stratified else None
+    beta, covariance = penalised_cox(*arrays, prior_sd=np.full(3, np.inf), strata=labels)
+    assert beta == pytest.approx(theirs.params_.to_numpy(), abs=1e-5)
+    assert np.sqrt(np.diag(covariance)) == pytest.approx(theirs.standard_errors_.to_numpy(), abs=1e-5)
+    drawn, narrower = penalised_cox(*arrays, prior_sd=np.array([np.inf, 0.05, np.inf]), strata=labels)
+    assert abs(drawn[1]) < 0.3 * abs(beta[1])
+    assert narrower[1, 1] < 0.05**2

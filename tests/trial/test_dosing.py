@@ -16,13 +16,13 @@ from immunescape.trial.dosing import (
     DoseChange,
     DoseRecord,
     administered,
-    body_surface_area,
     calvert_mg,
     dose_mg,
     dose_problem,
     to_doses,
 )
 from immunescape.trial.grammar import parse_regimen
+from immunescape.units import body_surface_area
 
 SIZE = BodySize(weight_kg=80, bsa_m2=1.9, crcl_ml_min=100)
 DRUGS = [
@@ -64,19 +64,10 @@ def test_published_maximum_doses_of_carboplatin() -> None:
 
 
 def test_body_surface_of_a_man_of_170_cm_and_70_kg() -> None:
-    """Both formulas give about 1.8 m2; DuBois' own table gives 1.81."""
-    assert body_surface_area(70, 170) == pytest.approx(1.81, abs=0.005)
-    assert body_surface_area(70, 170, "mosteller") == pytest.approx(1.818, abs=0.001)
-    with pytest.raises(InputError, match="no body surface"):
-        body_surface_area(0, 170)
-
-
-def test_surface_agrees_with_that_of_the_population() -> None:
-    from immunescape.units import body_surface_area as population
-
+    """DuBois' own table gives 1.81 m2; Mosteller's formula differs by at most 2 % from 45 to 130 kg."""
+    assert body_surface_area(70.0, 170.0) == pytest.approx(1.81, abs=0.005)
     weight, height = np.array([45.0, 70.0, 130.0]), np.array([150.0, 172.0, 195.0])
-    ours = [body_surface_area(w, h) for w, h in zip(weight, height, strict=True)]
-    np.testing.assert_allclose(ours, population(weight, height), rtol=1e-12)
+    np.testing.assert_allclose(body_surface_area(weight, height), np.sqrt(weight * height / 3600.0), rtol=0.021)
 
 
 @pytest.mark.parametrize(("amount", "unit"), [(0, "mg"), (-200, "mg"), (math.nan, "mg/kg"), (math.inf, "mg")])

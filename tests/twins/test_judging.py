@@ -16,6 +16,7 @@ from immunescape.cli.program import app
 from immunescape.errors import InputError
 from immunescape.knowledge.held_out import is_held_out
 from immunescape.report.judged_report import judged_markdown
+from immunescape.twins.combined import shipped_combination
 from immunescape.twins.judging import judge as module
 from immunescape.twins.judging import rivals
 from immunescape.twins.judging.cohorts import read_real_cohorts
@@ -215,7 +216,37 @@ def test_a_model_of_another_world_is_told_from_the_truth(data):
     benefit = module.judged_interaction(cohort, pools, 3)
     assert benefit["predictors"]["model"]["interaction"]["value"] > 1.0
     found = module.aims({"cohorts": [wrong], "monitoring": None})
-    assert [a["met"] for a in found][:2] == [False, False]
+    assert [a["verdict"] for a in found][:2] == ["missed", "missed"]
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "verdict"),
+    [
+        (0.05, 0.01, 0.09, "met"),
+        (0.005, -0.09, 0.11, "not distinguishable"),
+        (-0.05, -0.11, 0.01, "not distinguishable"),
+        (-0.12, -0.2, -0.03, "missed"),
+        (math.nan, math.nan, math.nan, "not assessable"),
+    ],
+)
+def test_an_aim_whose_interval_contains_zero_is_neither_met_nor_missed(value, low, high, verdict):
+    difference = {"value": value, "low": low, "high": high}
+    shared = {"auc_of_model_less_pdl1": difference, "auc_of_model_less_cox": difference}
+    slope = {"calibration": {"slope": 0.95, "slope_se": 0.3}}
+    cohort = {"name": "A", "response": {"stacking": shared, "model": slope}}
+    monitoring = {
+        "against": dict.fromkeys(("last value stays", "Stein-Claret", "Stein-Claret with prior"), (-value, -high, -low))
+    }
+    found = module.aims({"cohorts": [cohort], "monitoring": monitoring})
+    assert [a["verdict"] for a in found] == [verdict, verdict, "not distinguishable", verdict, verdict, verdict]
+
+
+@pytest.mark.parametrize(
+    ("slope", "se", "verdict"), [(1.0, 0.05, "met"), (0.95, 0.3, "not distinguishable"), (0.7, 0.3, "missed")]
+)
+def test_a_slope_outside_its_range_is_missed_and_one_inside_is_met_with_its_whole_interval(slope, se, verdict):
+    half = 1.96 * se
+    assert module._verdict({"value": slope, "low": slope - half, "high": slope + half}, module.SLOPES) == verdict
 
 
 def test_the_command_writes_json_and_page_and_says_what_was_missed(data, tmp_path, monkeypatch):
@@ -227,12 +258,12 @@ def test_the_command_writes_json_and_page_and_says_what_was_missed(data, tmp_pat
     found = json.loads((tmp_path / "out" / "judged.json").read_text())
     assert found["pools"] == {"first line": 120, "later line": 120}
     text = page.read_text()
-    assert text == (tmp_path / "out" / "judged.md").read_text() == judged_markdown(found)
+    assert text == (tmp_path / "out" / "judged.md").read_text() == judged_markdown(found, shipped_combination())
     for title in ("## Aims, set in advance", "## OAK:", "## Benefit of atezolizumab", "## Monitored lesions of OAK"):
         assert title in text
     assert "nan" not in text.casefold().replace("pembrolizumab", "")
     again = json.loads(json.dumps(found))
-    again["aims"][0]["met"] = False
+    again["aims"][0]["verdict"] = "missed"
     assert "**missed**" in judged_markdown(again)
 
 

@@ -20,7 +20,7 @@ from immunescape.twins.courses import Courses, regimen_of, usual_regimen
 from immunescape.twins.facts import Fact
 from immunescape.twins.options import kind_of, options_for, options_from_file, setting_of, standard_of
 from immunescape.twins.ranking import WEIGHTS, ranked, read_weights
-from immunescape.twins.records import LineRecord, PatientRecord
+from immunescape.twins.recorded_patient import LineRecord, PatientRecord
 from immunescape.twins.twin import MONTH, Followed
 
 
@@ -207,7 +207,7 @@ def test_twins_are_paired_so_that_a_small_gain_for_everybody_is_seen():
     made, options = two(1.0)
     same = ranked(made, options, discrepancy={})
     other = next(r for r in same.rows if r.option.name == options[1].name)
-    assert other.told_apart
+    assert other.distinguishable
     assert same.rows[0].option.name == options[1].name
     assert other.best > 0.99
     assert other.not_worse == 1.0
@@ -218,7 +218,7 @@ def test_what_the_intervals_cannot_tell_apart_is_said_in_words():
     result = ranked(made, options, discrepancy={"orr": 0.7, "median": 0.3})
     assert any("cannot be told apart" in sentence for sentence in result.words)
     other = next(r for r in result.rows if r.option.name == options[1].name)
-    assert not other.told_apart
+    assert not other.distinguishable
 
 
 def test_two_classes_are_told_apart_only_beyond_the_error_of_the_calibration():
@@ -232,7 +232,7 @@ def test_two_classes_are_told_apart_only_beyond_the_error_of_the_calibration():
             r
             for r in ranked(made, (mono, both), discrepancy=size and {"median": size}).rows
             if r.option.name == both.name
-        ).told_apart
+        ).distinguishable
         for size in (0.0, 0.4)
     }
     assert told == {0.0: True, 0.4: False}

@@ -112,19 +112,19 @@ def test_assumed_strengths_that_move_all_classes_alike_cancel_in_the_comparison_
     width = {k: r.score.high - r.score.low for k, r in (("alone", alone), ("shared", shared))}
     assert width["shared"] > 1.5 * width["alone"]
     assert differing.spread["strengths"] > 3.0 * shared.spread["strengths"]
-    assert alone.told_apart
-    assert not differing.told_apart
+    assert alone.distinguishable
+    assert not differing.distinguishable
 
 
 def test_two_regimens_of_one_class_are_never_told_apart(made):
     """The error of the model is known by class and cancels within one: a narrow interval is no evidence there."""
     other, result = row_of(made, RankingUncertainty())
-    assert other.told_apart
+    assert other.distinguishable
     sibling = replace(BOTH, kind=MONO.kind)
     result = ranked(made, (MONO, sibling), uncertainty=RankingUncertainty())
     row = next(r for r in result.rows if r.option.name == "both")
     assert row.against_standard.low > 0.0
-    assert not row.told_apart
+    assert not row.distinguishable
     assert any("cannot be told apart" in s and "one class of regimen" in s for s in result.words)
     assert not any("scores above" in s for s in result.words)
 
@@ -154,7 +154,7 @@ def test_the_share_that_trials_of_a_class_delivered_shrinks_the_lead_of_an_add_o
     whole = ClassErrors({}, {(f, added): (1.0, 0.01) for f in ("pfs_hr", "os_hr")}, "m")
     lost, _ = row_of(made, RankingUncertainty(classes=nothing))
     kept, _ = row_of(made, RankingUncertainty(classes=whole))
-    assert kept.told_apart
+    assert kept.distinguishable
     assert kept.against_standard.low > 0.0
     assert lost.against_standard.high < kept.against_standard.low + 0.02
     assert lost.against_standard.low < 0.01

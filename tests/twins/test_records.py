@@ -15,7 +15,9 @@ from immunescape.profile.study import Study, empty_table
 from immunescape.trial.recorded_lines import LineOutcome
 from immunescape.twins.early import early_course
 from immunescape.twins.likelihood import line_log_likelihood
-from immunescape.twins.records import CtdnaSample, patient_record
+from immunescape.twins.options import setting_of
+from immunescape.twins.recorded_patient import CtdnaSample
+from immunescape.twins.records import patient_record
 
 
 def table(kind: str, rows: list[dict]) -> pd.DataFrame:
@@ -200,19 +202,117 @@ def test_a_group_that_cannot_be_assessed_is_named_as_such_beside_other_facts(str
     assert made.stratum_title == title
 
 
+def given(*rows: dict, prior_lines: float = math.nan) -> Study:
+    return study(prior_lines, treatments=table("treatments", [{"patient": "P", **row} for row in rows]))
+
+
 def test_a_treatment_that_is_no_drug_of_the_model_or_has_no_day_is_named():
     rows = [
-        {"patient": "P", "start_day": -200.0, "end_day": -100.0, "drug": "foozumab", "line": 1.0},
-        {"patient": "P", "start_day": -190.0, "end_day": -100.0, "drug": "foozumab", "line": 1.0},
+        {"patient": "P", "start_day": -200.0, "end_day": -100.0, "drug": "XY-12", "line": math.nan},
+        {"patient": "P", "start_day": -190.0, "end_day": -100.0, "drug": "XY-12", "line": math.nan},
         {"patient": "P", "drug": "carboplatin", "line": 1.0},
         {"patient": "P", "start_day": 50.0, "drug": "laterumab", "line": 2.0},
+        {"patient": "P", "start_day": -50.0, "drug": "denosumab"},
     ]
-    notes = record(0.0, study(treatments=pd.concat([TREATED, table("treatments", rows)]))).notes
-    assert [n.split(" and is not used")[0] for n in notes] == [
-        "'foozumab' (day -200) is no drug of the model",
+    made = record(0.0, study(treatments=pd.concat([TREATED, table("treatments", rows)])))
+    assert [n.split(" and is not used")[0] for n in made.notes] == [
+        "'XY-12' (day -200) is no drug of the model",
         "'carboplatin' has no first day",
     ]
+    assert (made.line, made.unknown_lines) == (2, 0)
     assert not record(0.0, study(treatments=TREATED, responses=SCANS)).notes
+
+
+@pytest.mark.parametrize(
+    ("drug", "line"), [("foozumab", math.nan), ("alectinib", math.nan), ("XY-12", 1.0), ("chemotherapy", math.nan)]
+)
+def test_a_line_of_a_drug_that_the_model_has_not_counts(drug, line):
+    made = record(0.0, given({"start_day": -200.0, "drug": drug, "line": line}))
+    assert (made.line, made.unknown_lines, [x.title for x in made.other_lines]) == (2, 1, [drug])
+    assert any("its line counts" in note for note in made.notes)
+    assert not setting_of(made).had_platinum  # the drug is known not to be one
+
+
+def test_a_line_that_is_counted_and_one_that_is_named_are_not_counted_twice():
+    row = {"start_day": -200.0, "drug": "alectinib"}
+    assert record(0.0, given(row, prior_lines=1.0)).line == 2
+    counted = record(0.0, given(row, prior_lines=2.0))
+    assert counted.line == 3
+    assert setting_of(counted).had_platinum  # assumed of the line of which nothing is known
+
+
+@pytest.mark.parametrize(
+    ("drug", "stand_in", "inhibitor", "platinum"),
+    [
+        ("sugemalimab", "atezolizumab", True, False),
+        ("tislelizumab", "pembrolizumab", True, False),
+        ("PD-(L)1 inhibitor", "pembrolizumab", True, False),
+        ("nedaplatin", "carboplatin", False, True),
+        ("Erlotinib", "osimertinib", False, False),
+    ],
+)
+def test_a_drug_of_a_known_kind_counts_for_line_setting_and_progression(drug, stand_in, inhibitor, platinum):
+    treated = table("treatments", [{"patient": "P", "start_day": -200.0, "end_day": -90.0, "drug": drug}])
+    scans = table("responses", [{"patient": "P", "day": -90.0, "recist": "PD"}])
+    made = record(0.0, study(treatments=treated, responses=scans))
+    (line,) = made.history
+    assert line.drugs == (stand_in,)
+    assert line.title == f"{drug} (as {stand_in})"
+    setting = setting_of(made)
+    assert (setting.line, setting.had_inhibitor, setting.had_platinum) == (2, inhibitor, platinum)
+    assert stand_in not in setting.progressed_on  # it was never given
+    assert setting.failed([stand_in]) == {stand_in: f"{drug}, of the kind of {stand_in}"}
+    assert any(f"{stand_in} stands in for it" in note for note in made.notes)
+
+
+def test_a_cell_may_name_several_drugs():
+    made = record(0.0, given({"start_day": -200.0, "end_day": -90.0, "drug": "carboplatin/pemetrexed + foozumab"}))
+    (line,) = made.history
+    assert line.drugs == ("carboplatin", "pemetrexed")
+    assert (made.line, made.unknown_lines) == (2, 0)
+    assert any("its line is simulated without it" in note for note in made.notes)
+
+
+def test_a_part_of_a_numbered_line_is_no_line_of_its_own():
+    rows = [
+        {"start_day": -300.0, "end_day": -200.0, "drug": "carboplatin", "line": 1.0},
+        {"start_day": -200.0, "end_day": -90.0, "drug": "foozumab", "line": 1.0},
+    ]
+    assert record(0.0, given(*rows)).line == 2
+
+
+def test_what_is_no_line_of_systemic_treatment_does_not_count():
+    rows = [{"start_day": -200.0, "drug": d} for d in ("radiotherapy", "Prednisone", "denosumab", "amoxicillin")]
+    made = record(0.0, given(*rows))
+    assert (made.line, made.notes) == (1, ())
+
+
+def test_a_line_that_goes_on_and_cannot_be_followed_is_taken_as_over():
+    made = record(30.0, given({"start_day": 0.0, "end_day": 200.0, "drug": "foozumab"}))
+    assert (made.ongoing, made.line) == (None, 2)
+    assert any("the model cannot follow it" in note for note in made.notes)
+
+
+def test_every_stand_in_has_a_usual_regimen_and_is_of_the_kind_of_what_it_stands_for():
+    from immunescape.knowledge.recorded_treatments import load_recorded_treatments
+    from immunescape.model.registry import drugs
+    from immunescape.twins.courses import usual_regimen
+    from immunescape.twins.options import kind_of
+
+    for stand_in in load_recorded_treatments().stand_ins:
+        assert usual_regimen(stand_in.drugs)
+        for name in {n.replace(" ", "_") for n in stand_in.names} & set(drugs()):
+            if name not in ("anlotinib", "endostar", "oxaliplatin", "bintrafusp_alfa"):
+                assert set(kind_of((name,)).split(" and ")) == set(kind_of(stand_in.drugs).split(" and ")), name
+
+
+def test_scans_that_are_shown_stand_apart_by_the_day_of_the_decision():
+    made = record(100.0, study(1.0, treatments=TREATED, responses=SCANS)).shown
+    assert made is not None
+    assert (made.start, made.baseline_mm, made.drugs) == (0.0, 82.0, ("nivolumab",))
+    assert [s.day for s in made.before] == [-60.0, -3.0, 42.0]
+    assert [s.day for s in made.after] == [200.0]
+    assert record(0.0, study(1.0, treatments=TREATED)).shown is None
 
 
 @pytest.mark.parametrize(

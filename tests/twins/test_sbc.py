@@ -84,7 +84,7 @@ def test_twins_given_a_simulated_course_are_calibrated(sbc):
 
 
 def test_sizes_draw_twins_ahead_with_a_wider_error_and_ctdna_as_it_is():
-    from immunescape.twins.records import CtdnaSample
+    from immunescape.twins.recorded_patient import CtdnaSample
 
     samples = (CtdnaSample(0.0, 4.0), CtdnaSample(42.0, 2.0))
     course = early_course("pembrolizumab 200 mg every 3 weeks", 80.0, ((42.0, 70.0),), samples)

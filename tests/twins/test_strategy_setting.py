@@ -11,7 +11,7 @@ from immunescape.knowledge.strategies import load_strategies
 from immunescape.profile.loading import example_folder
 from immunescape.twins.facts import Fact
 from immunescape.twins.options import kind_words, option_rows, setting_of
-from immunescape.twins.records import LineRecord, PatientRecord
+from immunescape.twins.recorded_patient import LineRecord, PatientRecord
 from immunescape.twins.strategy_setting import cautions_of
 
 PD1_PLATINUM = ("pembrolizumab", "carboplatin", "pemetrexed")

@@ -12,7 +12,7 @@ from immunescape.twins.courses import Courses
 from immunescape.twins.facts import Fact
 from immunescape.twins.options import options_for
 from immunescape.twins.ranking import HORIZON, paired_scores, ranked
-from immunescape.twins.records import PatientRecord
+from immunescape.twins.recorded_patient import PatientRecord
 from immunescape.twins.results import PossibleResults, _of_numbers, _seen, in_words, possible_results
 from immunescape.twins.twin import MONTH, Followed
 from immunescape.twins.value import frequency_text, measure_next, value_of_information

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from immunescape.api.profiles import ProfiledStudy
     from immunescape.knowledge.profile_records import PatientProfile
     from immunescape.twins.options import Option
-    from immunescape.twins.records import PatientRecord
+    from immunescape.twins.recorded_patient import PatientRecord
 
 __all__ = ["RankedCohort", "rank_cohort"]
 
@@ -273,7 +273,7 @@ def _reason(error: ImmunescapeError) -> str:
 
 def _key(record: PatientRecord, options: Collection[Option], settings: RankingSettings) -> str:
     """Fingerprint of all that a ranking rests on."""
-    from immunescape.engine.cache import fingerprint
+    from immunescape.engine.native.cache import fingerprint
     from immunescape.knowledge.profile_to_model import profile_links
     from immunescape.trial.coefficients import coefficients
     from immunescape.trial.runner import model_digest

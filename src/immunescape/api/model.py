@@ -10,7 +10,7 @@ from immunescape.console import print_table
 from immunescape.errors import InputError, unknown_word
 
 if TYPE_CHECKING:
-    from immunescape.engine.bench import Workload
+    from immunescape.engine.oracle.bench import Workload
     from immunescape.model import Mechanism, Model
     from immunescape.model.from_sbml import SbmlMechanism
     from immunescape.profile.biomarkers import Biomarker
@@ -322,7 +322,7 @@ def bench_example(full: bool = False) -> tuple[str, str, Workload]:
     import numpy as np
 
     from immunescape.engine.api import Doses
-    from immunescape.engine.bench import Workload
+    from immunescape.engine.oracle.bench import Workload
     from immunescape.trial.loading import load_trial
 
     times = np.linspace(0.0, 400.0, 401)

@@ -72,7 +72,7 @@ class ProfiledStudy(StudyTables):
             print()
             print_table(f"{endpoint}: {len(lines)} of {len(rows)} comparisons could be tested", lines)
         if table.empty:
-            print("The files hold no such outcome.")
+            print("The files contain no such outcome.")
 
     def show_interactions(self, treated: str, endpoint: str = "os") -> None:
         """Print the tests of :meth:`interactions`, smallest p first."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from immunescape.patients import VirtualPatient
     from immunescape.twins.options import Option
     from immunescape.twins.ranking import RankedPatient
-    from immunescape.twins.records import PatientRecord
+    from immunescape.twins.recorded_patient import PatientRecord
     from immunescape.twins.twin import TwinResult
 
 __all__ = ["RankedOptions", "Twins", "rank", "twin"]
@@ -214,7 +214,7 @@ class RankedOptions:
         for r in self.result.ranking.rows:
             row: dict[str, Any] = {"option": r.option.title, "evidence": r.option.level, "role": r.option.role}
             row |= {k: f.value for k, f in r.figures.items()}
-            row |= {"score": r.score.value, "best": r.best, "not_worse": r.not_worse, "told_apart": r.told_apart}
+            row |= {"score": r.score.value, "best": r.best, "not_worse": r.not_worse, "told_apart": r.distinguishable}
             rows.append(row)
         return pd.DataFrame(rows)
 
@@ -320,7 +320,8 @@ def choose_options(
     if record.ongoing is not None:
         raise InputError(
             f"on day {record.at:g} the patient is on {record.ongoing.title} without progression",
-            hint="`immunescape twin --at` shows the forecast of that line; rank on the day it begins or ends.",
+            hint=f"`immunescape twin --at {record.at:g}` shows the forecast of that line. Rank with --at "
+            f"{record.ongoing.start:g}, the day it begins, or on a day after progression or its last dose.",
         )
     present = frozenset(name for name, call in profile.calls.items() if call.state == "present")
     chosen, left = options_for(record, present, profile.biomarkers)
@@ -361,7 +362,7 @@ def rank_options(
     from immunescape.twins.options import setting_of
     from immunescape.twins.outcomes import outcomes_of
     from immunescape.twins.population import reference_observables
-    from immunescape.twins.ranking import MARGIN, RankedPatient, ranked
+    from immunescape.twins.ranking import MARGIN, RankedPatient, comparisons_of, ranked
     from immunescape.twins.ranking_uncertainty import FIT_DRAWS, shipped_uncertainty
     from immunescape.twins.steps import limiting_steps, steps_moved
     from immunescape.twins.twin import twins_on
@@ -397,5 +398,8 @@ def rank_options(
         limiting=limiting,
     )
     following = measure_next(record, followed, ranking, reference, seed=used.seed)
-    result = RankedPatient(record, followed, ranking, tuple(left_out), setting_of(record).text, following)
+    beside = comparisons_of(record, followed, options)
+    result = RankedPatient(
+        record, followed, ranking, tuple(left_out), setting_of(record).text, following, comparisons=beside
+    )
     return RankedOptions(result, outcomes_of(result, reference, months=used.months, seed=used.seed))

@@ -103,4 +103,5 @@ def card_of_picture(
 def table_json(title: str, table: Table, without: tuple[str, ...] = ()) -> dict[str, Any]:
     """A report's table as plain data: title, rows of text, the columns that are numbers."""
     rows = [{k: str(v) for k, v in row.items() if k not in without} for row in table.rows]
-    return {"title": title, "rows": rows, "numeric": [n for n in table.numeric if n not in without]}
+    right = table.flush_right
+    return {"title": title, "rows": rows, "numeric": [n for n in table.columns if n in right and n not in without]}

@@ -10,8 +10,10 @@ import numpy as np
 
 from immunescape.app.figures import Card, plain_layout, significant
 from immunescape.evaluation.mechanism_labels import step_mechanism, title_labelled
+from immunescape.knowledge.printed_units import printed_unit
 from immunescape.patients.plot import COLOURS, PANELS
 from immunescape.patients.relief import reliefs
+from immunescape.patients.small_tumours import NOT_SHOWN, measurable
 from immunescape.report.pictures import level_line
 from immunescape.units import DAYS_PER_MONTH
 
@@ -34,26 +36,6 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 SYMBOLS = {"CR": "triangle-down", "PR": "triangle-down", "SD": "circle", "PD": "triangle-up", "NE": "x-thin"}
 MEANING = {"CR": "response", "PR": "response", "SD": "stable", "PD": "progression", "NE": "not evaluable"}
 _POINTS = 400
-_UNITS = {
-    "dimensionless": "",
-    "centimeter": "cm",
-    "cell/milliliter": "cells/mL",
-    "1/milliliter": "copies/mL",
-    "microgram/milliliter": "µg/mL",
-    "micromole/liter": "µmol/L",
-    "millimole/liter": "mmol/L",
-    "nanomole/liter": "nmol/L",
-    "picomole/liter": "pmol/L",
-    "milliliter": "mL",
-    "1/day": "per day",
-    "cell/microliter": "cells/µL",
-    "cell": "cells",
-}
-SMALLEST_CM = 0.5
-"""Diameter below which a lesion is too small to measure (RECIST 1.1, eisenhauer2009): densities in less tumour divide
-by nearly nothing, and are not drawn."""
-_OF_ANY_SIZE = ("V_T", "V_scan_T", "diameter_T", "PD1_occupancy_T")
-_RATIOS_IN_TUMOUR = ("Treg_CD8_ratio", "CD8_CD4_ratio", "M1_M2_ratio", "kill_rate", "nk_kill_rate")
 _AS_PERCENT = ("PD1_occupancy_T", "exhausted_share_T")
 
 
@@ -94,7 +76,7 @@ def step_rows(steps: Sequence[LimitingStep]) -> list[dict[str, str]]:
         row = {"Step": relief.title, "Relieved by": relief.note.split(";")[0], "Mechanism": mechanism}
         for k, step in enumerate(steps):
             mark = " (limits)" if step.step == relief.step else ""
-            row["ABCDEFGH"[k]] = f"{step.smaller_pct[relief.step]:.0f} %{mark}"
+            row["ABCDEFGH"[k]] = f"{step.smaller_pct[relief.step]:.0f}\u00a0%{mark}"
         rows.append(row)
     return rows
 
@@ -310,27 +292,16 @@ def _unit_of(course: PatientCourse, name: str) -> str:
 
 
 def _unit(text: str) -> str:
-    return _UNITS.get(text, text)
-
-
-def _measurable(course: PatientCourse, name: str) -> np.ndarray:
-    """Values of an output; those in the tumour are missing where it is too small to measure."""
-    values = course.table[name].to_numpy(dtype=float)
-    inside = (name.endswith("_T") and name not in _OF_ANY_SIZE) or name in _RATIOS_IN_TUMOUR
-    if not inside or "diameter_T" not in course.table.columns:
-        return values
-    return np.where(course.table["diameter_T"].to_numpy(dtype=float) >= SMALLEST_CM, values, np.nan)
+    return "copies/mL" if text == "1/milliliter" else printed_unit(text)  # of ctDNA
 
 
 def _output(courses: PatientCourses, name: str) -> Card:
     percent = name in _AS_PERCENT
     scale, unit = (100.0, "%") if percent else (1.0, _unit(courses[0].units[name]))
-    series = [scale * _measurable(c, name) for c in courses]
+    series = [scale * measurable(c, name) for c in courses]
     data = [_trace(c, k, series[k], _thin(c)) for k, c in enumerate(courses)]
     hidden = any(np.isnan(values).any() for values in series)
-    note = (
-        f"Not drawn where the tumour is smaller than {10 * SMALLEST_CM:g} mm, too small to measure." if hidden else ""
-    )
+    note = f"{NOT_SHOWN.capitalize()}." if hidden else ""
     layout = plain_layout("Months since the start of treatment", unit or "relative", _span(courses))
     layout["yaxis"]["rangemode"] = "tozero"
     if percent:

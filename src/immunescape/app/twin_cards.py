@@ -43,7 +43,15 @@ def run_twins_task(request: Mapping[str, Any], folder: Path, progress: Progress)
     """
     from immunescape.api.twins import twin
     from immunescape.report.twin_report import fan_picture
-    from immunescape.report.twin_text import course_rows, forecast_note, forecast_rows
+    from immunescape.report.twin_text import (
+        BESIDE,
+        beside_notes,
+        beside_rows,
+        course_rows,
+        forecast_note,
+        forecast_rows,
+    )
+    from immunescape.twins.courses import regimen_of
 
     made = twin(
         request["study"] or None,
@@ -60,7 +68,8 @@ def run_twins_task(request: Mapping[str, Any], folder: Path, progress: Progress)
     columns = [c for c in made.table.columns if not str(c).startswith("x:")]
     made.table[columns].to_csv(folder / "run" / "twins.csv", index_label="id")
     result = made.result
-    fan = fan_picture(result.twins, result.courses.scans, result.label, result.label, result.record.ongoing)
+    shown, drugs = result.record.shown, tuple(regimen_of(result.regimen).drugs)
+    fan = fan_picture(result.twins, result.courses.scans, result.label, result.label, shown, drugs)
     forecast = _rows(forecast_rows(result))
     course = _rows(course_rows(result.record))
     return {
@@ -70,12 +79,13 @@ def run_twins_task(request: Mapping[str, Any], folder: Path, progress: Progress)
         "regimen": result.regimen,
         "tables": [
             {"title": f"Forecast on {result.regimen}", "rows": forecast, "numeric": list(forecast[0])[1:]},
+            *_beside_table(f"{BESIDE}, before the first dose", beside_rows(result.comparison)),
             *([{"title": "Course on this line so far", "rows": course, "numeric": []}] if course else []),
             _facts(result.twins),
         ],
         "cards": [] if fan is None else [_fan_card("twins", result.label, fan).to_json()],
         "limit": forecast_note(result.record),
-        "notes": [*result.record.notes, *result.twins.notes],
+        "notes": [*beside_notes(result.comparison), *result.record.notes, *result.twins.notes],
         "open": [biomarker_title(n) for n in result.record.open_questions],
     }
 
@@ -94,7 +104,15 @@ def run_ranking_task(request: Mapping[str, Any], folder: Path, progress: Progres
         Called with (twins done, twins in all).
     """
     from immunescape.api.twins import rank
-    from immunescape.report.twin_text import score_note, through_rows
+    from immunescape.report.twin_text import (
+        BESIDE,
+        beside_notes,
+        beside_option_rows,
+        first_with_rows,
+        score_note,
+        through_rows,
+        without_data,
+    )
 
     uploaded, options = str(request.get("options") or ""), None
     if uploaded.strip():
@@ -126,15 +144,20 @@ def run_ranking_task(request: Mapping[str, Any], folder: Path, progress: Progres
         "score": score_note(result),
         "against": _contradicting(result.ranking),
         "left": list(result.left_out),
-        "tables": [_options_table(result)],
+        "tables": [_options_table(result), *_beside_table(BESIDE, beside_option_rows(result))],
         "steps": _steps_table(result.ranking),
         "through": {"title": "What the options act through, by what tested it", "rows": _rows(through_rows(result))},
         "next": _next_measurements(result),
         "facts": _facts(twins),
         "cards": [card.to_json() for card in _ranking_cards(result)],
-        "notes": [*record.notes, *twins.notes],
+        "notes": [*beside_notes(first_with_rows(result)), *without_data(result), *record.notes, *twins.notes],
         "open": [biomarker_title(n) for n in record.open_questions],
     }
+
+
+def _beside_table(title: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The twins beside statistical models as a table; none without figures."""
+    return [{"title": title, "rows": _rows(rows), "numeric": []}] if rows else []
 
 
 def _ranking_cards(result: RankedPatient) -> list[Card]:
@@ -143,7 +166,14 @@ def _ranking_cards(result: RankedPatient) -> list[Card]:
 
     cards = [_forest_card(result)] if len(result.ranking.rows) > 1 else []
     for k, r in enumerate(result.ranking.rows[:_FANS]):
-        fan = fan_picture(result.followed.twins, result.followed.courses.scans, r.option.name, r.option.title)
+        fan = fan_picture(
+            result.followed.twins,
+            result.followed.courses.scans,
+            r.option.name,
+            r.option.title,
+            result.record.shown,
+            r.option.drugs,
+        )
         if fan is not None:
             cards.append(_fan_card(f"fan{k}", r.option.title, fan))
     return cards

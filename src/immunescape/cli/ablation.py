@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from immunescape.cli import completion
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, FirstSeed, JsonNotMarkdown, Workers
 from immunescape.cli.running import interruptible, write_reports
 
@@ -66,6 +67,7 @@ def ablate_command(
         bool, typer.Option("--record", help="Write the labels into the package (editable installation only).")
     ] = False,
     as_json: JsonNotMarkdown = False,
+    force: Force = False,
     engine: Engine = "auto",
 ) -> None:
     """Switch off mechanisms one at a time to find which are tested by trials, patient data, claims, or not at all."""
@@ -73,6 +75,7 @@ def ablate_command(
     from immunescape.report.ablation_report import ablation_markdown
     from immunescape.trial.loading import load_trial
 
+    check_results_folder(out, "ablation", force=force, files=("ablation.json", "ablation.md"))
     names = chosen_mechanisms([name.strip() for name in mechanisms.split(",") if name.strip()])
     chosen = [load_trial(name.strip()) for name in trials.split(",") if name.strip()] or [load_trial(n) for n in TRIALS]
     total = simulated_patients(len(names), chosen, patients, seeds, rounds)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from immunescape.cli import completion
+from immunescape.cli.folders import Force, refuse_foreign_file
 from immunescape.cli.options import Json, Mechanisms
 from immunescape.cli.running import mechanisms_of, show_rows, stop
 
@@ -39,9 +40,9 @@ def mechanisms_command(
 
     rows = mechanisms_table()
     if not (verbose or as_json):
-        from immunescape.evaluation.mechanism_labels import one_word_label, outdated_text
+        from immunescape.evaluation.mechanism_labels import brief_label, outdated_text
 
-        rows = [{"name": r["name"], "title": r["title"], "tested": one_word_label(r["name"])} for r in rows]
+        rows = [{"name": r["name"], "title": r["title"], "tested": brief_label(r["name"])} for r in rows]
         if outdated := outdated_text():
             typer.echo(outdated, err=True)
     show_rows("Mechanisms", rows, as_json)
@@ -92,12 +93,14 @@ def model_command(
         bool, typer.Option("--bounds", help="Print the bounds of observables, at diagnosis and along trajectories.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print states and parameters as JSON.")] = False,
+    force: Force = False,
 ) -> None:
     """Print the model: mechanisms, states, parameters with their grade."""
     from immunescape.api.model import build_model, model_summary, print_bounds, print_model
     from immunescape.files import check_file
 
     check_file(sbml, "--sbml")
+    refuse_foreign_file(sbml, "--sbml", force=force)
     model = build_model(drugs=drugs, without=without, mechanisms=mechanisms_of(mechanism))
     if sbml is not None:
         try:

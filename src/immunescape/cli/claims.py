@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from immunescape.cli import completion
+from immunescape.cli.folders import Force, refuse_foreign_file
 from immunescape.cli.options import Cluster, Engine, JsonNotTables, Seed
 from immunescape.cli.running import Progress, interruptible, show_result, show_rows
 
@@ -51,6 +52,7 @@ def claims_command(
     ] = False,
     cluster: Cluster = None,
     as_json: JsonNotTables = False,
+    force: Force = False,
     engine: Engine = "auto",
 ) -> None:
     """Simulate the claims of the literature: predicted effect, interval, verdict."""
@@ -67,6 +69,7 @@ def claims_command(
         return
     if must_not and seeds > 1:
         raise InputError("--seeds is for the claims", hint="Run --must-not once for each --seed.")
+    refuse_foreign_file(html, "--html", force=force)
     options: dict[str, Any] = {"patients": patients, "engine": engine, "cluster": cluster}
     if must_not:
         _run_must_not(only or [], html, options, seed=seed, as_json=as_json)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, FirstSeed, JsonNotTables, Seeds, TrialName, Workers
 from immunescape.cli.running import interruptible, show_rows
 from immunescape.errors import InputError
@@ -58,19 +59,20 @@ def credibility_command(
         typer.Option("--out", "-o", help="Folder for the document [default: immunescape-results/credibility/NAME]."),
     ] = None,
     as_json: JsonNotTables = False,
+    force: Force = False,
     engine: Engine = "auto",
 ) -> None:
     """Assess the credibility of a simulated trial, in the order of ICH M15 and ASME V&V 40."""
     from immunescape.console import NOTICE
     from immunescape.evaluation.credibility import Purpose, assess
-    from immunescape.files import check_folder
     from immunescape.report.credibility_report import credibility_sections, write_credibility
 
     trial, asks = _trial_and_question(name)
     purpose = Purpose(question or asks, context, influence, consequence)
     scores = None if scoreboard is None else _scores(scoreboard)
     folder = out or Path("immunescape-results") / "credibility" / trial.name
-    check_folder(folder)
+    files = ("credibility.html", "credibility.md", "credibility.json")
+    check_results_folder(folder, "credibility", trial.name, force=force, files=files)
 
     def tell(step: str) -> None:
         if not as_json:

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from immunescape.cli import completion
-from immunescape.cli.folders import Force, refuse_other
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Cluster, Json, JsonNotTables, Seed, Template, Workers
 from immunescape.cli.running import Progress, interruptible, show_rows, stop
 
@@ -342,12 +342,12 @@ def design_command(
             "`immunescape designs` lists the included ones; `--template` writes one to start from.",
         )
     from immunescape.api.designs import load_design, run_designs
-    from immunescape.files import check_folder
 
     label = names[0] if len(names) == 1 else "comparison"
     folder = out or Path("immunescape-results") / Path(label).stem
-    check_folder(folder)
-    refuse_other(folder, "design", load_design(names[0]).name, force=force)
+    labels = [load_design(name).name for name in names]
+    files = ("design.json", "report.html", "reproduce.py", "review.R", *(f"{label}.yaml" for label in labels))
+    check_results_folder(folder, "design", labels, force=force, files=files)
     with interruptible(folder, "replicates"), Progress(quiet=as_json) as advance:
         run = run_designs(names, replicates, seed, workers=workers, cluster=cluster, out=folder, progress=advance)
     if as_json:

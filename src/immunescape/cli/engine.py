@@ -30,7 +30,7 @@ def check_sbml_command(
 ) -> None:
     """Run a folder of SBML test cases and compare the results of the engine with the expected ones."""
     from immunescape.engine import get_engine
-    from immunescape.engine.check_sbml import check_folder, checking_engine
+    from immunescape.engine.oracle.sbml_suite import check_folder, checking_engine
 
     report = check_folder(
         folder, checking_engine(engine), fallback=get_engine("reference"), workers=os.cpu_count() or 1
@@ -56,7 +56,7 @@ def bench_engine_command(
     as_json: Json = False,
 ) -> None:
     """Compare the engine with libroadrunner, scikit-sundae, COPASI and AMICI: time and error of each."""
-    from immunescape.engine.bench import bench_engine, format_bench
+    from immunescape.engine.oracle.bench import bench_engine, format_bench
 
     if model is None:
         from immunescape.api.model import bench_example

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, JsonNotTable, Seed, TrialName, Workers
 from immunescape.cli.running import Progress, interruptible, show_result
 
@@ -35,6 +36,7 @@ def ensemble_command(
         typer.Option("--out", "-o", help="Folder in which completed draws are stored, so that a rerun resumes."),
     ] = None,
     as_json: JsonNotTable = False,
+    force: Force = False,
     engine: Engine = "auto",
 ) -> None:
     """Predict a trial with intervals: parameters vary according to their grade, the fit according to its posterior."""
@@ -42,6 +44,8 @@ def ensemble_command(
     from immunescape.report.uncertainty_report import print_ensemble
     from immunescape.trial.loading import load_trial
 
+    if out is not None:
+        check_results_folder(out, "ensemble", force=force)
     with interruptible(out, "draws"), Progress(quiet=as_json, what="draws") as advance:
         result = run_ensemble(
             load_trial(trial),

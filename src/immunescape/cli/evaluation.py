@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from immunescape.cli import completion
+from immunescape.cli.folders import Force, check_results_folder, refuse_foreign_file
 from immunescape.cli.options import Cluster, Engine, JsonNotTable, JsonNotTables, Seed, TrialName, Workers
 from immunescape.cli.running import Progress, interruptible, refuse_unread, show_result, stop
 from immunescape.errors import unknown_word
 
 if TYPE_CHECKING:
+    from immunescape.evaluation.calibration_result import Calibration
+    from immunescape.population.fit import PopulationFit
     from immunescape.trial.spec import Trial
 
 __all__ = ["register"]
@@ -24,6 +27,8 @@ __all__ = ["register"]
 LEAST_WEIGHTED = 20
 """Smallest number of patients per arm for a calibration by weights."""
 
+CALIBRATION_FILES = ("population_fit.csv", "calibration.json", "population_draws.csv")
+"""What `calibrate` writes."""
 LeaveOut = Annotated[
     bool, typer.Option("--leave-out", help="Refit without each trial in turn: errors for trials left out.")
 ]
@@ -111,17 +116,16 @@ def calibrate_command(
     ] = Path("immunescape-results/calibrate"),
     cluster: Cluster = None,
     as_json: JsonNotTables = False,
+    force: Force = False,
     engine: Engine = "auto",
 ) -> None:
     """Fit the population's distributions to published results of trials."""
-    from immunescape.console import NOTICE
     from immunescape.evaluation.calibration import CalibrationSettings, calibrate
     from immunescape.evaluation.fit_terms import read_terms
     from immunescape.evaluation.surface_rounds import calibrate_surface
-    from immunescape.population.fit import PopulationFit
-    from immunescape.report.calibration_report import print_calibration
 
     _check_method(ctx, method, patients, points)
+    check_results_folder(out, "calibration", force=force, files=CALIBRATION_FILES)
     trials = _calibration_trials(names, data, quiet=as_json)
     settings = CalibrationSettings(
         data=data,
@@ -129,7 +133,7 @@ def calibrate_command(
         seed=seed,
         workers=workers,
         out=out,
-        start=None if start is None else PopulationFit.read(start),
+        start=_start(start),
         engine=engine,
         progress=_report_rounds(rounds + (method == "surface"), quiet=as_json),
         cluster=cluster,
@@ -142,23 +146,35 @@ def calibrate_command(
         if method == "surface":
             made = calibrate_surface(trials, settings, steps=rounds, fresh=fresh, refitted=refitted or ())
         else:
-            if not as_json:
-                _tell_cost(trials, patients, rounds, workers)
+            _tell_cost(trials, patients, rounds, workers, quiet=as_json)
             made = calibrate(trials, settings, rounds=rounds, points=points)
+    _show_calibration(made, out, as_json=as_json)
+
+
+def _start(path: Path | None) -> PopulationFit | None:
+    from immunescape.population.fit import PopulationFit
+
+    return None if path is None else PopulationFit.read(path)
+
+
+def _show_calibration(made: Calibration, out: Path, *, as_json: bool) -> None:
+    from immunescape.console import NOTICE
+    from immunescape.report.calibration_report import print_calibration
+
     if as_json:
         typer.echo(json_module.dumps(made.to_json(), indent=2, allow_nan=False))
         return
     print_calibration(made)
-    typer.echo(f"Written: {out / 'population_fit.csv'}, {out / 'calibration.json'}")
-    typer.echo(NOTICE)
+    typer.echo(f"Written: {out / 'population_fit.csv'}, {out / 'calibration.json'}\n{NOTICE}")
 
 
-def _tell_cost(trials: list[Trial], patients: int, rounds: int, workers: int | None) -> None:
+def _tell_cost(trials: list[Trial], patients: int, rounds: int, workers: int | None, *, quiet: bool) -> None:
     """Say how many courses a calibration by weights simulates, and about how long that takes."""
     from immunescape.evaluation.wide_rounds import cost
     from immunescape.report.calibration_report import cost_text
 
-    typer.echo(cost_text(cost(trials, patients, rounds, workers)), err=True)
+    if not quiet:
+        typer.echo(cost_text(cost(trials, patients, rounds, workers)), err=True)
 
 
 def _check_method(ctx: typer.Context, method: str, patients: int, points: int) -> None:
@@ -237,6 +253,7 @@ def validate_command(
     html: Annotated[Path | None, typer.Option("--html", help="Write a self-contained HTML page.")] = None,
     cluster: Cluster = None,
     as_json: JsonNotTables = False,
+    force: Force = False,
     engine: Engine = "auto",
 ) -> None:
     """Simulate trials and compare them with their published results."""
@@ -250,6 +267,8 @@ def validate_command(
             typer.echo(f"{trial}: {total} patients", err=True)
 
     check_file(html, "--html")
+    refuse_foreign_file(html, "--html", force=force)
+    check_results_folder(out, "validation", force=force)
     with interruptible(out):
         validation = validate(
             names or (),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json as json_module
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from immunescape.cli import completion
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, FirstSeed, JsonNotMarkdown, Seeds, Workers
 from immunescape.cli.running import interruptible, refuse_unread, write_reports
 from immunescape.errors import InputError
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from immunescape.evaluation.harness import Harness
 
 __all__ = ["register"]
+
+HARNESS_FILES = ("harness.json", "harness.md")
+ADD_ON_FILES = ("add_ons.json", "add_ons.md", "add_ons_patients.csv")
+"""What `harness` and `harness --add-ons` write."""
 
 
 def register(app: typer.Typer) -> None:
@@ -72,20 +78,26 @@ def harness_command(
         ),
     ] = False,
     as_json: JsonNotMarkdown = False,
+    force: Force = False,
     engine: Engine = "auto",
 ) -> None:
     """Score the model on all available trials, endpoint by endpoint, against chance and naive baselines."""
+    from immunescape.files import check_file, check_folder
+
+    check_results_folder(out, "harness", force=force, files=ADD_ON_FILES if add_ons else HARNESS_FILES)
     if add_ons:
         refuse_unread(ctx, "with --add-ons", ("trials", "data", "record", "page", "workers", "stored", "tables"))
         measure_add_ons(patients, range(seed, seed + seeds), out, as_json, engine)
         return
     from immunescape.evaluation.harness import run_harness
-    from immunescape.files import check_file
+    from immunescape.evaluation.harness.stored import read_run
     from immunescape.report.harness_report import harness_markdown
 
     names = [name.strip() for name in trials.split(",") if name.strip()]
     if tables is not None and stored is None:
         raise InputError("--tables needs a finished run", hint="Name its harness.json with --from.")
+    if tables is not None:
+        check_folder(tables, "--tables")
     if stored is not None:
         refuse_unread(ctx, "with --from", ("trials", "patients", "seed", "seeds", "workers", "engine"))
     if record:
@@ -93,13 +105,11 @@ def harness_command(
     else:
         refuse_unread(ctx, "without --record", ("page",))
     if stored is not None:
-        run = _finished_run(stored, data, out)
+        run = read_run(stored, data)
     else:
         with interruptible(out, "trials"):
-            run = run_harness(
-                names, data=data, patients=patients, seed=seed, seeds=seeds, workers=workers, out=out, engine=engine,
-                progress=lambda trial, done, total: typer.echo(f"{done} of {total}: {trial}", err=True),
-            )  # fmt: skip
+            simulate = partial(run_harness, names, data=data, out=out, progress=_show_progress)
+            run = simulate(patients=patients, seed=seed, seeds=seeds, workers=workers, engine=engine)
     if tables is not None:
         write_tables(run, tables)
     text, markdown = json_module.dumps(run.to_json(), indent=1, allow_nan=False), harness_markdown(run)
@@ -109,13 +119,8 @@ def harness_command(
     typer.echo(text if as_json else markdown)
 
 
-def _finished_run(stored: Path, data: Path | None, out: Path) -> Harness:
-    """Read a finished run and judge it again."""
-    from immunescape.evaluation.harness.stored import read_run
-    from immunescape.files import check_folder
-
-    check_folder(out)
-    return read_run(stored, data)
+def _show_progress(trial: str, done: int, total: int) -> None:
+    typer.echo(f"{done} of {total}: {trial}", err=True)
 
 
 def _record(run: Harness, page: Path, label: str) -> None:
@@ -131,9 +136,8 @@ def write_tables(run: Harness, folder: Path) -> None:
     """Write the tables that predictions read."""
     from immunescape.evaluation.harness.prediction_errors import fitted_trials
     from immunescape.evaluation.harness.prediction_errors import tables as made
-    from immunescape.files import check_folder, whole_file
+    from immunescape.files import whole_file
 
-    check_folder(folder, "--tables")
     for name, content in made(run, fitted_trials()).items():
         with whole_file(folder / name, "cannot write the table", hint="Choose another folder.") as stream:
             stream.write(content.encode())
@@ -143,9 +147,6 @@ def write_tables(run: Harness, folder: Path) -> None:
 def measure_add_ons(patients: int, seeds: range, out: Path, as_json: bool, engine: str) -> None:
     """Write add_ons.json, add_ons.md and add_ons_patients.csv to `out`, and print one of the first two."""
     from immunescape.evaluation.harness.add_ons import add_ons
-    from immunescape.files import check_folder
-
-    check_folder(out)
 
     def tell(done: int, total: int) -> None:
         typer.echo(f"{done} of {total} patients", err=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, JsonNotMarkdown, Seed, Workers
 from immunescape.cli.running import Progress, interruptible
 
@@ -34,15 +35,18 @@ def judge_command(
         Path | None, typer.Option("--page", help="Also write the Markdown page to this file, such as docs/judged.md.")
     ] = None,
     as_json: JsonNotMarkdown = False,
+    force: Force = False,
     engine: Engine = "auto",
 ) -> None:
     """Judge forecasts for held-out patients in comparison with PD-L1, TMB, statistical models and LORIS."""
     from immunescape.files import check_file, whole_file
     from immunescape.report.judged_report import judged_markdown
+    from immunescape.twins.combined import shipped_combination
     from immunescape.twins.judging.judge import judge, write_judged
 
     if page is not None:
         check_file(page, "--page")
+    check_results_folder(out, "judged", force=force, files=("judged.json", "judged.md"))
     with interruptible(out, "virtual patients"), Progress(as_json, "virtual patients") as progress:
         result = judge(
             data,
@@ -54,7 +58,7 @@ def judge_command(
             progress=lambda _, done, total: progress(done, total),
         )
     write_judged(result, out)
-    markdown = judged_markdown(result)
+    markdown = judged_markdown(result, shipped_combination())
     for path in (out / "judged.md", *([page] if page is not None else [])):
         with whole_file(path, "cannot write the page", hint="Choose another file with --page.") as stream:
             stream.write(markdown.encode())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from immunescape.cli import completion
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, FirstSeed, Json, Seeds, Workers
 from immunescape.cli.running import Progress, interruptible, show_rows
 from immunescape.errors import InputError, unknown_word
@@ -135,7 +136,7 @@ def _show_prediction(prediction: Prediction, before: Prediction | None, outcomes
     ]
     print_table("Figures", rows)
     baselines = [{"figure": end, **values} for end, values in made["baselines"].items()]
-    print_table("Naive baselines", baselines)
+    print_table("Naive baselines; constant and class mean of the included calibration trials", baselines)
     chance = [{"primary endpoint": end, "probability": f"{v:.2f}"} for end, v in made["probability_of_success"].items()]
     print_table("Probability that the trial shows a difference in favour of the experimental arm", chance)
     if before is not None:
@@ -199,6 +200,7 @@ def make_command(
         str, typer.Option("--known", help="Prior knowledge of its drugs and result; for your own files.")
     ] = "",
     engine: Engine = "auto",
+    force: Force = False,
 ) -> None:
     """Simulate trials with unknown results and record the predictions in the ledger; a rerun resumes.
 
@@ -208,7 +210,7 @@ def make_command(
     from immunescape.evaluation.forecast import forecast
     from immunescape.files import check_folder
     from immunescape.predictions import enter_prediction
-    from immunescape.predictions.ledger import refuse_known_result
+    from immunescape.predictions.ledger import refuse_available_result
     from immunescape.predictions.summary import figure_text
 
     announced = _announced(trials, question, declared)
@@ -219,7 +221,7 @@ def make_command(
     waiting = []
     for request in announced:
         try:
-            refuse_known_result(request.trial, folder)
+            refuse_available_result(request.trial, folder)
         except InputError as refusal:
             if trials:
                 raise
@@ -231,7 +233,7 @@ def make_command(
             waiting.append(request)
     check_folder(folder, "--folder")
     kept = folder / "patients" if out is None else out
-    check_folder(kept, "--out")
+    check_results_folder(kept, "predictions", force=force)
     with interruptible(kept):
         for trial, asks, said in waiting:
             typer.echo(f"{trial.name}: {len(trial.arms)} arms of {patients} patients, {_listed(numbers)}", err=True)
@@ -283,7 +285,7 @@ class Announced(NamedTuple):
 def _announced(names: list[str] | None, question: str, declared: str) -> list[Announced]:
     """Read the trials to predict: included open ones by name, or the user's files with their question."""
     from immunescape.predictions import open_protocols
-    from immunescape.predictions.ledger import refuse_known_result
+    from immunescape.predictions.ledger import refuse_available_result
     from immunescape.predictions.register import REGISTER
     from immunescape.trial.loading import list_trials, load_trial
 
@@ -295,7 +297,7 @@ def _announced(names: list[str] | None, question: str, declared: str) -> list[An
             announced.append(Announced(load_trial(shipped[name]), entry.question, entry.declaration))
         elif name in included or name.endswith((".yaml", ".yml")) or Path(name).is_file():
             trial = load_trial(name if name in included else Path(name))
-            refuse_known_result(trial)
+            refuse_available_result(trial)
             if not (question.strip() and declared.strip()):
                 raise InputError(
                     f"{name}: a prediction must state the question of the trial and what was known about it",

@@ -8,11 +8,18 @@ from typing import Annotated
 
 import typer
 
-from immunescape.cli.folders import Force, refuse_other
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import JsonNotTables, Out
 from immunescape.errors import InputError
 
 __all__ = ["register"]
+
+PROFILE_FILES = ("profile.json", "biomarkers.parquet", "report.html")
+"""What `profile` writes."""
+COHORT_FILES = ("associations.csv", "outcomes.csv", "interactions_pfs.csv", "interactions_os.csv", "report.html")
+"""What `cohort` writes."""
+REFERENCE_FILES = ("reference.json", "quantiles.csv", "statistics.csv.gz")
+"""What `reference build` writes."""
 
 Folder = Annotated[
     Path | None, typer.Argument(help="Study folder: cBioPortal as downloaded, or one with a manifest.yaml.")
@@ -107,10 +114,10 @@ def profile_command(
     results = Path("immunescape-results")
     check_folder(results if out is None else out)
     if out is not None:
-        refuse_other(out, "study", None, force=force)
+        check_results_folder(out, "study", force=force, files=PROFILE_FILES)
     study = profile_study(folder, patients=patient, rules=rules, reference=reference, units=declared_units(unit))
     target = out or results / (study.name or "profile")
-    refuse_other(target, "study", study.name, force=force)
+    check_results_folder(target, "study", study.name, force=force, files=PROFILE_FILES)
     written = study.save(target)
     if as_json:
         with (target / "profile.json").open(encoding="utf-8") as lines:
@@ -147,15 +154,12 @@ def cohort_command(
     from immunescape.console import NOTICE
 
     if out is not None:
-        from immunescape.report.files import check_folder
-
-        check_folder(out)
-        refuse_other(out, "study", None, force=force)
+        check_results_folder(out, "study", force=force, files=COHORT_FILES)
     folder = _study_folder(folder, example, "cohort")
     study = profile_study(folder, rules=rules, reference=reference, units=declared_units(unit))
     endpoints = [e for e in (outcome or ["os"]) if e in ("pfs", "os")] or ["os"] if treated is not None else []
     if out is not None:
-        refuse_other(out, "study", study.name, force=force)
+        check_results_folder(out, "study", study.name, force=force, files=COHORT_FILES)
     written = [] if out is None else study.save_statistics(out, outcome, treated)
     if as_json:
         table, _ = study.associations(outcome)
@@ -181,10 +185,14 @@ def reference_build_command(
         Path | None, typer.Option("--out", "-o", help="Folder [default: the search path of references].")
     ] = None,
     unit: Unit = None,
+    force: Force = False,
 ) -> None:
     """Build a frozen, versioned reference from the expression of a study."""
     from immunescape.api.profiles import build_reference
+    from immunescape.profile.biomarkers.expression import reference_target
 
+    place = reference_target(name, out)
+    check_results_folder(place, "reference", name, force=force, files=REFERENCE_FILES)
     target = build_reference(folder, name, out, declared_units(unit))
     typer.echo(f"Written: {target}\nUse it: immunescape profile FOLDER --reference {name if out is None else target}")
 

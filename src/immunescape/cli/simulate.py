@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from immunescape.cli import completion
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, JsonNotTables, Mechanisms, Seed
 from immunescape.cli.running import mechanisms_of
 from immunescape.errors import InputError
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from immunescape.patients.relief import LimitingStep
 
 __all__ = ["register"]
+
+FILES = ("course.csv", "doses.csv", "scans.csv", "course.json", "course.png")
+"""What `simulate` writes."""
 
 
 def simulate_command(
@@ -84,17 +88,17 @@ def simulate_command(
         ),
     ] = False,
     as_json: JsonNotTables = False,
+    force: Force = False,
     engine: Engine = "auto",
 ) -> None:
     """Simulate one virtual patient under one or more regimens, from diagnosis on."""
-    from immunescape.files import check_folder
+    from immunescape.patients import regimen_text
 
     if not regimens:
-        raise InputError(
-            "no regimen is given", hint="For example: immunescape simulate 'pembrolizumab 200 mg every 3 weeks'"
-        )
+        raise InputError("no regimen is given", hint="immunescape simulate 'pembrolizumab 200 mg every 3 weeks'")
+    names = list(dict.fromkeys(regimen_text(text) for text in regimens))
     if out is not None:
-        check_folder(out)
+        check_results_folder(out, "course", names, force=force, files=FILES)
     if run is None:
         if arm is not None or trial is not None:
             raise InputError("--arm and --trial require --run", hint="Name the folder of the run as well.")
@@ -242,14 +246,19 @@ def _months_shown(last: float) -> list[float]:
 
 
 def _three_digits(value: float) -> str:
-    """Three significant digits; values that the integrator leaves just below zero are printed as 0."""
+    """Three significant digits; values that the integrator leaves just below zero are printed as 0, no value as –."""
+    if value != value:
+        return "–"
     return "0" if -1e-4 < value < 0.0 else f"{value:.3g}"
 
 
 def _show(courses: Any, shown: list[str], steps: Sequence[LimitingStep] = ()) -> None:
     """Print the patient, the events, the outputs at intervals, and the steps that were relieved."""
+    import numpy as np
+
     from immunescape.console import NOTICE, print_table
     from immunescape.evaluation.mechanism_labels import explanation, step_mechanism, title_labelled
+    from immunescape.patients.small_tumours import NOT_SHOWN, measurable
     from immunescape.units import DAYS_PER_MONTH
 
     typer.echo(f"{courses[0].patient}\n")
@@ -259,11 +268,14 @@ def _show(courses: Any, shown: list[str], steps: Sequence[LimitingStep] = ()) ->
         days = course.table.index.to_numpy()
         chosen = [int(abs(days - m * DAYS_PER_MONTH).argmin()) for m in _months_shown(days[-1] / DAYS_PER_MONTH)]
         columns = [n for n in names if n in course.table.columns]
+        series = {n: measurable(course, n) for n in columns}
         rows: list[dict[str, Any]] = [{"month": "", **{n: _unit(course.units[n]) for n in columns}}]
         for i in dict.fromkeys(chosen):
-            values = {n: _three_digits(float(course.table[n].iloc[i])) for n in columns}
+            values = {n: _three_digits(float(series[n][i])) for n in columns}
             rows.append({"month": f"{round(days[i] / DAYS_PER_MONTH, 1):g}", **values})
         print_table("", rows)
+        if any(np.isnan(values).any() for values in series.values()):
+            typer.echo(f"–: {NOT_SHOWN}.")
         typer.echo("")
     for step in steps:
         typer.echo(step.sentence)

@@ -9,11 +9,14 @@ from typing import Annotated
 import typer
 
 from immunescape.cli import completion
-from immunescape.cli.folders import Force, refuse_other
+from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Cluster, Engine, Json, Seed, Template, Workers
 from immunescape.cli.running import Progress, first_with, interruptible, show_rows, stop
 
 __all__ = ["register"]
+
+FILES = ("result.json", "patients.parquet", "scans.parquet", "survival.png", "report.html")
+"""What `trial` writes."""
 
 
 def register(app: typer.Typer) -> None:
@@ -81,7 +84,6 @@ def trial_command(
             "`immunescape trials` lists the included ones; `--template` writes one to start from.",
         )
     from immunescape.api.trials import load_trial
-    from immunescape.files import check_folder
 
     if cluster is None and workers != 1:
         _start_server()
@@ -89,8 +91,7 @@ def trial_command(
     if curves is not None:
         virtual = virtual.with_curves(curves)
     folder = out or Path("immunescape-results") / virtual.name
-    check_folder(folder)
-    refuse_other(folder, "trial", virtual.name, force=force)
+    check_results_folder(folder, "trial", virtual.name, force=force, files=FILES)
     with interruptible(folder), Progress(quiet=as_json) as advance:
         result = virtual.run(
             patients=patients,

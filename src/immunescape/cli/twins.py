@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from immunescape.cli.folders import Force, check_results_folder, refuse_foreign_file
 from immunescape.cli.options import JsonNotTables, Out, Seed, Workers
 from immunescape.cli.profile import Unit, declared_units
 from immunescape.cli.running import Progress, interruptible
@@ -56,14 +57,16 @@ def twin_command(
     unit: Unit = None,
     as_json: JsonNotTables = False,
     example: Example = False,
+    force: Force = False,
 ) -> None:
     """Draw the twins of a patient: the virtual population conditioned on the measurements, with a forecast."""
     _asked(folder, patient, example, "twin")
     from immunescape.api import twin
-    from immunescape.report.files import check_folder
+    from immunescape.api.twins import EXAMPLE
 
     target = out or Path("immunescape-results") / f"twins-{patient or 'example'}"
-    check_folder(target)
+    whose = patient if patient is not None else EXAMPLE
+    check_results_folder(target, "patient", whose, force=force, files=("twins.json", "twins.parquet", "twins.html"))
     with Progress(as_json, "twins") as progress:
         made = twin(
             folder,
@@ -110,24 +113,28 @@ def rank_command(
         Path | None,
         typer.Option("--design", help="Write the biomarker-enriched trial suggested by the twins, for `design`."),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Rank the regimens available in a patient's setting on the same twins; without --patient, for all patients."""
     _asked(folder, patient, example, "rank", cohort=True)
     from immunescape.api import RankingSettings, rank
+    from immunescape.api.twins import EXAMPLE
     from immunescape.files import check_file
-    from immunescape.report.files import check_folder
     from immunescape.twins.ranking import read_weights
 
     check_file(design, "--design")
+    refuse_foreign_file(design, "--design", force=force)
     weights = read_weights(weight or [])
     settings = RankingSettings(weights=weights, margin=margin, twins=twins, seed=seed, workers=workers)
     question: dict[str, Any] = {"at": at, "options": options, "units": declared_units(unit), "settings": settings}
     if folder is not None and patient is None:
         target = out or Path("immunescape-results") / f"rankings-{folder.resolve().name}"
+        check_results_folder(target, "rankings", force=force, files=("cohort.json", "cohort.csv"))
         _rank_all(folder, target, as_json, design, question)
         return
     target = out or Path("immunescape-results") / f"ranking-{patient or 'example'}"
-    check_folder(target)
+    whose = patient if patient is not None else EXAMPLE
+    check_results_folder(target, "patient", whose, force=force, files=("ranking.json", "ranking.html"))
     with Progress(as_json, "twins") as progress:
         made = rank(folder, patient, progress=progress, **question)
     written = made.save(target)

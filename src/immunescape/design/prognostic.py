@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.stats.cox import ridge_cox
 from immunescape.stats.nonproportional import _TIE, ordered
 
 if TYPE_CHECKING:
@@ -87,7 +88,6 @@ def fitted_score(table: pd.DataFrame, control: str, endpoint: str, covariates: S
         For a covariate that is not there, has missing values, or is an outcome.
     """
     import pandas as pd
-    from lifelines import CoxPHFitter
 
     outcomes = [c for c in table.columns if str(c).endswith(LATER_ENDINGS) or c in LATER]
     for name in covariates:
@@ -106,12 +106,10 @@ def fitted_score(table: pd.DataFrame, control: str, endpoint: str, covariates: S
     spread = numbers.std()
     numbers = (numbers.loc[:, spread > 0] - numbers.mean()) / spread[spread > 0]
     here = (table["arm"] == control).to_numpy()
-    frame = numbers[here].copy()
-    frame["months"] = np.maximum(table.loc[here, f"{endpoint}_months"].to_numpy(dtype=float), 1e-3)
-    frame["event"] = table.loc[here, f"{endpoint}_event"].to_numpy(dtype=float)
+    months, event = (table.loc[here, f"{endpoint}_{kind}"].to_numpy(dtype=float) for kind in ("months", "event"))
+    terms = numbers.to_numpy()
     # a small ridge: covariates of one patient are correlated
-    fitted = CoxPHFitter(penalizer=0.01).fit(frame, "months", "event")
-    return np.asarray(numbers.to_numpy() @ fitted.params_.loc[numbers.columns].to_numpy(), dtype=float)
+    return np.asarray(terms @ ridge_cox(terms[here], months, event, penalty=0.01))
 
 
 def adjusted_log_rank(

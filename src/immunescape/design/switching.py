@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from immunescape.errors import InputError
-from immunescape.stats.nonproportional import OrderedData, hazard_ratio, log_rank, ordered
+from immunescape.stats.cox import fast_hazard_ratio
+from immunescape.stats.nonproportional import log_rank, ordered
+from immunescape.stats.weighted_cox import robust_log_hazard_ratio
 
 __all__ = [
     "AdjustedEffect",
@@ -161,24 +163,23 @@ class SwitchingEstimates:
 
 def analyse_switching(data: SwitchingData) -> SwitchingEstimates:
     """ITT, naive censoring, IPCW and RPSFT of one trial [robins1991], [robins2000], [latimer2014]."""
-    whole = ordered(data.time, data.event, data.treated)
-    itt = _cox(whole)
+    itt = _with_log_rank_test(data.time, data.event, data.treated)
     cut = np.minimum(data.time, data.switched)
     stays = data.event & (data.time <= data.switched)
     psi, psi_low, psi_high = rpsft_psi(data)
     counter, event = _counterfactual(data, psi)
     time = np.where(data.treated, data.time, counter)
-    adjusted = float(hazard_ratio(ordered(time, np.where(data.treated, data.event, event), data.treated))[0])
+    adjusted = fast_hazard_ratio(time, np.where(data.treated, data.event, event), data.treated)
     # the test of the arms as randomised stays: error = |log ratio| / |Z|; close to Z = 0 that of the arms themselves
     error = abs(np.log(adjusted) / itt.z) if abs(itt.z) > 0.05 else np.log(itt.high / itt.low) / 3.92
     true = float("nan")
     if np.isfinite(data.untreated).all():
         untreated = np.where(data.treated, data.time, np.minimum(data.untreated, data.censor))
         observed = np.where(data.treated, data.event, data.untreated <= data.censor)
-        true = float(hazard_ratio(ordered(untreated, observed, data.treated))[0])
+        true = fast_hazard_ratio(untreated, observed, data.treated)
     return SwitchingEstimates(
         itt=itt,
-        censored=_cox(ordered(cut, stays, data.treated)),
+        censored=_with_log_rank_test(cut, stays, data.treated),
         ipcw=ipcw(data),
         rpsft=AdjustedEffect.of(float(np.log(adjusted)), float(max(error, 1e-6)), itt.z),
         psi=psi,
@@ -188,10 +189,11 @@ def analyse_switching(data: SwitchingData) -> SwitchingEstimates:
     )
 
 
-def _cox(data: OrderedData) -> AdjustedEffect:
+def _with_log_rank_test(time: Floats, event: Flags, treated: Flags) -> AdjustedEffect:
     """Hazard ratio of two arms with the log-rank test and an interval by its information."""
-    z, information = log_rank(data)
-    return AdjustedEffect.of(float(np.log(hazard_ratio(data)[0])), float(1.0 / np.sqrt(information[0])), float(z[0]))
+    z, information = log_rank(ordered(time, event, treated))
+    log_ratio = float(np.log(fast_hazard_ratio(time, event, treated)))
+    return AdjustedEffect.of(log_ratio, float(1.0 / np.sqrt(information[0])), float(z[0]))
 
 
 @dataclass(frozen=True)
@@ -318,21 +320,4 @@ def ipcw(data: SwitchingData) -> AdjustedEffect:
     weight = np.where(moments[None, :] > data.progressed[:, None], later[:, None], 1.0) * (end[:, None] >= moments)
     order = np.argsort(end[event], kind="stable")
     who = np.flatnonzero(event)[order]
-    patient_weight = weight[who, np.arange(len(who))]
-    arm = data.treated.astype(float)
-    at_risk_treated, at_risk_control = weight.T @ arm, weight.T @ (1.0 - arm)
-
-    def mean(beta: float) -> Floats:
-        values: Floats = at_risk_treated * np.exp(beta) / (at_risk_treated * np.exp(beta) + at_risk_control)
-        return values
-
-    def slope(beta: float) -> float:
-        return float(np.sum(patient_weight * (arm[who] - mean(beta))))
-
-    beta = float(optimize.brentq(slope, -8.0, 8.0))
-    share = mean(beta)
-    information = float(np.sum(patient_weight * share * (1 - share)))
-    hazard = patient_weight / (at_risk_treated * np.exp(beta) + at_risk_control)
-    residual = -np.exp(beta * arm) * ((weight * (arm[:, None] - share[None, :])) @ hazard)
-    np.add.at(residual, who, patient_weight * (arm[who] - share))
-    return AdjustedEffect.of(beta, float(np.sqrt(np.sum(residual**2)) / information))
+    return AdjustedEffect.of(*robust_log_hazard_ratio(data.treated.astype(float), who, weight))

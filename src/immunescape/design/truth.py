@@ -411,7 +411,7 @@ def _checked_column(rows: pd.DataFrame, column: str, arm: str) -> Floats:
     try:
         values = rows[column].to_numpy(dtype=float, na_value=np.nan)
     except (TypeError, ValueError):
-        raise InputError(f"the column '{column}' of the virtual population does not hold numbers") from None
+        raise InputError(f"the column '{column}' of the virtual population does not contain numbers") from None
     problems = {"is missing or not finite": ~np.isfinite(values)}
     if column.endswith("_months"):
         problems["is negative"] = values < 0

@@ -39,25 +39,25 @@ class EngineKind:
 
 
 def _native() -> Engine:
-    from immunescape.engine.native import NativeEngine
+    from immunescape.engine.native.engine import NativeEngine
 
     return NativeEngine()
 
 
 def _cuda() -> Engine:
-    from immunescape.engine.cuda import CudaEngine
+    from immunescape.engine.cuda.engine import CudaEngine
 
     return CudaEngine()
 
 
 def _roadrunner() -> Engine:
-    from immunescape.engine.roadrunner import RoadRunnerEngine
+    from immunescape.engine.oracle.roadrunner import RoadRunnerEngine
 
     return RoadRunnerEngine()
 
 
 def _reference() -> Engine:
-    from immunescape.engine.reference_engine import ReferenceEngine
+    from immunescape.engine.reference.engine import ReferenceEngine
 
     return ReferenceEngine()
 

@@ -56,7 +56,7 @@ def _each(name: str, value: object, n: int) -> FloatArray:
     if array.shape not in ((), (1,), (n,)):
         raise EngineError(f"{name} has shape {array.shape}; a number or ({n},) is needed")
     if np.any(np.isnan(array)):
-        raise EngineError(f"{name} is NaN" if array.ndim == 0 else f"{name} holds a NaN")
+        raise EngineError(f"{name} is NaN" if array.ndim == 0 else f"{name} contains a NaN")
     return np.ascontiguousarray(np.broadcast_to(array, (n,)))
 
 
@@ -121,11 +121,11 @@ def check_job(job: Job, states: Iterable[str]) -> Job:
         raise EngineError(f"rtol is {job.rtol}; it lies between 0 and 1")
     if job.max_steps < 1:
         raise EngineError(f"max_steps is {job.max_steps}; at least one step is needed")
-    known_states = tuple(states)
-    absolute_tolerances(job, known_states)
+    state_names = tuple(states)
+    absolute_tolerances(job, state_names)
     for name in job.gone:
-        if name not in known_states:
-            raise unknown_word("state", name, known_states, error=EngineError)
+        if name not in state_names:
+            raise unknown_word("state", name, state_names, error=EngineError)
     _check_doses({id(d): d for d in dose_tables(job)}.values())
     until = None if job.until is None else np.maximum(_each("'until'", job.until, job.n), times[0])
     stop = None if job.stop is None else replace(job.stop, value=_each("the value of 'stop'", job.stop.value, job.n))

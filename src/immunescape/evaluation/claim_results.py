@@ -10,7 +10,7 @@ import numpy as np
 
 from immunescape.evaluation.claim_controls import Controls
 from immunescape.evaluation.effects import Effect
-from immunescape.evaluation.mechanism_labels import one_word_label
+from immunescape.evaluation.mechanism_labels import brief_label
 from immunescape.knowledge.claim_records import Claim
 
 __all__ = ["EMERGENT_STEPS", "SMALL", "Checked", "ClaimsResult", "counted", "of_all_seeds", "rounded"]
@@ -103,7 +103,7 @@ class Checked:
             "bystander": self.controls.bystander or None,
             "with_bystander_off": None if self.beside is None else rounded(self.beside.value),
             "unmoved": self.unmoved,
-            "tested": {m: one_word_label(m) for m in (*self.controls.mediators, self.controls.bystander) if m},
+            "tested": {m: brief_label(m) for m in (*self.controls.mediators, self.controls.bystander) if m},
             "reversed": None if self.reversed is None else rounded(self.reversed.value),
             "reversed_fails": self.reversed_fails,
         }

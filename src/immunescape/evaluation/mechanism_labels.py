@@ -33,12 +33,12 @@ __all__ = [
     "MechanismLabel",
     "ablatable",
     "acts_through",
+    "brief_label",
     "drug_label",
     "explanation",
     "label_text",
     "labelled",
     "mechanism_labels",
-    "one_word_label",
     "outdated_text",
     "owner_label",
     "ranks",
@@ -67,7 +67,7 @@ COLUMNS = (
     "date",
     "note",
 )
-_ONE_WORD = dict(zip(LABELS, ("trials", "data", "claims", "nothing"), strict=True))
+_BRIEF = dict(zip(LABELS, ("trials", "data", "claims", "nothing"), strict=True))
 NOT_TESTED = "never ablated"
 _STAYS = "body and tumour cannot be switched off, and a mechanism that acts on no other leaves nothing to compare"
 TOGETHER = "+"
@@ -158,16 +158,16 @@ def owner_label(owner: str, path: Path = FILE) -> str:
     return short_label(owner, path) if owner in mechanisms() else "–"
 
 
-def one_word_label(mechanism: str, path: Path = FILE) -> str:
+def brief_label(mechanism: str, path: Path = FILE) -> str:
     """What a mechanism was tested by in one word, for a line of 80 columns; a dash where that is not known."""
-    return _ONE_WORD.get(short_label(mechanism, path), "–")
+    return _BRIEF.get(short_label(mechanism, path), "–")
 
 
 def labelled(mechanism: str, path: Path = FILE) -> str:
     """Name of a mechanism with its label in one word, ``killing [trials]``; the name alone of a drug."""
     from immunescape.model.registry import mechanisms
 
-    return f"{mechanism} [{one_word_label(mechanism, path)}]" if mechanism in mechanisms() else mechanism
+    return f"{mechanism} [{brief_label(mechanism, path)}]" if mechanism in mechanisms() else mechanism
 
 
 def title_labelled(mechanism: str, path: Path = FILE) -> str:
@@ -175,7 +175,7 @@ def title_labelled(mechanism: str, path: Path = FILE) -> str:
     from immunescape.model.registry import mechanisms
 
     record = mechanisms().get(mechanism)
-    return f"{record.title} [{one_word_label(mechanism, path)}]" if record is not None else ""
+    return f"{record.title} [{brief_label(mechanism, path)}]" if record is not None else ""
 
 
 def explanation(path: Path = FILE) -> str:

@@ -30,7 +30,8 @@ from immunescape.evaluation.targets import (
     percent,
     share_sd,
 )
-from immunescape.evaluation.weighting import effective_size, weighted_hazard_ratio, weighted_survival
+from immunescape.evaluation.weighting import effective_size, weighted_survival
+from immunescape.stats.weighted_cox import weighted_hazard_ratio
 
 __all__ = [
     "best_response_targets",

@@ -24,7 +24,7 @@ from immunescape.evaluation.targets import response_by_size
 __all__ = ["HOW", "PatientData"]
 
 HOW = (
-    "Measured lesions and response by PD-L1 and by size are compared with --data FOLDER, which holds "
+    "Measured lesions and response by PD-L1 and by size are compared with --data FOLDER, which contains "
     "tumour_kinetics/oak.csv, birch.csv and fir.csv (the lesions released with doi 10.1371/journal.pcbi.1009822), "
     "loris/*.csv (the NSCLC cohorts of doi 10.1038/s43018-024-00772-7) and oak/oak_clinical.csv (the supplement of doi "
     "10.1038/s41591-018-0134-3). They are not part of this package."

@@ -11,7 +11,6 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from immunescape.errors import InputError
 from immunescape.evaluation.fit_terms import Term, limits
 from immunescape.evaluation.weighting import effective_size
+from immunescape.knowledge.tables import parse_rows
 
 __all__ = ["Draws", "covariance_root", "draw_posterior", "read_draws"]
 
@@ -101,27 +101,22 @@ def read_draws(text: str, moving: Sequence[Term], origin: str) -> FloatArray:
     Raises
     ------
     InputError
-        For a column that is not a term, or a cell that is not a number, with its row.
+        For a column that is not a term, or a cell that cannot be its value, with its line.
     """
-    rows = list(csv.reader(text.splitlines()))
+    rows = parse_rows(text, None, origin)
+    if not rows:
+        raise InputError("the table contains no draws", where=origin)
     names = [f"{t.name}:{t.term}" for t in moving]
-    if not rows or any(column not in names for column in rows[0]):
-        unknown = next((c for c in rows[0] if c not in names), "") if rows else ""
-        raise InputError(f"the column '{unknown}' is not a term that can be fitted", where=origin)
-    out = np.zeros((len(rows) - 1, len(moving)))
-    for number, row in enumerate(rows[1:], start=2):
-        try:
-            for column, cell in zip(rows[0], row, strict=True):
-                k = names.index(column)
-                out[number - 2, k] = moving[k].coordinate(float(cell))
-        except ValueError as error:
-            raise InputError(f"a cell is missing or wrong: {error}", where=f"{origin}, row {number}") from None
+    for column in rows[0]:
+        if column not in names:
+            raise InputError(f"the column '{column}' is not a term that can be fitted", where=origin)
+    places = {column: names.index(column) for column in rows[0]}
+    out = np.zeros((len(rows), len(moving)))
+    for i, row in enumerate(rows):
+        for column, k in places.items():
+            value = row.number(column)
+            try:
+                out[i, k] = moving[k].coordinate(value)
+            except ValueError:  # a ratio that is not above 0
+                raise InputError(f"'{column}' cannot be {value:g}", where=row.where) from None
     return out
-
-
-def read_draws_file(path: Path, moving: Sequence[Term]) -> FloatArray:
-    """`read_draws` from a file."""
-    try:
-        return read_draws(path.read_text(encoding="utf-8"), moving, str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the draws: {error}", where=str(path)) from error

@@ -158,7 +158,7 @@ def drug_groups(
 def quick_engine(name: str, threads: int | None = None) -> Engine:
     """Return an engine that shares a batch between `threads` (None: all) cores; a patient that fails is not rescued."""
     from immunescape.engine import get_engine
-    from immunescape.engine.native import NativeEngine
+    from immunescape.engine.native.engine import NativeEngine
 
     made = get_engine(name)
     if isinstance(made, NativeEngine):

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LANDMARKS",
+    "RIVAL_TEXT",
     "ROLES",
     "Score",
     "interval_score",
@@ -304,6 +305,10 @@ def published_ratios() -> tuple[Score, ...]:
                     )
                 )
     return tuple(out)
+
+
+RIVAL_TEXT = {"constant": "constant, included trials", "class": "class mean, included trials"}
+"""Names of `rivals` for readers; those of `immunescape.evaluation.naive` learn on trials with curves as well."""
 
 
 def rivals(scores: Sequence[Score]) -> dict[str, Rival]:

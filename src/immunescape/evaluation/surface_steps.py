@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +122,7 @@ class StepPlan:
     fresh: int
     moving: Sequence[Term]
     held: Sequence[FitTerm]
+    _: KW_ONLY
     offset: int = STEP_SEED
     folder: str = ""
     label: str = "parts"

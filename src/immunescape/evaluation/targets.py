@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from immunescape.errors import InputError
 from immunescape.evaluation.curve_files import CURVES
 from immunescape.evaluation.kinetics import patient_rates, read_lesions
-from immunescape.evaluation.weighting import HIGH_TMB, SLD_MM, Sample, weighted_hazard_ratio, weighted_survival
+from immunescape.evaluation.weighting import HIGH_TMB, SLD_MM, Sample, weighted_survival
 from immunescape.stats.estimate import NORMAL_975
+from immunescape.stats.weighted_cox import weighted_hazard_ratio
 from immunescape.trial.spec import Published, PublishedArm, Trial
 
 __all__ = [

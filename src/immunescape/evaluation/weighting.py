@@ -35,7 +35,6 @@ __all__ = [
     "SLD_MM",
     "Sample",
     "effective_size",
-    "weighted_hazard_ratio",
     "weighted_median",
     "weighted_survival",
 ]
@@ -538,37 +537,3 @@ def weighted_median(time: FloatArray, event: FloatArray, weights: FloatArray) ->
     s = weighted_survival(time, event, weights, t)
     below = np.flatnonzero(s <= 0.5 + 1e-12)
     return float(t[below[0]]) if len(below) else math.inf
-
-
-def weighted_hazard_ratio(
-    a: tuple[FloatArray, FloatArray], wa: FloatArray, b: tuple[FloatArray, FloatArray], wb: FloatArray
-) -> float:
-    """Ln of the hazard ratio of group a over group b by a weighted Cox model (Breslow's ties).
-
-    Parameters
-    ----------
-    a, b : (months, event) of each group.
-    wa, wb : their weights, each adding up to 1.
-    """
-    time = np.concatenate([a[0], b[0]])
-    event = np.concatenate([a[1], b[1]])
-    w_in = np.concatenate([wa, np.zeros(len(wb))])
-    w_out = np.concatenate([np.zeros(len(wa)), wb])
-    order = np.argsort(time, kind="stable")
-    time, event, w_in, w_out = time[order], event[order], w_in[order], w_out[order]
-    first = np.searchsorted(time, time, side="left")
-    risk_in = np.cumsum(w_in[::-1])[::-1][first]
-    risk_out = np.cumsum(w_out[::-1])[::-1][first]
-    died = event * (w_in + w_out)
-    target = float((event * w_in).sum())
-    if not 0.0 < target < died.sum():
-        return math.nan
-    beta = 0.0
-    for _ in range(30):
-        risk_scaled = risk_in * math.exp(beta)
-        mean = risk_scaled / np.maximum(risk_scaled + risk_out, 1e-300)
-        step = (target - float((died * mean).sum())) / max(float((died * mean * (1.0 - mean)).sum()), 1e-12)
-        beta += float(np.clip(step, -1.0, 1.0))
-        if abs(step) < 1e-9:
-            break
-    return beta

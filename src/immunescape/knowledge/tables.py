@@ -137,7 +137,7 @@ def parse_rows(
             raise error(
                 f"a row has {len(header)} cells, this one {len(cells)}",
                 where=where,
-                hint='A cell that holds a comma needs quotes: "a, b".',
+                hint='A cell that contains a comma needs quotes: "a, b".',
             )
         row = Row(dict(zip(header, cells, strict=True)), where, error)
         for name in _NEEDED:

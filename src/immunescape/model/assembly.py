@@ -228,7 +228,7 @@ class Model:
 
         With `unreferenced` also where a reference strength is missing; see :meth:`to_sbml`.
         """
-        from immunescape.engine.native import NativeEngine
+        from immunescape.engine.native.engine import NativeEngine
 
         document = self.to_sbml(unreferenced=unreferenced)
         if not isinstance(engine, NativeEngine):

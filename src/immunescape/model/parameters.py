@@ -125,7 +125,7 @@ def _cached(path: Path, owner: str, changed: int) -> tuple[Parameter, ...]:
             raise ModelError(
                 f"{len(cells)} cells, but the header has {len(header)}",
                 where=where,
-                hint='A cell that holds a comma needs quotes: "a, b".',
+                hint='A cell that contains a comma needs quotes: "a, b".',
             )
         parameter = _read(dict(zip(header, cells, strict=False)), owner, where)
         if parameter.name in parameters:

@@ -1,6 +1,6 @@
 """Assembled models on disk, so that worker processes and later runs read them instead of assembling them again.
 
-An entry of the engine's cache (see `immunescape.engine.cache`) holds a model of registered parts as JSON, and its SBML.
+An entry of the cache (see `immunescape.engine.native.cache`) holds a model of registered parts as JSON, and its SBML.
 Its key stands for everything that the assembly follows from: the declarations of its mechanisms and drugs, those of
 plug-ins included, their parameter tables, the reference strengths and the sources of this package. What cannot be read
 is assembled anew; nothing in an entry is executed.
@@ -47,7 +47,7 @@ def registered_model(drugs: tuple[str, ...], specificity: str = DEFAULT) -> Mode
 
     Units are not checked: the tables of the package are checked by its tests.
     """
-    from immunescape.engine.cache import fetch
+    from immunescape.engine.native.cache import fetch
 
     parts = select(None, drugs, ())
     option = checked(specificity)
@@ -95,7 +95,7 @@ def _store(parts: Iterable[Mechanism], specificity: Specificity, folder: Path) -
 
 
 def _key(parts: Iterable[Mechanism], specificity: Specificity = DEFAULT) -> str:
-    from immunescape.engine.cache import fingerprint
+    from immunescape.engine.native.cache import fingerprint
 
     tables = [table_path(module.parameters).read_text(encoding="utf-8") for module in parts]
     file = strengths_file(specificity)

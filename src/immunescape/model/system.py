@@ -10,11 +10,11 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from immunescape.engine import ir
-from immunescape.engine.ir import ONE, TIME, ZERO, Expr, num, sym
-from immunescape.engine.ir_system import Assignment, Event, Species, State, System
-from immunescape.engine.sbml_reader_algebra import sort_assignments
-from immunescape.engine.sbml_start import StartValues
+from immunescape.engine.ir import expressions as ir
+from immunescape.engine.ir.expressions import ONE, TIME, ZERO, Expr, num, sym
+from immunescape.engine.ir.system import Assignment, Event, Species, State, System
+from immunescape.engine.sbml.algebra import sort_assignments
+from immunescape.engine.sbml.start_values import StartValues
 from immunescape.model.expressions import Apply, Expression, Name, Number, chain
 from immunescape.model.records import ModelReaction
 from immunescape.model.sbml import conversion_id
@@ -78,7 +78,7 @@ def _flux(reaction: ModelReaction) -> Expr:
 
 
 def model_system(model: Model) -> System:
-    """Return the system that `immunescape.engine.sbml_reader.read_sbml` makes of ``model.to_sbml()``."""
+    """Return the system that `immunescape.engine.sbml.reader.read_sbml` makes of ``model.to_sbml()``."""
     flux = {name: _flux(reaction) for name, reaction in model.reactions.items()}
     rates: dict[str, Expr] = {}
     for name, reaction in model.reactions.items():

@@ -75,7 +75,7 @@ def open_team(
     `imports` are modules that the tasks need; see `ProcessTeam`.
     """
     if cluster is None:
-        from immunescape.engine.cache import settle_folder
+        from immunescape.engine.native.cache import settle_folder
 
         settle_folder()
         return ProcessTeam(workers, tasks_per_worker=tasks_per_worker, imports=imports)

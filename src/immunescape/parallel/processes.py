@@ -292,7 +292,7 @@ def _serve(pipe: Connection, environment: dict[str, str]) -> None:
             pipe.send_bytes(answer)
         except OSError:
             break
-    cache = sys.modules.get("immunescape.engine.cache")
+    cache = sys.modules.get("immunescape.engine.native.cache")
     if cache is not None:
         cache.remove_spare()
     sys.stdout.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from immunescape.patients.course import PatientCourse
 from immunescape.patients.courses import PatientCourses
 from immunescape.patients.draw import draw_patient, patient_of_run, patient_of_trial, patient_of_twins
+from immunescape.patients.simulate import regimen_text
 from immunescape.patients.virtual_patient import VirtualPatient
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "patient_of_run",
     "patient_of_trial",
     "patient_of_twins",
+    "regimen_text",
 ]

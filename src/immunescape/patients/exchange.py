@@ -32,7 +32,7 @@ def patient_sbml(course: PatientCourse) -> str:
     """SBML Level 3 Version 2 of the course's model with this patient's parameters, state at day 0 and doses."""
     import libsbml
 
-    from immunescape.engine.sbml_doses import add_dose_event
+    from immunescape.engine.sbml.dose_events import add_dose_event
     from immunescape.patients.engine_doses import engine_doses
 
     document = libsbml.readSBMLFromString(course.model.to_sbml())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunescape.errors import InputError, several
+from immunescape.patients.small_tumours import NOT_SHOWN, measurable
 from immunescape.units import DAYS_PER_MONTH
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def plot_courses(
     courses
         One or more.
     panels
-        Outputs to plot beside tumour and drugs; None takes those of `PANELS`.
+        Outputs to plot beside tumour and drugs; None takes those of `PANELS`. Densities and ratios in a tumour below
+        5 mm, which divide by nearly nothing, are not drawn (and stay in the tables of the courses).
     path
         PNG, SVG or PDF file to write.
 
@@ -74,8 +76,11 @@ def plot_courses(
         _draw_drugs(axes[1], courses)
         at = 2
     for axis, name in zip(axes[at:], names, strict=False):
+        series = [measurable(course, name) for course in courses]
         for k, course in enumerate(courses):
-            axis.plot(_months(course), course.table[name], **_line(k))
+            axis.plot(_months(course), series[k], **_line(k))
+        if any(np.isnan(values).any() for values in series):
+            _note(axis, NOT_SHOWN)
         axis.set_ylabel(_unit(courses[0].units[name]))
         axis.set_title(textwrap.shorten(courses[0].meanings[name], 62, placeholder=" …"), fontsize=9, loc="left")
     for axis in axes[count:]:
@@ -132,8 +137,8 @@ def _concentrations(course: PatientCourse) -> list[str]:
 def _draw_tumour(axis: Axes, courses: Sequence[PatientCourse]) -> None:
     for k, course in enumerate(courses):
         style = _line(k)
-        if "diameter_T" in course.table.columns:
-            size = course.table["diameter_T"]
+        size = course.table.get("diameter_T")
+        if size is not None:
             axis.plot(_months(course), 100.0 * (size / size.iloc[0] - 1.0), **style)
         for day, change, response, new in course.scans[["day", "change_pct", "response", "new_lesion"]].to_numpy():
             mark = MARKS.get(str(response), "o")
@@ -148,7 +153,8 @@ def _draw_tumour(axis: Axes, courses: Sequence[PatientCourse]) -> None:
             )
         death = course.outcome.get("death_day")
         if death is not None:
-            axis.plot(death / DAYS_PER_MONTH, 0.0, "P", color=style["color"], markersize=8, clip_on=False)
+            last = 0.0 if size is None else float(100.0 * (size.iloc[-1] / size.iloc[0] - 1.0))
+            axis.plot(death / DAYS_PER_MONTH, last, "P", color=style["color"], markersize=8, clip_on=False)
     for level in (20.0, -30.0):
         axis.axhline(level, color="0.7", linewidth=0.7, zorder=0)
     axis.set_ylim(-108.0, min(max(axis.get_ylim()[1], 45.0) * 1.15, 250.0))  # a tumour cannot lose more than all
@@ -159,6 +165,13 @@ def _draw_tumour(axis: Axes, courses: Sequence[PatientCourse]) -> None:
     key = "▽ response  ○ stable  △ progression  hollow: new lesion  ✚ death"
     if any(len(c.scans) for c in courses):
         axis.text(0.99, 0.98, key, transform=axis.transAxes, fontsize=6.5, ha="right", va="top", color="0.35")
+
+
+def _note(axis: Axes, text: str) -> None:
+    """Write a note below the curves of a panel, in room made for it."""
+    low, high = axis.get_ylim()
+    axis.set_ylim(low - 0.08 * (high - low), high)
+    axis.text(0.99, 0.01, text, transform=axis.transAxes, fontsize=6.5, ha="right", va="bottom", color="0.35")
 
 
 def _between_outputs(values: NDArray[np.float64]) -> bool:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from immunescape.trial.simulate import BlockSimulator
     from immunescape.trial.spec import Trial
 
-__all__ = ["SCANS", "simulate_patient"]
+__all__ = ["SCANS", "regimen_text", "simulate_patient"]
 
 FloatArray = NDArray[np.float64]
 SCANS = "weeks 6 and 12 then every 9 weeks"
@@ -113,7 +113,7 @@ def simulate_patient(
     else:
         death = followed.row["death_day"]
         end = horizon if death is None else min(horizon, float(death))
-    text = str(given) if given.drugs else "no treatment"
+    text = _text(given)
     return PatientCourse(
         patient=patient,
         regimen=text,
@@ -199,6 +199,21 @@ def _shipped(drugs: tuple[str, ...], engine: str, specificity: str) -> tuple[Mod
 
 _COMPILED: dict[tuple[int, str], tuple[Model, Compiled]] = {}
 """The last models that users brought, compiled; each is kept, so that its identity stays its own."""
+
+
+def regimen_text(regimen: Any) -> str:
+    """A regimen as a course names it: in the words of the grammar, ``no treatment`` where no drug is given.
+
+    Raises
+    ------
+    InputError
+        For a regimen that cannot be read.
+    """
+    return _text(_regimen(regimen))
+
+
+def _text(regimen: Regimen) -> str:
+    return str(regimen) if regimen.drugs else "no treatment"
 
 
 def _prepared(patient: VirtualPatient, regimen: Regimen, model: Model | None, engine: str) -> tuple[Model, Compiled]:

@@ -213,14 +213,14 @@ class VirtualPatient:
         return limiting_step(self, regimen, months=months, engine=engine)
 
     def _facts(self) -> list[tuple[str, str]]:
+        from immunescape.knowledge.printed_units import printed_amount
         from immunescape.population.covariates import COLUMNS
 
         facts = []
         for name in _SHOWN:
             value, unit = self.covariates.get(name), COLUMNS[name][0]
             text = f"{value:.3g}" if isinstance(value, float) else str(value)
-            unit = {"percent": "%", "1/megabase": "/Mb", "year": "years"}.get(unit, unit)
-            facts.append((_NAMES.get(name, name), f"{text} {unit}".strip()))
+            facts.append((_NAMES.get(name, name), printed_amount(text, unit)))
         return facts
 
     def __repr__(self) -> str:

@@ -91,7 +91,7 @@ def with_reference_strengths(model: Model, *, engine: str = "auto") -> Model:
         If they do not settle or the reference patient is never diagnosed: the mechanism is too strong, or its strength
         is not finite.
     """
-    from immunescape.engine.cache import cache_folder, fingerprint
+    from immunescape.engine.native.cache import cache_folder, fingerprint
     from immunescape.model.assembly import Model as _Model
 
     if not model.missing_strengths:

@@ -116,7 +116,7 @@ def published_as(trial: Trial) -> str | None:
     return _published_registries().get((trial.registry or "").strip().upper())
 
 
-def refuse_known_result(trial: Trial, folder: Path | None = None) -> None:
+def refuse_available_result(trial: Trial, folder: Path | None = None) -> None:
     """Refuse a trial whose result is known: in its file, under its registry number, or beside its earlier predictions.
 
     Raises
@@ -132,9 +132,9 @@ def refuse_known_result(trial: Trial, folder: Path | None = None) -> None:
             f"trial '{trial.name}' is {trial.registry}, whose result is in the included trial '{included_trial}'",
             hint=hint,
         )
-    if known := [o for o in read_outcomes(folder) if o.trial == trial.name]:
+    if entered := [o for o in read_outcomes(folder) if o.trial == trial.name]:
         raise InputError(
-            f"the result of trial '{trial.name}' was entered beside its predictions on {known[0].entered}", hint=hint
+            f"the result of trial '{trial.name}' was entered beside its predictions on {entered[0].entered}", hint=hint
         )
 
 
@@ -357,7 +357,7 @@ def enter_prediction(
             raise InputError(f"'{name}' is empty", hint="Say what the trial asks, and what was known of it.")
     if problems := check_ledger(folder):
         raise InputError(f"the ledger is invalid: {problems[0]}", where=str(folder), hint=_repair_hint(problems))
-    refuse_known_result(trial, folder)
+    refuse_available_result(trial, folder)
     check_folder(folder, "--folder")
     day = date or datetime.date.today().isoformat()
     datetime.date.fromisoformat(day)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from immunescape.errors import InputError
 from immunescape.knowledge.yaml_tables import load_table
@@ -21,12 +21,13 @@ class OpenTrial(BaseModel):
     name: str
     question: str
     checked: str
-    known: str
+    prior_knowledge: str = Field(alias="known")
 
     @property
     def declaration(self) -> str:
         """What a prediction declares: what was known, and how the protocol's facts were obtained."""
-        return f"{self.known} No result of this trial was known to the authors. Facts of the protocol: {self.checked}."
+        unread = "No result of this trial was known to the authors."
+        return f"{self.prior_knowledge} {unread} Facts of the protocol: {self.checked}."
 
 
 class _Register(BaseModel):

@@ -85,7 +85,7 @@ def moved(before: Prediction, after: Prediction) -> list[dict[str, Any]]:
     for old, new in _shared(before, after):
         a, b = old["value"], new["value"]
         difference = new["endpoint"] in _PERCENTAGES
-        known = a is not None and b is not None and (difference or (a > 0.0 and b > 0.0))
+        comparable = a is not None and b is not None and (difference or (a > 0.0 and b > 0.0))
         first, second = old.get("monte_carlo_se"), new.get("monte_carlo_se")
         out.append(
             {
@@ -93,7 +93,7 @@ def moved(before: Prediction, after: Prediction) -> list[dict[str, Any]]:
                 "endpoint": new["endpoint"],
                 "before": a,
                 "after": b,
-                "change": (b - a if difference else b / a) if known else None,
+                "change": (b - a if difference else b / a) if comparable else None,
                 "monte_carlo_se": None if first is None or second is None else math.hypot(first, second),
                 "inside": _inside(b, old),
             }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from immunescape.console import markdown_table
 from immunescape.evaluation.credibility import ablation_rows
 from immunescape.evaluation.mechanism_labels import mechanism_labels, outdated_text
+from immunescape.evaluation.scoreboard import RIVAL_TEXT
 from immunescape.report.scoreboard_report import ENDPOINT_TEXT, scores_table, value_with_interval
 from immunescape.report.tables import Table, number
 from immunescape.report.writing import write_page
@@ -23,22 +24,38 @@ _MET = {True: "met", False: "not met", None: "could not be judged"}
 _NOT_STATED = "Not stated by the author of this assessment."
 
 
-def credibility_sections(made: Credibility) -> list[tuple[str, str, list[tuple[str, Table]]]]:
+Section = tuple[str, str, list[tuple[str, Table]]]
+"""Title, text, tables with captions."""
+
+
+def credibility_sections(made: Credibility) -> list[Section]:
     """Sections of the document: title, text, tables with captions."""
-    purpose, trial = made.purpose, made.trial
-    cast = made.forecast
-    n = cast.patients * len(cast.seeds)
-    primary = ", ".join(end.upper() for end in trial.endpoints.primary)
-    planning = [
-        {"Item": "Question of interest", "Statement": purpose.question or f"{_NOT_STATED} Assumed: what will"
-         f" '{trial.title}' show in {primary}?"},
-        {"Item": "Context of use", "Statement": purpose.context or f"{_NOT_STATED} Assumed: simulation of {n} virtual"
-         " patients per arm as one source of information in research; no decision on a patient."},
-        {"Item": "Model influence", "Statement": purpose.influence or _NOT_STATED},
-        {"Item": "Consequence of a wrong decision", "Statement": purpose.consequence or _NOT_STATED},
-        {"Item": "Model risk", "Statement": f"{purpose.risk} (the higher of influence and consequence"
-         + ("; high if either is not stated)" if None in (purpose.influence, purpose.consequence) else ")")},
-    ]  # fmt: skip
+    sections = (
+        _conclusion,
+        _planning,
+        _verification,
+        _validation,
+        _uncertainty,
+        _sensitivity,
+        _ablation,
+        _applicability,
+        _not_analysed,
+        _provenance,
+    )
+    return [section(made) for section in sections]
+
+
+def _conclusion(made: Credibility) -> Section:
+    unmet = [c.name for c in made.required if not c.met]
+    verdict = (
+        "Every criterion required at this model risk is met."
+        if made.sufficient
+        else f"Not sufficient for the stated context of use: {'; '.join(unmet)}."
+    )
+    text = (
+        f"{verdict} The criteria and their thresholds are fixed in the software before any simulation is run;"
+        " the thresholds are conventions of this project, not of a guideline."
+    )
     criteria = [
         {
             "Criterion": c.name,
@@ -49,60 +66,116 @@ def credibility_sections(made: Credibility) -> list[tuple[str, str, list[tuple[s
         }
         for c in made.criteria
     ]
-    figures = [
-        {"Arm": f.arm, "Endpoint": ENDPOINT_TEXT[f.endpoint][0],
-         "Predicted (95 % at the planned size)":
-             value_with_interval(f.value, f.low, f.high, ENDPOINT_TEXT[f.endpoint][1]),
-         "Monte Carlo error": number(f.monte_carlo_se, 3), "n simulated": f.simulated, "n planned": f.planned}
-        for f in cast.figures
-    ]  # fmt: skip
+    return "Conclusion", text, [("", Table(criteria))]
+
+
+def _planning(made: Credibility) -> Section:
+    purpose, trial, cast = made.purpose, made.trial, made.forecast
+    primary = ", ".join(end.upper() for end in trial.endpoints.primary)
+    question = f"{_NOT_STATED} Assumed: what will '{trial.title}' show in {primary}?"
+    context = (
+        f"{_NOT_STATED} Assumed: simulation of {cast.patients * len(cast.seeds)} virtual patients per arm as one source"
+        " of information in research; no decision on a patient."
+    )
+    unstated = "; high if either is not stated" if None in (purpose.influence, purpose.consequence) else ""
+    statements = {
+        "Question of interest": purpose.question or question,
+        "Context of use": purpose.context or context,
+        "Model influence": purpose.influence or _NOT_STATED,
+        "Consequence of a wrong decision": purpose.consequence or _NOT_STATED,
+        "Model risk": f"{purpose.risk} (the higher of influence and consequence{unstated})",
+    }
+    planning = [{"Item": item, "Statement": statement} for item, statement in statements.items()]
+    protocol = [{"Arm": arm.name, "Role": arm.role, "Patients": arm.n, "Treatment": arm.regimen} for arm in trial.arms]
+    return "Planning", "", [("", Table(planning)), ("Protocol", Table(protocol, ("Patients",)))]
+
+
+def _verification(made: Credibility) -> Section:
+    checked = made.verification
+    text = (
+        f"The reference patient on '{checked.regimen}' over 180 days: the largest relative difference in tumour volume"
+        f" between {checked.engine}, with the settings used for trials, and {checked.oracle}, is {checked.error:.1e}."
+        f" Failed simulations: {made.forecast.failed}. Tests of the engine against SBML test cases and two other"
+        " solvers are described in the documentation."
+    )
+    return "Verification", text, []
+
+
+def _validation(made: Credibility) -> Section:
+    text = (
+        "Trials with published results. Calibration trials were used in the fit; validation trials were not. Intervals"
+        " include sampling variability at the published size, the uncertainty of the fitted population and a model"
+        " error of the size observed in the fit."
+    )
+    scores = scores_table(list(made.scores))
+    return "Validation", text, [("", scores), ("Errors beside naive baselines", _skill(made))]
+
+
+def _uncertainty(made: Credibility) -> Section:
+    cast = made.forecast
+    text = (
+        f"{cast.patients} virtual patients per arm with each of the seeds {', '.join(map(str, cast.seeds))}. Intervals"
+        " include sampling variability at the planned size, the posterior of the population's parameters, and the"
+        " structural discrepancy of the model on calibration trials. Assumed strengths of mechanisms do not vary."
+    )
+    figures = []
+    for f in cast.figures:
+        title, digits = ENDPOINT_TEXT[f.endpoint]
+        figures.append(
+            {
+                "Arm": f.arm,
+                "Endpoint": title,
+                "Predicted (95 % at the planned size)": value_with_interval(f.value, f.low, f.high, digits),
+                "Monte Carlo error": number(f.monte_carlo_se, 3),
+                "n simulated": f.simulated,
+                "n planned": f.planned,
+            }
+        )
     success = [{"Primary endpoint": end, "Probability": f"{p:.2f}"} for end, p in cast.success.items()]
     baselines = [
-        {"Hazard ratio": end.replace("_hr", "").upper(), **{k: f"{v:.2f}" for k, v in values.items()}}
+        {
+            "Hazard ratio": end.replace("_hr", "").upper(),
+            **{RIVAL_TEXT.get(k, k): f"{v:.2f}" for k, v in values.items()},
+        }
         for end, values in cast.baselines.items()
     ]
-    unmet = [c.name for c in made.required if not c.met]
-    verdict = (
-        "Every criterion required at this model risk is met."
-        if made.sufficient
-        else f"Not sufficient for the stated context of use: {'; '.join(unmet)}."
+    tables = [
+        ("", Table(figures, ("n simulated", "n planned"))),
+        ("Probability of success", Table(success)),
+        ("Naive baselines", Table(baselines)),
+    ]
+    return "Uncertainty", text, tables
+
+
+def _sensitivity(made: Credibility) -> Section:
+    analysis = made.sensitivity
+    if analysis is None:
+        text = "Not analysed: the trial's patients had prior lines of treatment."
+    else:
+        text = (
+            f"Elementary effects (Morris) on response in arm '{analysis.arm}', {analysis.points} points;"
+            " the ten most influential parameters and the sources of their values."
+        )
+    return "Sensitivity", text, [("", Table(list(made.influential)))]
+
+
+def _ablation(made: Credibility) -> Section:
+    return "Ablation", _ablation_text(), [("", Table(list(ablation_rows(made.trial))))]
+
+
+def _applicability(made: Credibility) -> Section:
+    tables = [("Population", Table(list(made.setting))), ("Drugs", Table(list(made.drugs)))]
+    return "Applicability", "Whether the calibration is informative about this trial.", tables
+
+
+def _provenance(made: Credibility) -> Section:
+    cast = made.forecast
+    text = (
+        f"Model {cast.digest}, immunescape {cast.version}, {datetime.date.today().isoformat()}. References: ICH M15,"
+        " General principles for model-informed drug development; ASME V&V 40, Assessing credibility of computational"
+        " modeling through verification and validation."
     )
-    protocol = [{"Arm": arm.name, "Role": arm.role, "Patients": arm.n, "Treatment": arm.regimen} for arm in trial.arms]
-    return [
-        ("Conclusion",
-         f"{verdict} The criteria and their thresholds are fixed in the software before any simulation is run;"
-         " the thresholds are conventions of this project, not of a guideline.", [("", Table(criteria))]),
-        ("Planning", "", [("", Table(planning)), ("Protocol", Table(protocol, ("Patients",)))]),
-        ("Verification",
-         f"The reference patient on '{made.verification.regimen}' over 180 days: the largest relative difference in"
-         f" tumour volume between {made.verification.engine}, with the settings used for trials, and"
-         f" {made.verification.oracle}, is {made.verification.error:.1e}. Failed simulations: {cast.failed}. Tests of"
-         " the engine against SBML test cases and two other solvers are described in the documentation.", []),
-        ("Validation",
-         "Trials with published results. Calibration trials were used in the fit; validation trials were not. Intervals"
-         " include sampling variability at the published size, the uncertainty of the fitted population and a model"
-         " error of the size observed in the fit.",
-         [("", scores_table(list(made.scores))), ("Errors beside naive baselines", _skill(made))]),
-        ("Uncertainty",
-         f"{cast.patients} virtual patients per arm with each of the seeds {', '.join(map(str, cast.seeds))}. Intervals"
-         " include sampling variability at the planned size, the posterior of the population's parameters, and the"
-         " structural discrepancy of the model on calibration trials. Assumed strengths of mechanisms do not vary.",
-         [("", Table(figures, ("n simulated", "n planned"))), ("Probability of success", Table(success)),
-          ("Naive baselines", Table(baselines))]),
-        ("Sensitivity",
-         "Not analysed: the trial's patients had prior lines of treatment." if made.sensitivity is None else
-         f"Elementary effects (Morris) on response in arm '{made.sensitivity.arm}', {made.sensitivity.points} points;"
-         " the ten most influential parameters and the sources of their values.",
-         [("", Table(list(made.influential)))]),
-        ("Ablation", _ablation_text(), [("", Table(list(ablation_rows(trial))))]),
-        ("Applicability", "Whether the calibration is informative about this trial.",
-         [("Population", Table(list(made.setting))), ("Drugs", Table(list(made.drugs)))]),
-        ("Not analysed", _not_analysed(made), []),
-        ("Provenance",
-         f"Model {cast.digest}, immunescape {cast.version}, {datetime.date.today().isoformat()}. References: ICH M15,"
-         " General principles for model-informed drug development; ASME V&V 40, Assessing credibility of computational"
-         " modeling through verification and validation.", []),
-    ]  # fmt: skip
+    return "Provenance", text, []
 
 
 def _ablation_text() -> str:
@@ -123,7 +196,7 @@ def _ablation_text() -> str:
     )
 
 
-def _not_analysed(made: Credibility) -> str:
+def _not_analysed(made: Credibility) -> Section:
     """What an assessment of this kind could contain, and this one does not."""
     missing = [
         "joint variation of all assumed values (immunescape ensemble)",
@@ -134,7 +207,7 @@ def _not_analysed(made: Credibility) -> str:
     ]
     fixed = "sensitivity to parameters that do not differ between patients (immunescape sensitivity --method each)"
     missing.insert(0, "sensitivity" if made.sensitivity is None else fixed)
-    return f"Not part of this assessment: {'; '.join(missing)}."
+    return "Not analysed", f"Not part of this assessment: {'; '.join(missing)}.", []
 
 
 def _skill(made: Credibility) -> Table:
@@ -142,13 +215,16 @@ def _skill(made: Credibility) -> Table:
     for role, record in made.summary.items():
         for end in ("pfs", "os"):
             figures = record.get(end, {})
-            rows.append(
-                {"Role": role, "Hazard ratios of": end.upper(), "n": figures.get("hr_figures", 0),
-                 "Median |error of ln HR|": number(figures.get("hr_median_abs_log_error"), 2),
-                 "Interval score": number(figures.get("hr_interval_score"), 2),
-                 **{f"Interval score, {name}": number(r.get("hr_interval_score"), 2)
-                    for name, r in figures.get("rivals", {}).items()}}
-            )  # fmt: skip
+            row = {
+                "Role": role,
+                "Hazard ratios of": end.upper(),
+                "n": figures.get("hr_figures", 0),
+                "Median |error of ln HR|": number(figures.get("hr_median_abs_log_error"), 2),
+                "Interval score": number(figures.get("hr_interval_score"), 2),
+            }
+            for name, baseline in figures.get("rivals", {}).items():
+                row[f"Interval score, {RIVAL_TEXT[name]}"] = number(baseline.get("hr_interval_score"), 2)
+            rows.append(row)
     return Table(rows, ("n",))
 
 
@@ -172,11 +248,12 @@ def write_credibility(made: Credibility, folder: Path, notice: str) -> list[Path
     """Write ``credibility.html``, ``credibility.md`` and ``credibility.json`` into a folder; return their paths."""
     from immunescape.report.files import write_whole
 
-    page = write_page(
-        folder / "credibility.html", "credibility.html",
-        {"title": f"Credibility assessment: {made.trial.title}", "notice": notice,
-         "sections": [(t.lower(), t, text, tables) for t, text, tables in credibility_sections(made)]},
-    )  # fmt: skip
+    content = {
+        "title": f"Credibility assessment: {made.trial.title}",
+        "notice": notice,
+        "sections": [(title.lower(), title, text, tables) for title, text, tables in credibility_sections(made)],
+    }
+    page = write_page(folder / "credibility.html", "credibility.html", content)
     markdown, data = folder / "credibility.md", folder / "credibility.json"
     write_whole(markdown, credibility_markdown(made, notice).encode())
     write_whole(data, json.dumps(made.to_json(), indent=1, default=str).encode())

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from immunescape.knowledge.printed_units import printed_unit
 from immunescape.model.drugs._titles import sentence_case
-from immunescape.profile.biomarkers.words import printed_unit, state_words
+from immunescape.profile.biomarkers.words import state_words
 from immunescape.twins.words import measured_text, titles_text
 
 if TYPE_CHECKING:

@@ -252,7 +252,20 @@ def spider_figure(
 ) -> Picture:
     """Change of the sum of diameters over time; one line a patient, coloured by best overall response."""
     data: list[dict[str, Any]] = []
-    shown: set[str] = set()
+    for label in dict.fromkeys(response):  # the legend has its own lines, which are not pale as those of patients are
+        colour = RESPONSE_COLOURS.get(label, "#9a9a9a")
+        data.append(
+            {
+                "type": "scatter",
+                "x": [None],
+                "y": [None],
+                "mode": "lines",
+                "line": {"color": colour, "width": 2},
+                "name": label,
+                "legendgroup": label,
+                "hoverinfo": "skip",
+            }
+        )
     for x, y, label in zip(months, change_pct, response, strict=True):
         data.append(
             {
@@ -263,11 +276,10 @@ def spider_figure(
                 "line": {"color": _rgba(RESPONSE_COLOURS.get(label, "#9a9a9a"), 0.55), "width": 1.1},
                 "name": label,
                 "legendgroup": label,
-                "showlegend": label not in shown,
+                "showlegend": False,
                 "hovertemplate": "%{x:.1f} months: %{y:.0f} %<extra>" + label + "</extra>",
             }
         )
-        shown.add(label)
     shapes = [level_line(level, "#888", "dash" if level else "solid") for level in (-30, 0, 20)]
     layout = _plain_layout(arm, "Months since first dose", "Change of diameters (%)", height=400)
     return Picture(data, {**layout, "shapes": shapes})

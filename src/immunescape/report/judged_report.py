@@ -7,6 +7,7 @@ from typing import Any
 
 from immunescape.console import markdown_table
 from immunescape.report.tables import number, with_interval
+from immunescape.twins.combined import Combination, verdict_of
 
 __all__ = ["judged_markdown"]
 
@@ -34,7 +35,8 @@ patients.
 Two things were changed after a first look at held-out patients, with 60 virtual patients (29 November 2026): AUCs are
 compared on the same patients, and the monitored forecast carries forward a fraction of the error at the last diameter;
 that fraction is estimated from the other 70 %, but the idea followed the error on held-out lesions (error of later
-diameters 0.217 then, 0.15 now). The figures for lesions are therefore optimistic.
+diameters 0.217 then, 0.15 now). The figures for lesions are therefore optimistic. Until 30 November 2026, verdicts of
+the aims went by the estimates; they now go by the intervals.
 """
 
 
@@ -48,8 +50,8 @@ def _excludes(row: Mapping[str, Any], neutral: float = 0.0) -> bool:
     return row.get("low") is not None and (row["low"] > neutral or row["high"] < neutral)
 
 
-def judged_markdown(result: Mapping[str, Any]) -> str:
-    """The page from the content of ``judged.json``."""
+def judged_markdown(result: Mapping[str, Any], combined: Combination | None = None) -> str:
+    """The page from the content of ``judged.json``, with the scores of a combination that `twin` and `rank` use."""
     pools = ", ".join(f"{name} {n}" for name, n in result["pools"].items())
     lines = [
         _HEAD,
@@ -60,16 +62,11 @@ def judged_markdown(result: Mapping[str, Any]) -> str:
         "",
     ]
     rows = [
-        (
-            a["cohort"],
-            a["aim"],
-            number(a["value"], 3),
-            number(a["against"], 3),
-            {True: "met", False: "**missed**", None: "not assessable"}[a["met"]],
-        )
+        (a["cohort"], a["aim"], _interval(a, 3), f"**{a['verdict']}**" if a["verdict"] == "missed" else a["verdict"])
         for a in result["aims"]
     ]
-    lines += markdown_table(("cohort", "aim", "value", "against", ""), rows)
+    lines += markdown_table(("cohort", "aim", "value (95 % interval)", ""), rows)
+    lines += [_AIMS_NOTE, "", *_combined(combined)]
     for cohort in result["cohorts"]:
         lines += _cohort(cohort)
     if result["benefit"] is not None:
@@ -77,6 +74,55 @@ def judged_markdown(result: Mapping[str, Any]) -> str:
     if result["monitoring"] is not None:
         lines += _monitoring(result["monitoring"])
     return "\n".join(lines).rstrip() + "\n"
+
+
+_AIMS_NOTE = (
+    "An aim is met if the whole interval lies on the side aimed at, and missed if it lies on the other (a slope: if "
+    "the estimate lies outside the range). Where the interval contains zero, the two are not distinguishable: the aim "
+    "was not reached."
+)
+
+
+_PARTS = {"twins": "mechanistic", "statistical": "statistical"}
+
+
+def _combined(learnt: Combination | None) -> list[str]:
+    """The combination that `twin` and `rank` show: weights, and scores on held-out patients."""
+    if learnt is None:
+        return []
+    by = learnt.provenance
+    names = ("twins", "statistical", "combined")
+    rows = []
+    for end, title in (("response", "response, AUC"), ("pfs", "PFS, C-index"), ("os", "OS, C-index")):
+        row = learnt.held_out[end]
+        said = f"{verdict_of(row['gain'])} the {_PARTS[row['better']]} one"
+        scores = (_interval(row["scores"][name]) for name in names)
+        rows.append((title, row["patients"], *scores, f"{_interval(row['gain'], 3)}: {said}"))
+    slopes = learnt.held_out["response"]["calibration"]
+    shown = ", ".join(
+        f"{_PARTS.get(name, name)} {slopes[name]['slope']:.2f} ± {slopes[name]['slope_se']:.2f}" for name in names
+    )
+    weights = [("response (log odds)", learnt.response[1:], learnt.response_covariance[1:, 1:])]
+    weights += [(f"{end.upper()} (log hazard)", h.weights, h.weights_covariance) for end, h in learnt.hazards.items()]
+    said = "; ".join(
+        f"{title} {w[0]:.2f} ± {v[0, 0] ** 0.5:.2f} and {w[1]:.2f} ± {v[1, 1] ** 0.5:.2f}" for title, w, v in weights
+    )
+    return [
+        "## The combination in `twin` and `rank`",
+        "",
+        f"One model for all cohorts, learnt on {sum(learnt.learnt_from.values())} patients on an inhibitor alone who "
+        f"are not held out ({by['date']}, seed {by['seed']}, released numbers `{by['numbers'][:12]}`; "
+        f"`{by['script']}`), with inputs that were not measured integrated over. Statistical: the [response "
+        "model](response.md), and Cox models on the same inputs. Combined: stacked regression with weights of the "
+        f"statistical and the mechanistic forecast (coefficient ± standard error) of {said}. Below, held-out patients "
+        "of all cohorts; pairs of patients within a cohort, 95 % bootstrap intervals.",
+        "",
+        *markdown_table(
+            ("forecast of", "n", "mechanistic", "statistical", "combined", "combined less the better part"), rows
+        ),
+        f"Calibration slope of response: {shown}.",
+        "",
+    ]
 
 
 def _cohort(c: Mapping[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["LEGEND", "Picture", "level_line", "numbers", "on_one_scale", "plain", "plotly_script"]
+__all__ = ["LEGEND", "Picture", "level_line", "numbers", "on_common_scale", "plain", "plotly_script"]
 
 _counter = itertools.count(1)
 
@@ -156,7 +156,7 @@ LEGEND: Mapping[str, Any] = {
 """Legend of every picture: over its whole width, at its lower edge, where it never covers what is drawn."""
 
 
-def on_one_scale(pictures: Sequence[Picture]) -> list[Picture]:
+def on_common_scale(pictures: Sequence[Picture]) -> list[Picture]:
     """Pictures that stand side by side, with one range of the ordinate that holds all of them, so that they compare."""
     values = [y for picture in pictures for trace in picture.data for y in trace["y"] if y is not None]
     low, high = min(values, default=-100.0), max(values, default=100.0)

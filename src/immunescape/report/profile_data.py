@@ -8,13 +8,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from immunescape.knowledge.biomarker_labels import biomarker_label
-from immunescape.profile.biomarkers.words import (
-    analyte_title,
-    measurement_title,
-    printed_unit,
-    state_words,
-    value_words,
-)
+from immunescape.knowledge.printed_units import printed_unit
+from immunescape.profile.biomarkers.words import analyte_title, measurement_title, state_words, value_words
 from immunescape.profile.scores import disagreement
 from immunescape.report.call_text import evidence_lines, missing_lines
 from immunescape.report.response_text import contribution_rows, missing_text, probability_rows

@@ -66,25 +66,25 @@ LEVEL_COLOURS = {
 
 def level_colours(levels: Sequence[str]) -> dict[str, str]:
     """Colour of each word of a track: by its meaning where it has one, else the next colour that is free."""
-    colours = _known_levels()
+    colours = _coloured_levels()
     free = iter(c for c in _GROUP_COLOURS * (1 + len(levels) // len(_GROUP_COLOURS)))
     return {w: colours[w.casefold()] if w.casefold() in colours else next(free) for w in levels}
 
 
-def _known_levels() -> dict[str, str]:
+def _coloured_levels() -> dict[str, str]:
     return {level.casefold(): colour for level, colour in LEVEL_COLOURS.items()}
 
 
 def ordered_levels(levels: Iterable[str]) -> list[str]:
     """Words of a track, each once: those that have a meaning in its order (CR before PR), then the others."""
-    places = {level: k for k, level in enumerate(_known_levels())}
-    return sorted(dict.fromkeys(levels), key=lambda word: (places.get(word.casefold(), len(places)), word))
+    places = {level: k for k, level in enumerate(_coloured_levels())}
+    return sorted(dict.fromkeys(levels), key=lambda level: (places.get(level.casefold(), len(places)), level))
 
 
 _FONT = {"family": "system-ui, sans-serif", "size": 12}
 
 
-def short(title: str, width: int = 44) -> str:
+def short(title: str, width: int = 64) -> str:
     """A title that fits beside an axis: without what stands in brackets, cut at the width."""
     text = re.sub(r" \([^)]*\)", "", title)
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"

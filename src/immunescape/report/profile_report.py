@@ -181,7 +181,7 @@ def context(study: StudyTables, notice: str, statistics: bool = True) -> dict[st
     n = len(study.patients)
     version = installed_version()
     cohort = n > 1
-    capped = f"The first {MAX_PATIENTS} of {n} patients; profile.json holds all." if n > MAX_PATIENTS else ""
+    capped = f"The first {MAX_PATIENTS} of {n} patients; profile.json contains all." if n > MAX_PATIENTS else ""
     values: dict[str, Any] = {
         "title": study.name,
         "lead": f"Biomarkers and calls of resistance mechanisms; {n} patient{'s' if n != 1 else ''}; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from immunescape.evaluation.scoreboard import RIVAL_TEXT
 from immunescape.evaluation.trial_classes import LANDMARKS
 from immunescape.report.aims_report import aims_table, errors_table
 from immunescape.report.tables import NOT_REACHED, Row, Table, number, with_interval
@@ -190,7 +191,7 @@ def summary_table(summary: dict[str, dict[str, Any]]) -> Table:
                 add(
                     role,
                     f"log HR of {end.upper()}",
-                    predictor=name if name == "model" else f"baseline: {name}",
+                    predictor=name if name == "model" else f"baseline: {RIVAL_TEXT[name]}",
                     error=number(figures["hr_median_abs_log_error"], 3),
                     n=figures["hr_figures"],
                     covered=figures["hr_covered"],
@@ -226,7 +227,9 @@ def print_scoreboard(validation: Validation) -> None:
     failed = sum(int(a["failed"]) for r in validation.results for a in r.arms)
     print(f"Patients whose integration failed: {failed}. {interval_sentence()}")
     print(
-        "The naive baselines are learnt on published figures of the calibration trials, each left out of its own."
+        "The naive baselines are estimated from published figures of calibration trials, each excluded from its own"
+        " prediction: those marked 'included trials' from the trials included in the package, the others also from"
+        " calibration trials of which there are curves."
         " Chance alone: the median error of a perfect model with these numbers of published and virtual patients."
     )
     if any(s.unshrunk is not None for s in validation.scores):
@@ -248,7 +251,7 @@ def interval_sentence() -> str:
     if source := error_source():
         sources.append(source)
     joined = sources[0] if len(sources) == 1 else ", ".join(sources[:-1]) + " and " + sources[-1]
-    return f"Intervals hold {joined}."
+    return f"Intervals include {joined}."
 
 
 def _kinetics(validation: Validation) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -49,6 +50,17 @@ class Table:
     def columns(self) -> list[str]:
         """Column names, in order."""
         return list(self.rows[0]) if self.rows else []
+
+    @property
+    def flush_right(self) -> frozenset[str]:
+        """Columns that are numbers: those in `numeric`, and those whose every value is a number, or a dash."""
+        texts = {c: [str(row.get(c, "")) for row in self.rows] for c in self.columns}
+        numbers = (c for c, t in texts.items() if any(map(_NUMBER.fullmatch, t)) and all(map(_CELL.fullmatch, t)))
+        return frozenset((*self.numeric, *numbers))
+
+
+_NUMBER = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?(e[+-]?\d+)?( ?%)?( \([^()]*\))?")
+_CELL = re.compile(rf"{_NUMBER.pattern}|–|")
 
 
 def number(value: Any, digits: int = 1) -> str:

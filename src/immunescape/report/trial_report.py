@@ -24,7 +24,7 @@ from immunescape.report.figures import (
     waterfall_figure,
 )
 from immunescape.report.files import make_folder, write_whole
-from immunescape.report.pictures import Picture, on_one_scale, plotly_script
+from immunescape.report.pictures import Picture, on_common_scale, plotly_script
 from immunescape.report.writing import write_page
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _spiders(result: TrialResult) -> list[str]:
                 [str(best.get(k, "NE")) for k in lines],
             )
         )
-    return [figure_html(figure) for figure in on_one_scale(figures)]
+    return [figure_html(figure) for figure in on_common_scale(figures)]
 
 
 def _waterfalls(result: TrialResult) -> list[str]:
@@ -126,7 +126,7 @@ def _waterfalls(result: TrialResult) -> list[str]:
         rows = result.patients[result.patients["arm"] == arm["name"]]
         best = [str(r) for r in rows["best_response"]]
         figures.append(waterfall_figure(arm["name"], rows["best_change_pct"].to_numpy(dtype=float), best))
-    return [figure_html(figure) for figure in on_one_scale(figures)]
+    return [figure_html(figure) for figure in on_common_scale(figures)]
 
 
 def _references(result: TrialResult, model: Model) -> list[str]:

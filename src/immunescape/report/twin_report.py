@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,15 @@ from immunescape.evaluation.mechanism_labels import explanation, step_mechanism,
 from immunescape.model.drugs._titles import sentence_case
 from immunescape.report.fact_text import fact_rows, least_likely_text
 from immunescape.report.figures import ARM_COLOURS, figure_html
-from immunescape.report.pictures import Picture, numbers, on_one_scale, plotly_script
+from immunescape.report.pictures import Picture, numbers, on_common_scale, plotly_script
 from immunescape.report.tables import Table
 from immunescape.report.twin_text import (
     NEXT_NOTE,
+    beside_notes,
+    beside_option_rows,
+    beside_rows,
     course_rows,
+    first_with_rows,
     forecast_note,
     forecast_rows,
     more_figure_rows,
@@ -25,8 +30,11 @@ from immunescape.report.twin_text import (
     option_rows,
     score_note,
     through_rows,
+    without_data,
 )
 from immunescape.report.writing import write_page
+from immunescape.twins.courses import regimen_of
+from immunescape.twins.steps import cycle_steps
 from immunescape.twins.words import biomarker_title
 from immunescape.units import DAYS_PER_MONTH
 
@@ -35,11 +43,11 @@ if TYPE_CHECKING:
 
     from immunescape.knowledge.evidence_table import EvidenceRow
     from immunescape.twins.conditioning import TwinPopulation
-    from immunescape.twins.ranking import RankedPatient
-    from immunescape.twins.records import LineRecord
+    from immunescape.twins.ranking import RankedPatient, Ranking
+    from immunescape.twins.recorded_patient import ShownScans
     from immunescape.twins.twin import TwinResult
 
-__all__ = ["fan_picture", "forest_picture", "write_ranking", "write_twins"]
+__all__ = ["fan_picture", "forest_picture", "limiting_picture", "relief_picture", "write_ranking", "write_twins"]
 
 _LEVEL_COLOURS = {
     "tested": ARM_COLOURS[0],
@@ -110,29 +118,39 @@ def forest_picture(result: RankedPatient) -> Picture:
 
 
 def fan_picture(
-    twins: TwinPopulation, scans: pd.DataFrame, arm: str, title: str, line: LineRecord | None = None
+    twins: TwinPopulation,
+    scans: pd.DataFrame,
+    arm: str,
+    title: str,
+    shown: ShownScans | None = None,
+    drugs: Collection[str] = (),
 ) -> Picture | None:
-    """Sums of diameters of the twins under an option as a fan of quantiles, with the scans of the patient's own line.
+    """Sums of diameters of the twins under an option as a fan of quantiles, with the patient's own scans.
 
-    A twin that has progressed or died has no further scans: a day counts those that still have one.
+    A twin that has progressed or died has no further scans: a day counts those that still have one. Scans after the day
+    of the decision stand on the option (its `drugs`) that the patient was given.
     """
     if not len(scans):
         return None
     days, fan = _fan_quantiles(twins, scans[scans["arm"] == arm])
     traces = _fan_traces(numbers(days / DAYS_PER_MONTH), fan)
-    if line is not None and math.isfinite(line.baseline_mm) and line.scans:
-        change = [100.0 * (s.sld_mm / line.baseline_mm - 1.0) for s in line.scans]
-        at = numbers([(s.day - line.start) / DAYS_PER_MONTH for s in line.scans])
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "x": at,
-                "y": numbers(change),
-                "name": "the patient's scans",
-                "marker": {"color": "#c4621a", "size": 10, "symbol": "diamond"},
-            }
-        )
+    if shown is not None:
+        given = bool(drugs) and set(drugs) == set(shown.drugs)
+        for name, points, symbol in (
+            ("the patient's scans", shown.before, "diamond"),
+            ("recorded later, not used", shown.after if given else (), "diamond-open"),
+        ):
+            if points:
+                traces.append(
+                    {
+                        "type": "scatter",
+                        "mode": "markers",
+                        "x": numbers([(s.day - shown.start) / DAYS_PER_MONTH for s in points]),
+                        "y": numbers([100.0 * (s.sld_mm / shown.baseline_mm - 1.0) for s in points]),
+                        "name": name,
+                        "marker": {"color": "#c4621a", "size": 10, "symbol": symbol, "line": {"width": 2}},
+                    }
+                )
     return Picture(
         traces,
         {
@@ -221,7 +239,8 @@ def _about(twins: TwinPopulation) -> str:
 def write_twins(result: TwinResult, path: Path, notice: str) -> Path:
     """Write the page of the twins of a patient: forecast, courses with the patient's scans, what they rest on."""
     record, twins = result.record, result.twins
-    fan = fan_picture(twins, result.courses.scans, result.label, result.label, record.ongoing)
+    drugs = tuple(regimen_of(result.regimen).drugs)
+    fan = fan_picture(twins, result.courses.scans, result.label, result.label, record.shown, drugs)
     label = f"Twins on {result.label}, by month"
     return write_page(
         path,
@@ -234,8 +253,12 @@ def write_twins(result: TwinResult, path: Path, notice: str) -> Path:
             "regimen": result.regimen,
             "forecast": _numeric(forecast_rows(result)),
             "forecast_note": forecast_note(record),
+            "beside": Table(beside_rows(result.comparison)),
+            "beside_why": result.comparison.why,
+            "beside_notes": beside_notes(result.comparison),
             "course": Table(course_rows(record)),
             "fans": [] if fan is None else [figure_html(fan, tools=False, label=label)],
+            "scans_note": _scans_note(record.shown),
             "twins_note": _about(twins),
             "facts": _facts(twins),
             "open_questions": [biomarker_title(n) for n in record.open_questions],
@@ -253,7 +276,7 @@ def evidence_groups(result: RankedPatient) -> list[dict[str, Any]]:
     groups = []
     for trials, titles in options.items():
         results = [e.result.replace("_", " ") for e in trials]
-        counts = ", ".join(f"{results.count(word)} {word}" for word in sorted(set(results), key=_RESULTS.index))
+        counts = ", ".join(f"{results.count(result)} {result}" for result in sorted(set(results), key=_RESULTS.index))
         rows = [
             {
                 "trial": e.trial,
@@ -272,16 +295,102 @@ _RESULTS = ("negative", "mixed", "positive", "single arm")
 """Results of trials in the order in which they are listed: what speaks against an option first."""
 
 
+def _scans_note(shown: ShownScans | None) -> str:
+    """What the patient's scans on the fans are."""
+    if shown is None:
+        return ""
+    later = " Open diamonds: scans recorded later on the regimen that was given; nothing is computed from them."
+    return (
+        f"Filled diamonds: the patient's scans up to the day of the decision, relative to {shown.baseline_mm:.4g} mm "
+        f"before the line.{later if shown.after else ''}"
+    )
+
+
+def _in_order(ranking: Ranking) -> list[str]:
+    """Steps from the last one of the cycle to the first, as they stand from below."""
+    return [step for step in cycle_steps() if step in ranking.limiting][::-1]
+
+
+def limiting_picture(ranking: Ranking) -> Picture:
+    """Share of the twins that each step of the cycle limits, in the order of the cycle from above."""
+    steps = _in_order(ranking)
+    return Picture(
+        [
+            {
+                "type": "bar",
+                "orientation": "h",
+                "y": [sentence_case(step) for step in steps],
+                "x": numbers([100.0 * ranking.limiting[step] for step in steps]),
+                "marker": {"color": ARM_COLOURS[0]},
+            }
+        ],
+        {
+            "title": {"text": "Limiting step at diagnosis", "font": {"size": 15}},
+            "height": 320,
+            "margin": {"l": 40, "r": 16, "t": 44, "b": 56},
+            "showlegend": False,
+            "xaxis": {"title": {"text": "twins (%)"}, "rangemode": "tozero"},
+            "yaxis": {"automargin": True},
+        },
+    )
+
+
+def relief_picture(ranking: Ranking) -> Picture | None:
+    """Change of each step by week 6 under each of the first options; None where they were not simulated so far."""
+    shown = [r for r in ranking.rows if r.early][:_OPTIONS_SHOWN]
+    if not shown:
+        return None
+    steps = _in_order(ranking)
+    traces = [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": _wrapped(r.option.title, 30),
+            "y": [sentence_case(step) for step in steps],
+            "x": numbers([r.early.get(step, math.nan) for step in steps]),
+            "marker": {"size": 11, "symbol": symbol, "color": colour},
+        }
+        for r, symbol, colour in zip(shown, _SYMBOLS, ARM_COLOURS, strict=False)
+    ]
+    zero = {"type": "line", "x0": 0, "x1": 0, "yref": "paper", "y0": 0, "y1": 1}
+    return Picture(
+        traces,
+        {
+            "title": {"text": "What each option does to the steps", "font": {"size": 15}},
+            "height": 320 + 24 * len(shown),
+            "margin": {"l": 40, "r": 16, "t": 44, "b": 56},
+            "shapes": [{**zero, "line": {"color": "#666666", "width": 1, "dash": "dash"}}],
+            "xaxis": {"title": {"text": "median change by week 6 against no treatment<br>(SD among virtual patients)"}},
+            "yaxis": {"automargin": True},
+        },
+    )
+
+
+_OPTIONS_SHOWN = 5
+_SYMBOLS = ("circle", "diamond", "square", "triangle-up", "x")
+
+
+def _steps_figures(ranking: Ranking) -> list[str]:
+    if not ranking.limiting:
+        return []
+    drawn = [(limiting_picture(ranking), "Share of the twins that each step of the cycle limits")]
+    relief = relief_picture(ranking)
+    if relief is not None:
+        drawn.append((relief, "Change of each step of the cycle by week 6, by option"))
+    return [figure_html(picture, tools=False, label=label) for picture, label in drawn]
+
+
 def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
     """Write the page of a ranking."""
     ranking, twins = result.ranking, result.followed.twins
     drawn = []
     for r in ranking.rows[:4]:
         scans = result.followed.courses.scans
-        picture = fan_picture(twins, scans, r.option.name, _wrapped(r.option.title, 42))
+        title = _wrapped(r.option.title, 42)
+        picture = fan_picture(twins, scans, r.option.name, title, result.record.shown, r.option.drugs)
         if picture is not None:
             drawn.append((f"Sums of diameters of the twins under {r.option.title}, by month", picture))
-    pictures = on_one_scale([picture for _, picture in drawn])
+    pictures = on_common_scale([picture for _, picture in drawn])
     labels = [label for label, _ in drawn]
     fans = [figure_html(p, tools=False, label=label) for label, p in zip(labels, pictures, strict=True)]
     steps = [
@@ -308,6 +417,9 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
             "options": Table(option_rows(result)),
             "more_figures": Table(more_figure_rows(result)),
             "score_note": score_note(result),
+            "beside": Table(beside_option_rows(result)),
+            "beside_notes": beside_notes(first_with_rows(result)),
+            "without_data": without_data(result),
             "says": ranking.words,
             "evidence": evidence_groups(result),
             "left_out": result.left_out,
@@ -317,6 +429,8 @@ def write_ranking(result: RankedPatient, path: Path, notice: str) -> Path:
             "open_questions": [biomarker_title(n) for n in result.record.open_questions],
             "notes": [*result.record.notes, *twins.notes],
             "steps": Table(steps),
+            "steps_figures": _steps_figures(ranking),
+            "scans_note": _scans_note(result.record.shown),
             "through": Table(through_rows(result)),
             "labels": explanation(),
             "next_says": [] if result.next is None else result.next.words,

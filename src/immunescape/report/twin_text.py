@@ -8,18 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 from immunescape.console import print_table
 from immunescape.evaluation.mechanism_labels import step_mechanism, through_text, title_labelled
+from immunescape.model.drugs._titles import sentence_case
+from immunescape.profile.biomarkers.words import within_sentence
 from immunescape.report.fact_text import fact_rows, least_likely_text, share_text
+from immunescape.twins.combined import shipped_combination, shipped_words
 from immunescape.twins.words import biomarker_title, measured_text, titles_text
 
 if TYPE_CHECKING:
+    from immunescape.twins.combined import Comparison
     from immunescape.twins.ranking import RankedPatient
-    from immunescape.twins.records import PatientRecord
+    from immunescape.twins.recorded_patient import PatientRecord
     from immunescape.twins.twin import TwinResult
 
 __all__ = [
+    "BESIDE",
     "NEXT_NOTE",
+    "beside_notes",
+    "beside_option_rows",
+    "beside_rows",
     "course_rows",
     "first_of",
+    "first_with_rows",
     "forecast_note",
     "forecast_rows",
     "more_figure_rows",
@@ -29,6 +38,7 @@ __all__ = [
     "print_twins",
     "score_note",
     "through_rows",
+    "without_data",
 ]
 
 _FIGURES = {
@@ -43,9 +53,78 @@ _FIGURES = {
 }
 
 
+BESIDE = "The twins beside a statistical model of real patients"
+"""Title of the tables of both, and of the two combined."""
+_BESIDE = {
+    "response": "response",
+    "pfs_6": "progression-free at 6 months",
+    "pfs_12": "progression-free at 12 months",
+    "os_12": "alive at 12 months",
+    "os_24": "alive at 24 months",
+}
 _MEASUREMENTS = 10
 """Measurements that a terminal shows; the report's table has all."""
 _NAMES = 10
+
+
+def beside_rows(comparison: Comparison) -> list[dict[str, Any]]:
+    """One row for each figure that the statistical models give: the twins, the statistical model, both combined."""
+    return [
+        {
+            "figure": _BESIDE[r.figure],
+            "twins, %": f"{100 * r.twins:.0f}",
+            "statistical model, % (95 % interval)": _three(r.statistical),
+            "combined, % (95 % interval)": _three(r.combined),
+        }
+        for r in comparison.rows
+    ]
+
+
+def _three(values: tuple[float, float, float]) -> str:
+    return "{:.0f} ({:.0f} to {:.0f})".format(*(100 * v for v in values))
+
+
+def beside_option_rows(result: RankedPatient) -> list[dict[str, Any]]:
+    """The rows of `beside_rows` for every option with such figures, in order."""
+    return [
+        {"option": r.option.title, **row}
+        for r in result.ranking.rows
+        if r.option.name in result.comparisons
+        for row in beside_rows(result.comparisons[r.option.name])
+    ]
+
+
+def without_data(result: RankedPatient) -> list[str]:
+    """Why there is no statistical forecast, with the options for which there is none, in order."""
+    options: dict[str, list[str]] = {}
+    for r in result.ranking.rows:
+        comparison = result.comparisons.get(r.option.name)
+        if comparison is not None and comparison.why:
+            options.setdefault(comparison.why, []).append(r.option.title)
+    return [f"{sentence_case(why)}: {', '.join(titles)}." for why, titles in options.items()]
+
+
+def beside_notes(comparison: Comparison | None) -> list[str]:
+    """What the statistical models are and rest on, and what held-out patients say of the combination."""
+    if comparison is None or not comparison.rows:
+        return []
+    learnt = shipped_combination()
+    cohorts = ", ".join(f"{_COHORTS.get(name, name)} {n}" for name, n in learnt.learnt_from.items())
+    inputs = ", ".join(within_sentence(name) for name in comparison.measured)
+    missing = f"; {len(comparison.missing)} that were not measured are integrated over" if comparison.missing else ""
+    return [
+        "Statistical model: logistic regression (response) and Cox models (survival) of "
+        f"{sum(learnt.learnt_from.values())} patients on a PD-(L)1 antibody alone ({cohorts}); baseline inputs used: "
+        f"{inputs}{missing}.",
+        "Combined: stacked regression of the statistical and the mechanistic forecast, learnt on the same patients, "
+        "none of whom is held out. It also corrects the level, so that it may lie outside both. There, mechanistic "
+        "forecasts came from virtual patients matched on covariates, which draws them towards the mean. Its interval "
+        "takes the figure of the twins as given.",
+        *shipped_words(),
+    ]
+
+
+_COHORTS = {"loris_chowell": "LORIS (Chowell)", "loris_shim": "LORIS (Shim)", "oak": "OAK", "toposcore": "TOPOSCORE"}
 
 
 def first_of(names: Sequence[str]) -> str:
@@ -85,11 +164,11 @@ def course_rows(record: PatientRecord) -> list[dict[str, Any]]:
     if line is None:
         return []
     rows: list[tuple[float, dict[str, Any]]] = []
-    known = math.isfinite(line.baseline_mm)
-    if known:
+    has_baseline = math.isfinite(line.baseline_mm)
+    if has_baseline:
         rows.append((line.start, _course_row(line.start, "sum of diameters", f"{line.baseline_mm:.4g} mm", "baseline")))
     for scan in line.scans:
-        change = 100.0 * (scan.sld_mm / line.baseline_mm - 1.0) if known else math.nan
+        change = 100.0 * (scan.sld_mm / line.baseline_mm - 1.0) if has_baseline else math.nan
         said = ", ".join(x for x in (f"{change:+.0f} %" if math.isfinite(change) else "", scan.response) if x)
         size = f"{scan.sld_mm:.4g} mm" if math.isfinite(scan.sld_mm) else "–"
         rows.append((scan.day, _course_row(scan.day, "sum of diameters", size, said or "–")))
@@ -138,6 +217,12 @@ def print_twins(result: TwinResult) -> None:
     print()
     print_table(f"Forecast on {result.regimen}", forecast_rows(result))
     print(f"\n{forecast_note(record)}")
+    beside = result.comparison
+    if rows := beside_rows(beside):
+        print()
+        print_table(f"{BESIDE}, before the first dose", rows)
+    for note in (*([f"Statistical model: {beside.why}."] if beside.why else []), *beside_notes(beside)):
+        print(f"  {note}")
 
 
 def _percent(figure: Any) -> str:
@@ -249,6 +334,22 @@ NEXT_NOTE = (
 )
 
 
+def _print_beside(result: RankedPatient) -> None:
+    """Print figures of the options beside those of statistical models, and for which there are none."""
+    if rows := beside_option_rows(result):
+        print_table(f"{BESIDE}, and both combined", rows)
+    for note in beside_notes(first_with_rows(result)):
+        print(f"  {note}")
+    for sentence in without_data(result):
+        print(f"  Statistical model: {sentence}")
+    print()
+
+
+def first_with_rows(result: RankedPatient) -> Comparison | None:
+    """One of the comparisons that have figures: they rest on the same inputs."""
+    return next((c for c in result.comparisons.values() if c.rows), None)
+
+
 def print_ranking(result: RankedPatient) -> None:
     """Print the options in order and the conclusions that can be drawn."""
     twins, ranking = result.followed.twins, result.ranking
@@ -265,6 +366,7 @@ def print_ranking(result: RankedPatient) -> None:
     print()
     print_table("Other figures of the same twins", more_figure_rows(result))
     print()
+    _print_beside(result)
     for sentence in ranking.words:
         print(f"  {sentence}")
     for r in ranking.rows:

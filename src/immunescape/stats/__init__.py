@@ -3,7 +3,8 @@
 ========================  =============================================================================================
 ``estimate``              :class:`Estimate`, the record that every figure with an interval comes as
 ``survival``              Kaplan-Meier curves, medians, restricted means
-``cox``                   Cox regression and the log-rank test between two groups
+``cox``                   Cox regression, plain and with a ridge penalty; the log-rank test between two groups
+``weighted_cox``          Cox regression of two groups with weights
 ``nonproportional``       tests for many simulated trials at once: weighted log-rank, max-combo, restricted mean
 ``exact``                 Fisher's test, the conditional odds ratio, Clopper and Pearson's interval
 ``discrimination``        AUC, logistic regression, false discovery rate

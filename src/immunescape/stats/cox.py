@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,11 +27,15 @@ __all__ = [
     "hazard_ratio_of",
     "log_rank_p",
     "paired_bootstrap",
+    "penalised_cox",
+    "ridge_cox",
 ]
 
 Array = NDArray[np.float64]
 _NO_MAXIMUM = "the model did not converge (a group without events, or terms that coincide)"
 _TOO_FEW = "too few patients or events"
+_SHORTEST = 1e-3
+"""Least time that lifelines is given, which refuses 0."""
 _LARGEST_LOG_RATIO = 20.0
 """Beyond a hazard ratio of exp(20) the likelihood rises for ever: there is no maximum."""
 
@@ -74,6 +78,16 @@ class _RiskSets:
     tie_fraction: Array
 
 
+def _risk_sets(time: Array, event: Array) -> _RiskSets:
+    """Risk sets of rows (n,) that are in order of falling time."""
+    starts = np.flatnonzero(np.r_[True, time[1:] != time[:-1]])
+    ends = np.r_[starts[1:], len(time)] - 1
+    deaths = np.add.reduceat(event, starts).astype(int)
+    group = np.repeat(np.arange(len(starts)), deaths)
+    fractions = np.concatenate([np.arange(d) / d for d in deaths if d]) if deaths.any() else np.zeros(0)
+    return _RiskSets(starts, ends, event == 1, group, fractions)
+
+
 def _derivatives(beta: Array, x: Array, rows: _RiskSets) -> tuple[float, Array, Array]:
     """Return log-likelihood, gradient and information."""
     score = np.exp(x @ beta)
@@ -112,13 +126,8 @@ def _fit(time: Array, event: Array, x: Array) -> tuple[Array, Array] | None:
     centred = x - x.mean(axis=0)
     scale = centred.std(axis=0)
     order = np.argsort(-time, kind="stable")
-    t, e, z = time[order], event[order], (centred / scale)[order]
-    starts = np.flatnonzero(np.r_[True, t[1:] != t[:-1]])
-    ends = np.r_[starts[1:], len(t)] - 1
-    deaths = np.add.reduceat(e, starts).astype(int)
-    group = np.repeat(np.arange(len(starts)), deaths)
-    fractions = np.concatenate([np.arange(d) / d for d in deaths if d]) if deaths.any() else np.zeros(0)
-    rows = _RiskSets(starts, ends, e == 1, group, fractions)
+    z = (centred / scale)[order]
+    rows = _risk_sets(time[order], event[order])
     beta = np.zeros(z.shape[1])
     value, gradient, information = _derivatives(beta, z, rows)
     for _ in range(60):
@@ -126,7 +135,7 @@ def _fit(time: Array, event: Array, x: Array) -> tuple[Array, Array] | None:
         if not np.isfinite(value) or np.abs(beta).max() > 20:
             return None
         eigenvalues = np.linalg.eigvalsh(information)
-        if eigenvalues[0] <= max(1e-12 * eigenvalues[-1], 1e-7 * len(group)):
+        if eigenvalues[0] <= max(1e-12 * eigenvalues[-1], 1e-7 * len(rows.group)):
             return None
         step = np.linalg.solve(information, gradient)
         for _halving in range(12):
@@ -140,6 +149,59 @@ def _fit(time: Array, event: Array, x: Array) -> tuple[Array, Array] | None:
             covariance = np.linalg.inv(information)
             return beta / scale, covariance / np.outer(scale, scale)
     return None
+
+
+def penalised_cox(
+    time: Array, event: Array, x: Array, *, prior_sd: Array, strata: NDArray[Any] | None = None
+) -> tuple[Array, Array]:
+    """Cox model whose coefficients have a normal prior about 0; each stratum has a baseline hazard of its own.
+
+    Parameters
+    ----------
+    time, event
+        (n,) times and 1 (event) or 0 (censored), without missing values.
+    x
+        (n, k) terms.
+    prior_sd
+        (k,) standard deviations of the prior; infinite for none.
+    strata
+        (n,) labels; None: one stratum.
+
+    Returns
+    -------
+    Coefficients (k,) at the posterior mode, and the inverse (k, k) of the information there.
+    """
+    labels = np.zeros(len(time)) if strata is None else strata
+    parts = []
+    for label in np.unique(labels):
+        mine = np.flatnonzero(labels == label)
+        order = mine[np.argsort(-time[mine], kind="stable")]
+        parts.append((x[order], _risk_sets(time[order], event[order])))
+    precision = np.diag(1.0 / np.asarray(prior_sd, dtype=float) ** 2)
+
+    def at(beta: Array) -> tuple[float, Array, Array]:
+        pieces = [_derivatives(beta, z, rows) for z, rows in parts if rows.dead.any()]
+        value, gradient, information = (sum(piece[i] for piece in pieces) for i in range(3))
+        return (
+            float(value) - 0.5 * float(beta @ precision @ beta),
+            np.asarray(gradient) - precision @ beta,
+            np.asarray(information) + precision,
+        )
+
+    beta = np.zeros(x.shape[1])
+    value, gradient, information = at(beta)
+    for _ in range(60):
+        step = np.linalg.solve(information, gradient)
+        for _halving in range(12):
+            new = at(beta + step)
+            if np.isfinite(new[0]) and new[0] >= value - 1e-12 * abs(value):
+                break
+            step = step / 2
+        beta = beta + step
+        value, gradient, information = new
+        if np.abs(step).max() < 1e-10:
+            break
+    return np.asarray(beta, dtype=np.float64), np.asarray(np.linalg.inv(information), dtype=np.float64)
 
 
 def cox(time: ArrayLike, event: ArrayLike, terms: Mapping[str, ArrayLike], level: float = 0.95) -> CoxFit:
@@ -217,6 +279,26 @@ def hazard_ratio_of(time: Array, event: Array, x: Array, level: float = 0.95) ->
     half = float(ndtri(0.5 + level / 2)) * se
     hr, low, high = (float(np.exp(coef + d)) for d in (0.0, -half, half))
     return Estimate(hr, low, high, float(2 * ndtr(-abs(coef) / se)), "Cox")
+
+
+def ridge_cox(x: Array, time: ArrayLike, event: ArrayLike, penalty: float) -> Array:
+    """Coefficients (k,) of a Cox model with a ridge penalty, by lifelines (Efron's ties).
+
+    Parameters
+    ----------
+    x : (n, k) terms, standardised, each of which varies.
+    time, event : (n,) times, of which those at 0 are moved behind it, and 1 (event) or 0 (censored).
+    penalty : half of it times the sum of the squared coefficients is taken from the log-likelihood per patient.
+    """
+    import pandas as pd
+    from lifelines import CoxPHFitter
+
+    names = [f"x{k}" for k in range(x.shape[1])]
+    table = pd.DataFrame(x, columns=names)
+    table["time"] = np.maximum(np.asarray(time, dtype=float), _SHORTEST)
+    table["event"] = np.asarray(event, dtype=float)
+    coefficients = CoxPHFitter(penalizer=penalty).fit(table, "time", "event").params_
+    return np.asarray(coefficients.loc[names].to_numpy(), dtype=float)
 
 
 # --- two groups: counts by time ---------------------------------------------------------------------------------------

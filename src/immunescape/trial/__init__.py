@@ -11,7 +11,7 @@ WORKER_IMPORTS = (
     "scipy.special",
     "immunescape.trial.simulate",
     "immunescape.trial.blocks",
-    "immunescape.engine.native",
+    "immunescape.engine.native.engine",
     "immunescape.model.stored",
     "immunescape.population.blocks",
     "immunescape.population.linking",

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import ImmunescapeError, InputError, unknown_word
+from immunescape.knowledge.printed_units import printed_unit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +128,7 @@ class Criterion:
     def words(self) -> str:
         """The condition as a reader knows it, e.g. ``PD-L1 tumour proportion score at least 50 %``."""
         covariate = COVARIATES[self.covariate]
-        unit = _PRINTED_UNITS.get(covariate.unit, covariate.unit)
+        unit = printed_unit(covariate.unit)
         return self._text(covariate.meaning, unit, level_words, at_least="at least ", at_most="at most ", to=" to ")
 
     def _text(self, name: str, unit: str, level: Callable[[Any], str], *, at_least: str, at_most: str, to: str) -> str:
@@ -146,7 +147,6 @@ class Criterion:
         return f"{name} {self.low:g}{to}{self.high:g}{after}"
 
 
-_PRINTED_UNITS = {"year": "years", "m2": "m²", "umol/L": "µmol/L", "1/Mb": "/Mb"}
 _LEVEL_WORDS = {"M": "male", "F": "female", "nonsquamous": "non-squamous"}
 """Levels whose name is no word."""
 

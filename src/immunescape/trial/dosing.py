@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from immunescape import units
 from immunescape.errors import InputError, unknown_word
 from immunescape.trial.regimen import UNITS, DoseRule, PlannedDose, Regimen
 
@@ -27,7 +26,6 @@ __all__ = [
     "DoseChange",
     "DoseRecord",
     "administered",
-    "body_surface_area",
     "calvert_mg",
     "dose_amount",
     "dose_mg",
@@ -142,15 +140,6 @@ class DoseRecord:
             unit=self.unit,
             route=self.route,
         )
-
-
-def body_surface_area(weight_kg: float, height_cm: float, formula: Literal["dubois", "mosteller"] = "dubois") -> float:
-    """Body surface area in m2 by the formula of Du Bois [dubois1916] or of Mosteller [mosteller1987]."""
-    if not (weight_kg > 0 and height_cm > 0):
-        raise InputError(f"no body surface for {weight_kg:g} kg and {height_cm:g} cm")
-    if formula == "mosteller":
-        return math.sqrt(weight_kg * height_cm / 3600.0)
-    return units.body_surface_area(weight_kg, height_cm)
 
 
 def calvert_mg(auc: float, crcl_ml_min: float) -> float:

@@ -53,7 +53,7 @@ class Source:
             raise InputError(
                 f"not valid YAML: {error.problem or error.context}",
                 where=f"{file}{line}",
-                hint="Check the indentation, and quote texts that hold ': ' or start with a special sign.",
+                hint="Check the indentation, and quote texts that contain ': ' or start with a special sign.",
             ) from error
         except RecursionError:
             raise InputError("the file is too large or too deeply nested", where=file) from None

@@ -152,11 +152,11 @@ class Candidates:
         self.effective = 0.0
         self._first, self._batch, self._course = max(first, batch), batch, course
         self._kinds = {k: tuple(f for f in self.facts if f.kind == k) for k in ("covariate", "parameter", "observable")}
-        self._known: Observables | None = None
+        self._observables: Observables | None = None
         if self._kinds["observable"]:
-            self._known = reference_observables(region, workers)
+            self._observables = reference_observables(region, workers)
             for fact in self._kinds["observable"]:
-                self._known.check(fact)
+                self._observables.check(fact)
         self._rounds: list[_Round] = []
         self._weights: FloatArray = np.zeros(0)
         self._surprise: dict[str, float] = {}
@@ -196,7 +196,7 @@ class Candidates:
 
     def _grow(self, covariates: pd.DataFrame, proposal: Proposal | None) -> None:
         """Grow candidates of given covariates, and weigh them by everything that was measured."""
-        known, course = self._known, self._course
+        observables, course = self._observables, self._course
         task = GrowTask(
             self.seed,
             region=self.region,
@@ -209,19 +209,20 @@ class Candidates:
         logs = []
         if len(grown.table):
             # errors of measurements are independent given the truth: ln likelihoods add up
-            logs = [f.log_likelihood(known.scaled(grown.table, f)) for f in self._kinds["observable"]] if known else []
+            if observables is not None:
+                logs = [f.log_likelihood(observables.scaled(grown.table, f)) for f in self._kinds["observable"]]
             if course is not None:
                 logs += [f.log_likelihood(grown.levels[:, k]) for k, f in enumerate(course.ahead)]
         log_weight = grown.log_weight + np.sum(logs, axis=0) if logs else grown.log_weight
         self._rounds.append(_Round(grown, proposal, log_weight))
 
     def _proposal(self) -> Proposal | None:
-        if self._known is None and self._course is None:
+        if self._observables is None and self._course is None:
             return None
         return _proposal(
             [r for r in self._rounds if len(r.grown.table)],
             self._kinds["observable"],
-            self._known,
+            self._observables,
             self._course,
             weights=self._weights,
             fixed={f.target for f in self._kinds["parameter"]},
@@ -235,21 +236,21 @@ class Candidates:
     @property
     def surprise(self) -> dict[str, float]:
         """Target of a fact -> probability, in the population, of a measurement as far out."""
-        rounds, known = [r for r in self._rounds if len(r.grown.table)], self._known
-        found = dict(self._surprise)
+        rounds, observables = [r for r in self._rounds if len(r.grown.table)], self._observables
+        surprise = dict(self._surprise)
         if not self._kinds["observable"] and self._course is None:
-            return found
+            return surprise
         import pandas as pd
 
         # candidates as draws of the population, in patients with these covariates and parameters
         # weights without the facts on observables, which would make every measurement look likely
         weights = _pooled(rounds, [r.grown.log_weight for r in rounds])
-        if known is not None:
+        if observables is not None:
             table = pd.concat([r.grown.table for r in rounds])
-            found |= {f.target: tail(f, known.scaled(table, f), weights) for f in self._kinds["observable"]}
+            surprise |= {f.target: tail(f, observables.scaled(table, f), weights) for f in self._kinds["observable"]}
         for k, fact in enumerate(() if self._course is None else self._course.facts):
-            found[fact.target] = tail(fact, np.concatenate([r.grown.levels[:, k] for r in rounds]), weights)
-        return found
+            surprise[fact.target] = tail(fact, np.concatenate([r.grown.levels[:, k] for r in rounds]), weights)
+        return surprise
 
     def refusal(self, enough: float) -> InputError:
         """Say that too few are effective, with what costs most of them."""

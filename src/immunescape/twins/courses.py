@@ -22,7 +22,7 @@ from immunescape.trial.grammar import parse_regimen
 from immunescape.trial.regimen import Regimen
 from immunescape.trial.schedule import Schedule
 from immunescape.twins.crew import Crew, crew_of
-from immunescape.twins.records import LineRecord
+from immunescape.twins.recorded_patient import LineRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -268,9 +268,9 @@ def _follow(task: CourseTask, table: pd.DataFrame) -> Courses:
     if task.to_entry:
         rows = [{"id": p.number, "sld_mm_baseline": p.course.entry_sld_mm} for p in patients if not p.failure]
     for k, arm in enumerate(() if task.to_entry else trial.arms):
-        own = copied(patients, simulator) if k + 1 < len(trial.arms) else patients
-        simulator.treat(own, arm, table)
-        for p in own:
+        treated = copied(patients, simulator) if k + 1 < len(trial.arms) else patients
+        simulator.treat(treated, arm, table)
+        for p in treated:
             if p.failure:
                 lost[p.number] = p.failure
                 continue
@@ -352,14 +352,14 @@ def follow(
 def joined(parts: Sequence[Courses]) -> Courses:
     """Courses of different twins on the same lines and arms as one."""
     excluded: dict[str, int] = {}
-    for part in parts:
-        for reason, count in part.excluded.items():
+    for courses in parts:
+        for reason, count in courses.excluded.items():
             excluded[reason] = excluded.get(reason, 0) + count
     lines = range(len(parts[0].history))
     return Courses(
         stacked([p.patients for p in parts]),
         stacked([p.scans for p in parts]),
-        tuple({i: o for part in parts for i, o in part.history[k].items()} for k in lines),
+        tuple({i: o for courses in parts for i, o in courses.history[k].items()} for k in lines),
         tuple(x for p in parts for x in p.lost),
         parts[0].drugs,
         parts[0].specificity,

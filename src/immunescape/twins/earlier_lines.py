@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from immunescape.twins.facts import Fact
-    from immunescape.twins.records import PatientRecord
+    from immunescape.twins.recorded_patient import PatientRecord
 
 __all__ = ["MOST_GROWN", "EarlierLines"]
 
@@ -119,9 +119,9 @@ class EarlierLines:
         InputError
             Where too few candidates agree with the patient's earlier lines: names what costs most of them.
         """
-        wanted, number = float(enough), twins
+        target, number = float(enough), twins
         while True:
-            candidates.grow_until(wanted, MOST_GROWN)
+            candidates.grow_until(target, MOST_GROWN)
             pool = candidates.drawn(number)
             terms = self.terms(pool.table)
             weights = pool.weights * np.exp(np.sum(list(terms.values()), axis=0))
@@ -134,8 +134,8 @@ class EarlierLines:
                 if least is None or ess < least:
                     raise self._refusal(pool, terms, ess, enough if least is None else least)
                 break
-            wanted = min(needed, 2.5 * wanted)
-            number = math.ceil(max(2.0 * wanted, 1.5 * number))
+            target = min(needed, 2.5 * target)
+            number = math.ceil(max(2.0 * target, 1.5 * number))
         weights /= weights.sum()
         facts, surprise = self._size(pool)
         rng = np.random.default_rng([candidates.seed, 23])

@@ -14,7 +14,7 @@ from immunescape.twins.facts import Fact
 if TYPE_CHECKING:
     import pandas as pd
 
-    from immunescape.twins.records import CtdnaSample
+    from immunescape.twins.recorded_patient import CtdnaSample
 
 __all__ = ["EarlyCourse", "early_course", "early_levels"]
 

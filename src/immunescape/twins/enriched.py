@@ -321,4 +321,5 @@ def design_text(trial: EnrichedTrial) -> str:
         },
         "scenarios": [{"name": "as the twins", "truth": truth}],
     }
-    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)
+    heading = "# written by `immunescape rank`; `immunescape design` simulates it\n"
+    return heading + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=110)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from immunescape.trial.coefficients import coefficients
 from immunescape.twins.facts import Fact
-from immunescape.twins.records import LineRecord
+from immunescape.twins.recorded_patient import LineRecord
 
 if TYPE_CHECKING:
     from immunescape.trial.recorded_lines import LineOutcome

@@ -19,7 +19,7 @@ from immunescape.knowledge.evidence_table import EvidenceRow, shipped_evidence
 from immunescape.knowledge.tables import Row, read_rows
 from immunescape.knowledge.yaml_tables import Block, load_table
 from immunescape.profile.biomarkers.words import state_words
-from immunescape.twins.records import PatientRecord
+from immunescape.twins.recorded_patient import PatientRecord
 from immunescape.twins.words import biomarker_title, mechanism_title
 
 __all__ = [
@@ -67,6 +67,7 @@ class Setting:
     pdl1 : tumour proportion score in percent; None where not known.
     driver : the driver, ``none``, or '' where not known.
     progressed_on : drugs of the registry on which the disease progressed.
+    progressed_like : drugs that stand in for others on which it progressed, with the names of these.
     """
 
     line: int
@@ -76,6 +77,17 @@ class Setting:
     pdl1: float | None
     driver: str
     progressed_on: tuple[str, ...] = ()
+    progressed_like: tuple[tuple[str, str], ...] = ()
+
+    def failed(self, drugs: Iterable[str]) -> dict[str, str]:
+        """Return those of some drugs on which, or on whose kind, the disease progressed, in words."""
+        like = dict(self.progressed_like)
+        words = {d: d.replace("_", " ") for d in self.progressed_on} | {
+            d: f"{name}, of the kind of {d.replace('_', ' ')}"
+            for d, name in like.items()
+            if d not in self.progressed_on
+        }
+        return {d: words[d] for d in drugs if d in words}
 
     @property
     def text(self) -> str:
@@ -143,7 +155,7 @@ def setting_of(record: PatientRecord) -> Setting:
         return str(fact.allowed[0]) if fact is not None and len(fact.allowed) == 1 else ""
 
     had = [d for line in record.history for d in line.drugs]
-    failed = [d for line in record.history if line.progressed for d in line.drugs]
+    failed = [line for line in record.history if line.progressed]
     pdl1 = facts.get("pdl1_tps")
     score = None
     if pdl1 is not None:
@@ -151,7 +163,7 @@ def setting_of(record: PatientRecord) -> Setting:
     driver = state_of("driver")
     if not driver and "driver" in facts and "none" in facts["driver"].allowed:
         driver = "none"  # what was tested was not seen; guideline groups say so as well
-    assumed_platinum = record.unknown_lines > 0 and driver != "EGFR"
+    assumed_platinum = record.unknown_lines > len(record.other_lines) and driver != "EGFR"
     return Setting(
         line=record.line,
         had_inhibitor=bool(had) and contains_class(tuple(had), "ici"),
@@ -159,7 +171,8 @@ def setting_of(record: PatientRecord) -> Setting:
         histology=state_of("histology"),
         pdl1=score,
         driver=driver,
-        progressed_on=tuple(dict.fromkeys(failed)),
+        progressed_on=tuple(dict.fromkeys(d for line in failed for d in line.given)),
+        progressed_like=tuple(dict.fromkeys(pair for line in failed for pair in line.stand_ins)),
     )
 
 
@@ -254,9 +267,10 @@ def options_for(
             setting=setting,
             reason=reason,
         )
-        again = [d for d in option.drugs if d in setting.progressed_on]
+        again = setting.failed(option.drugs)
         if again and len(again) == len(option.drugs):
-            left.append(f"{option.title}: the disease progressed on it; it requires a reason in an options file")
+            on = "it" if set(again) <= set(setting.progressed_on) else ", ".join(again.values())
+            left.append(f"{option.title}: the disease progressed on {on}; it requires a reason in an options file")
             continue
         if any(o.regimen == option.regimen for o in chosen):
             continue
@@ -371,10 +385,12 @@ def options_from_file(path: str | Path, setting: Setting, taken: Iterable[str] =
             drugs = tuple(regimen_of(item.regimen).drugs)
         except InputError as error:
             raise InputError(error.message, where=where, hint=error.hint) from None
-        again = [d for d in drugs if d in setting.progressed_on]
+        again = setting.failed(drugs)
         if again and not item.reason.strip():
             raise InputError(
-                f"the disease progressed on {', '.join(again)}", where=where, hint="State a reason for using it again."
+                f"the disease progressed on {', '.join(again.values())}",
+                where=where,
+                hint="State a reason for using it again.",
             )
         title = item.name.strip() or item.regimen
         if title in names:
@@ -406,7 +422,7 @@ _KIND_WORDS = {
 
 def kind_words(kind: str) -> str:
     """Class of a regimen as a reader knows it: ``ici and chemotherapy`` is PD-(L)1 antibody with chemotherapy."""
-    first, *others = (_KIND_WORDS.get(part, part.replace("_", " ")) for part in kind.split(" and "))
+    first, *others = (_KIND_WORDS.get(component, component.replace("_", " ")) for component in kind.split(" and "))
     return f"{first} with {' and '.join(others)}" if others else first
 
 

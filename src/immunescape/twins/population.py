@@ -142,7 +142,7 @@ def _stored_reference(region: Region, workers: int | Crew) -> pd.DataFrame:
     """Return the table of the reference: from the cache folder, or grown and put there."""
     import pandas as pd
 
-    from immunescape.engine.cache import cache_folder, fingerprint
+    from immunescape.engine.native.cache import cache_folder, fingerprint
     from immunescape.population.covariates import sample_covariates
     from immunescape.trial.runner import model_digest
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.model.drugs._titles import sentence_case
+from immunescape.twins.combined import Comparison, compared, shipped_words
 from immunescape.twins.options import Option
 from immunescape.twins.ranking_uncertainty import (
     SOURCES,
@@ -25,8 +26,8 @@ from immunescape.twins.ranking_uncertainty import (
     added_classes,
     draw_moves,
 )
-from immunescape.twins.records import PatientRecord
-from immunescape.twins.twin import MONTH, Followed, event_days, weighted
+from immunescape.twins.recorded_patient import PatientRecord
+from immunescape.twins.twin import MONTH, Followed, event_days, twin_outcomes, weighted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +42,7 @@ __all__ = [
     "Ranked",
     "RankedPatient",
     "Ranking",
+    "comparisons_of",
     "paired_scores",
     "ranked",
     "read_weights",
@@ -89,8 +91,8 @@ class Ranked:
     best : probability of the best score among the options of its level; 0 for one that is not ranked.
     not_worse : probability of survival at 12 months at least that of the standard less the margin.
     against_standard : difference of the score to that of the standard, with its interval.
-    told_apart : whether that interval leaves out zero, and the class of regimen is another than the standard's: the
-        error of the model is known by class and cancels within one.
+    distinguishable : whether that interval leaves out zero, and the class of regimen is another than the standard's:
+        the error of the model is known by class and cancels within one.
     spread : source of uncertainty -> SD that it alone gives to `against_standard` (for the standard: to its score).
     early : step of the cycle -> median change of its score by week 6 against no treatment.
     """
@@ -101,7 +103,7 @@ class Ranked:
     best: float
     not_worse: float
     against_standard: Figure
-    told_apart: bool
+    distinguishable: bool
     spread: Mapping[str, float] = field(default_factory=dict)
     early: Mapping[str, float] = field(default_factory=dict)
 
@@ -151,7 +153,7 @@ class Ranking:
                     "probability_best_of_its_level": round(r.best, 4),
                     "probability_not_worse_than_standard": round(r.not_worse, 4),
                     "score_less_standard": _rounded(r.against_standard),
-                    "told_apart_from_standard": r.told_apart,
+                    "told_apart_from_standard": r.distinguishable,
                     "spread_by_source": {k: round(v, 4) for k, v in r.spread.items()},
                     "steps_at_week_6": {k: round(v, 3) for k, v in r.early.items()},
                 }
@@ -172,6 +174,7 @@ class RankedPatient:
     left_out : sentences on what is not offered.
     setting : the setting in words.
     next : what to measure next; None where it was not asked.
+    comparisons : option -> its figures beside those of statistical models.
     """
 
     record: PatientRecord
@@ -180,6 +183,8 @@ class RankedPatient:
     left_out: tuple[str, ...]
     setting: str
     next: NextMeasurements | None = None
+    _: KW_ONLY
+    comparisons: Mapping[str, Comparison] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain content."""
@@ -198,6 +203,10 @@ class RankedPatient:
             else {"biomarker": least[0].biomarker or least[0].target, "probability": round(least[1], 4)},
             "seed": twins.seed,
             **self.ranking.to_json(),
+            "statistical_models": {
+                "options": {name: c.to_json() for name, c in self.comparisons.items()},
+                "held_out": list(shipped_words()),
+            },
             "not_offered": list(self.left_out),
             "not_assessable": list(self.record.open_questions),
             "measure_next": None if self.next is None else self.next.to_json(),
@@ -285,6 +294,11 @@ def paired_scores(followed: Followed, names: Sequence[str], weights: Mapping[str
         for n, a in arms.items()
     }
     return PairedScores(ids, w, scores)
+
+
+def comparisons_of(record: PatientRecord, followed: Followed, options: Sequence[Option]) -> dict[str, Comparison]:
+    """Option -> its figures beside those of statistical models."""
+    return {o.name: compared(record, o.drugs, twin_outcomes(*weighted(followed, o.name))) for o in options}
 
 
 def _paired(followed: Followed, names: Sequence[str]) -> tuple[tuple[int, ...], FloatArray, dict[str, _Arm]]:
@@ -451,7 +465,7 @@ def ranked(
                 best=0.0 if o.level == "not ranked" else float((scores[o.name] >= top - 1e-12).mean()),
                 not_worse=float((survival[o.name] >= survival[standard] - margin).mean()),
                 against_standard=difference,
-                told_apart=o.kind != standard_kind and (difference.low > 0.0 or difference.high < 0.0),
+                distinguishable=o.kind != standard_kind and (difference.low > 0.0 or difference.high < 0.0),
                 spread=spread[o.name],
                 early=dict((early or {}).get(o.name, {})),
             )
@@ -494,7 +508,7 @@ def _words(rows: Sequence[Ranked], standard: str, uncertainty: RankingUncertaint
                 f"{r.option.title} cannot be told apart from {title}: both are of one class of regimen, and the error "
                 "of the model between regimens of a class is not known."
             )
-        elif not r.told_apart:
+        elif not r.distinguishable:
             said.append(f"{r.option.title} cannot be told apart from {title}.")
         else:
             better = r.against_standard.value > 0.0

@@ -1,21 +1,22 @@
 """What a patient's files say beside the biomarkers: who the patient is, and the course so far.
 
-Days count from the first dose of immunotherapy (day 0), as in the profile. Nothing after the day of the decision is
-read.
+Days count from the first dose of immunotherapy (day 0), as in the profile. Nothing after the day of the decision counts
+for anything; later scans are kept to be shown beside a forecast (`PatientRecord.shown`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.profile.biomarkers.antibiotics import is_antibiotic
 from immunescape.profile.biomarkers.words import analyte_title, within_sentence
 from immunescape.twins.facts import Fact, checked, facts_of_measurements
+from immunescape.twins.recorded_drugs import RecordedDrug, recorded_drug
+from immunescape.twins.recorded_patient import CtdnaSample, LineRecord, PatientRecord, Scan, ShownScans
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from immunescape.profile.strata import StratumCall
     from immunescape.profile.study import Study
 
-__all__ = ["CtdnaSample", "LineRecord", "PatientRecord", "Scan", "patient_record", "record_of_history"]
+__all__ = ["patient_record", "record_of_history"]
 
 _TOGETHER = 28.0
 """Days within which treatments that are begun belong to one line."""
@@ -34,127 +35,12 @@ MEASURABLE_MM = 10.0
 """Smallest lesion that RECIST 1.1 counts as measurable."""
 MOST_GROWTH = 5.0
 """Growth of the sum of diameters between two scans beyond which one of them is taken for a wrong unit."""
+_SHOWN_BEFORE = 182.0
+"""Days before a line of which scans are shown beside its forecast."""
 _WHOLE_COURSE = 1e6
 """A day after all that files record."""
 _UNKNOWN = {"unknown", "not known", "na", "n/a", "nan", "none", "missing", "not reported"}
 """Words of a table for what is not known."""
-_NOT_AGAINST_CANCER = {"antibiotic", "flora"}
-
-
-@dataclass(frozen=True)
-class Scan:
-    """A scan: day, sum of diameters in mm (NaN where none is given), RECIST word ('' where none is given)."""
-
-    day: float
-    sld_mm: float
-    response: str
-
-
-@dataclass(frozen=True)
-class CtdnaSample:
-    """A sample of ctDNA: day and level; `below`: nothing was detected, and `level` is the limit of detection."""
-
-    day: float
-    level: float
-    below: bool = False
-
-
-@dataclass(frozen=True)
-class LineRecord:
-    """A line of treatment that a patient has had or is on.
-
-    Attributes
-    ----------
-    drugs : names of the registry.
-    start, end : days; `end` is infinite while it goes on.
-    baseline_mm : sum of diameters before it; NaN where there is none.
-    scans : those on it, up to the day of the decision.
-    progression_day : day of the scan that showed progression; infinite where none did.
-    """
-
-    drugs: tuple[str, ...]
-    start: float
-    end: float
-    baseline_mm: float
-    scans: tuple[Scan, ...]
-    progression_day: float
-
-    @property
-    def progressed(self) -> bool:
-        """Whether a scan showed progression."""
-        return math.isfinite(self.progression_day)
-
-    @property
-    def last_day(self) -> float:
-        """Day of the last scan; the start where there is none."""
-        return self.scans[-1].day if self.scans else self.start
-
-    @property
-    def progression_after(self) -> float:
-        """Last day on which the patient was known to be free of progression."""
-        earlier = [s.day for s in self.scans if s.day < self.progression_day]
-        return max(earlier, default=self.start)
-
-    @property
-    def best_response(self) -> str:
-        """Best word of the scans; '' where none has a word."""
-        words = [s.response for s in self.scans]
-        return next((w for w in ("CR", "PR", "SD", "PD") if w in words), "")
-
-    @property
-    def title(self) -> str:
-        """The drugs in words."""
-        return " + ".join(d.replace("_", " ") for d in self.drugs)
-
-
-@dataclass(frozen=True)
-class PatientRecord:
-    """One patient at the day of a decision.
-
-    Attributes
-    ----------
-    patient : identifier.
-    at : day of the decision.
-    facts : what biomarkers and the table of patients say of virtual patients.
-    lines : lines of treatment that began before `at` (or on day 0 where `at` is 0: see `planned`), in order.
-    unknown_lines : earlier lines whose drugs the files do not name.
-    entry_mm : sum of diameters after those lines, before the next; NaN where there are none, or no scan.
-    planned : the line that begins on the day of the decision, as the files record it; None where they do not.
-    ctdna : samples up to `at`, of one analyte and unit.
-    open_questions : biomarkers of the table of facts that are not assessable.
-    stratum, stratum_title : guideline group.
-    notes : what was left out, and why.
-    """
-
-    patient: str
-    at: float
-    facts: tuple[Fact, ...]
-    _: KW_ONLY
-    lines: tuple[LineRecord, ...] = ()
-    unknown_lines: int = 0
-    entry_mm: float = math.nan
-    planned: LineRecord | None = None
-    ctdna: tuple[CtdnaSample, ...] = ()
-    open_questions: tuple[str, ...] = ()
-    stratum: str = ""
-    stratum_title: str = ""
-    notes: tuple[str, ...] = ()
-
-    @property
-    def ongoing(self) -> LineRecord | None:
-        """The line that the patient is on without progression; None where there is none."""
-        last = self.lines[-1] if self.lines else None
-        return last if last is not None and not last.progressed and last.end > self.at else None
-
-    @property
-    def history(self) -> tuple[LineRecord, ...]:
-        """The lines that are over."""
-        return self.lines[:-1] if self.ongoing is not None else self.lines
-
-    @property
-    def line(self) -> int:
-        """Number of the line that is decided on (or that the patient is on)."""
-        return len(self.history) + self.unknown_lines + 1
 
 
 def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> PatientRecord:
@@ -181,13 +67,13 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
     _check_sizes(study, profile.patient, at)
     row = study.patients.set_index("patient").loc[profile.patient]
     notes: list[str] = []
-    lines = _lines(study, profile.patient, at)
-    notes.extend(_unused_treatments(study, profile.patient, at))
+    every = _lines(study, profile.patient, at)
+    lines = [line for line in every if line.drugs]
+    notes.extend(_notes_on_treatments(study, profile.patient, at, every))
     before = [line for line in lines if line.start < 0 or at > 0]
     planned = next((line for line in lines if line.start >= 0), None) if at == 0.0 else None
-    earlier_lines = sum(line.start < 0 for line in lines)
-    recorded = _plain(row, "prior_lines")
-    unknown = 0 if recorded is None else max(int(recorded) - earlier_lines, 0)
+    others = tuple(line for line in every if not line.drugs and (line.start < 0 or at > 0))
+    unknown = _unknown_lines(row, every, at)
     first = dict(facts_of(profile))
     for fact in (*_of_row(row, notes), *_of_tables(study, profile.patient, lines)):
         first.setdefault(fact.target, fact)
@@ -196,11 +82,18 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
         first.pop("sld_mm", None)
         entry = _baseline(study, profile.patient, 0.0)
         notes.append(
-            f"{unknown} earlier {'line' if unknown == 1 else 'lines'} without drug names: taken as a platinum doublet"
+            f"{unknown} earlier {'line' if unknown == 1 else 'lines'} without drug names"
+            + (" that the model has" if others else "")
+            + ": taken as a platinum doublet"
             + (", then docetaxel" if unknown > 1 else "")
             + " with progression; biopsies and blood samples are taken as those at diagnosis"
         )
     ctdna = _ctdna(study, profile.patient, at, notes)
+    if others and at > 0 and every[-1] is others[-1] and not others[-1].progressed and others[-1].end > at:
+        notes.append(
+            f"{others[-1].title} (from day {others[-1].start:g}) goes on, and the model cannot follow it: the decision "
+            "is taken to be that on the next line"
+        )
     notes.extend(_unused_blood(study, profile.patient, at))
     ongoing = lines[-1] if at > 0 and lines and not lines[-1].progressed and lines[-1].end > at else None
     if ongoing is not None and (len(lines) > 1 or unknown) and any(c.day >= ongoing.start for c in ctdna):
@@ -212,14 +105,45 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
         checked(first[k] for k in sorted(first)),
         lines=tuple(before),
         unknown_lines=unknown,
+        other_lines=others,
         entry_mm=entry,
         planned=planned,
         ctdna=ctdna,
         open_questions=_open(profile),
         stratum=getattr(stratum, "name", "") or "",
         stratum_title=_stratum_title(stratum),
+        statistical={} if profile.response is None else dict(profile.response.observed),
         notes=tuple(notes),
+        shown=_shown(study, profile.patient, at, ongoing),
     )
+
+
+def _shown(study: Study, patient: str, at: float, ongoing: LineRecord | None) -> ShownScans | None:
+    """Scans beside the forecast of the line that goes on, or of the next one that the files record."""
+    course = _lines(study, patient, _WHOLE_COURSE)
+    ahead = next((x for x in course if x.start >= (at if ongoing is None else ongoing.start)), None)
+    start = at if ahead is None else ahead.start
+    baseline = _baseline(study, patient, start)
+    if not math.isfinite(baseline):
+        return None
+    until = math.inf if ahead is None else next((x.start for x in course if x.start > start), math.inf)
+    sizes = [s for s in _scans(study, patient, start - _SHOWN_BEFORE, until) if math.isfinite(s.sld_mm)]
+    return ShownScans(
+        start,
+        baseline,
+        () if ahead is None else ahead.drugs,
+        tuple(s for s in sizes if s.day <= at),
+        () if ahead is None else tuple(s for s in sizes if s.day > max(at, start)),
+    )
+
+
+def _unknown_lines(row: Any, lines: Sequence[LineRecord], at: float) -> int:
+    """Number of earlier lines that cannot be simulated as they were: counted alone, or of drugs of no model."""
+    recorded = _plain(row, "prior_lines")
+    named = sum(bool(line.drugs) and line.start < 0 for line in lines)
+    other = sum(not line.drugs and line.start < 0 for line in lines)
+    later = sum(not line.drugs and line.start >= 0 for line in lines) if at > 0 else 0
+    return max(0 if recorded is None else int(recorded) - named, other) + later
 
 
 def _stratum_title(stratum: StratumCall | None) -> str:
@@ -239,8 +163,6 @@ def record_of_history(study: Study, profile: PatientProfile) -> PatientRecord:
     """
     row = study.patients.set_index("patient").loc[profile.patient]
     lines = _lines(study, profile.patient, _WHOLE_COURSE)
-    recorded = _plain(row, "prior_lines")
-    earlier_lines = sum(line.start < 0 for line in lines)
     facts = dict(facts_of(profile))
     for fact in _of_row(row, []):
         facts.setdefault(fact.target, fact)
@@ -248,8 +170,9 @@ def record_of_history(study: Study, profile: PatientProfile) -> PatientRecord:
         profile.patient,
         _WHOLE_COURSE,
         tuple(facts[k] for k in sorted(facts)),
-        lines=tuple(lines),
-        unknown_lines=0 if recorded is None else max(int(recorded) - earlier_lines, 0),
+        lines=tuple(line for line in lines if line.drugs),
+        unknown_lines=_unknown_lines(row, lines, _WHOLE_COURSE),
+        other_lines=tuple(line for line in lines if not line.drugs),
     )
 
 
@@ -376,69 +299,86 @@ def _baseline(study: Study, patient: str, start: float) -> float:
     return float(rows["sld_mm"].iloc[-1]) if len(rows) else math.nan
 
 
-def _drug_names() -> Mapping[str, str]:
-    from immunescape.model.registry import drugs
+@dataclass(frozen=True)
+class _Begun:
+    """A treatment against the tumour: first and last day, number of its line where the file has one."""
 
-    names: dict[str, str] = {}
-    for name, record in drugs().items():
-        for text in (name, name.replace("_", " "), name.replace("_", "-"), *getattr(record, "synonyms", ())):
-            names[str(text).casefold()] = name
-    return names
+    start: float
+    end: float
+    drug: RecordedDrug
+    number: float | None
+
+
+def _begun(study: Study, patient: str, at: float) -> list[_Begun]:
+    """Treatments against the tumour that began up to `at`, in order."""
+    rows = study.treatments[(study.treatments["patient"] == patient) & study.treatments["start_day"].notna()]
+    begun = []
+    for start, end, cell, line in zip(rows["start_day"], rows["end_day"], rows["drug"], rows["line"], strict=True):
+        number = float(line) if line == line else None
+        for drug in recorded_drug(cell):
+            if start <= at and (drug.counts == "line" or (drug.counts == "numbered" and number is not None)):
+                begun.append(_Begun(float(start), math.inf if end != end else float(end), drug, number))
+    return sorted(begun, key=lambda b: (b.start, b.end, b.drug.drugs, b.drug.name))
 
 
 def _lines(study: Study, patient: str, at: float) -> list[LineRecord]:
     """Lines that began up to `at`, in order; on day 0 itself the one that is planned."""
-    from immunescape.trial.toxicity import contains_class
-
-    names = _drug_names()
-    rows = study.treatments[(study.treatments["patient"] == patient) & study.treatments["start_day"].notna()]
-    begun: list[tuple[float, float, str]] = []
-    for start, end, drug in zip(rows["start_day"], rows["end_day"], rows["drug"], strict=True):
-        name = names.get(str(drug).strip().casefold())
-        if name is None or start > at or any(contains_class((name,), c) for c in _NOT_AGAINST_CANCER):
-            continue
-        begun.append((float(start), math.inf if end != end else float(end), name))
-    groups: list[list[tuple[float, float, str]]] = []
-    for row in sorted(begun):
-        if groups and row[0] - groups[-1][0][0] <= _TOGETHER:
+    groups: list[list[_Begun]] = []
+    for row in _begun(study, patient, at):
+        if groups and row.start - groups[-1][0].start <= _TOGETHER:
             groups[-1].append(row)
+        elif groups and not row.drug.drugs and row.number is not None and row.number == groups[-1][0].number:
+            groups[-1].append(row)  # of the same line as drugs of the model, which say more of it
         else:
             groups.append([row])
-    starts = [group[0][0] for group in groups]
+    starts = [group[0].start for group in groups]
     lines = []
     for group, following in zip(groups, [*starts[1:], math.inf][: len(groups)], strict=True):
-        start = group[0][0]
+        start = group[0].start
         scans = _scans(study, patient, start, min(at, following))
         progression = next((s.day for s in scans if s.response == "PD"), math.inf)
-        drugs = tuple(dict.fromkeys(row[2] for row in sorted(group)))
-        end = min(max(row[1] for row in group), following)
+        drugs = tuple(dict.fromkeys(d for row in group for d in row.drug.drugs))
+        end = min(max(row.end for row in group), following)
         end = end if end <= at else math.inf  # later is not known yet
-        record = LineRecord(drugs, start, end, _baseline(study, patient, start), scans, progression)
+        recorded = tuple(dict.fromkeys(row.drug for row in group))
+        record = LineRecord(drugs, start, end, _baseline(study, patient, start), scans, progression, recorded=recorded)
         if record.progressed:
             record = replace(record, scans=tuple(s for s in scans if s.day <= progression))
         lines.append(record)
     return lines
 
 
-def _unused_treatments(study: Study, patient: str, at: float) -> list[str]:
-    """Notes on treatments that count neither as a line nor for the setting: of no known drug, or of no known day."""
-    names = _drug_names()
+def _notes_on_treatments(study: Study, patient: str, at: float, lines: Sequence[LineRecord]) -> list[str]:
+    """Notes on treatments that the model cannot give as they are: what stands in for them, and what does not count."""
+    seen: dict[str, str] = {}
+    for line in lines:
+        for drug in line.recorded:
+            begun = f"'{drug.name}' (day {line.start:g})"
+            if drug.kind:
+                plain = " and ".join(d.replace("_", " ") for d in drug.drugs)
+                verb = "stands" if len(drug.drugs) == 1 else "stand"
+                seen.setdefault(drug.name, f"{begun}: {plain} {verb} in for it (kind: {drug.kind})")
+            elif not drug.drugs:
+                what = "has no usual regimen" if drug.registered else "is no drug of the model"
+                rest = "its line is simulated without it" if line.drugs else "its line counts, as one of unknown drugs"
+                seen.setdefault(drug.name, f"{begun} {what}, and nothing stands in for it: {rest}")
     rows = study.treatments[study.treatments["patient"] == patient]
     unknown: dict[str, float] = {}
     undated: dict[str, None] = {}
-    for start, drug in zip(rows["start_day"], rows["drug"], strict=True):
-        text = str(drug).strip()
-        if is_antibiotic(drug):  # a biomarker of its own
-            continue
-        if start != start:
-            undated[text] = None
-        elif start <= at and text.casefold() not in names:
-            unknown[text] = min(float(start), unknown.get(text, math.inf))
+    for start, cell, number in zip(rows["start_day"], rows["drug"], rows["line"], strict=True):
+        for drug in recorded_drug(cell):
+            if drug.counts == "never":
+                continue
+            if start != start:
+                undated[drug.name] = None
+            elif start <= at and drug.counts == "numbered" and number != number:
+                unknown[drug.name] = min(float(start), unknown.get(drug.name, math.inf))
     without = "; it counts neither as a line of treatment nor for the setting"
     return [
+        *(seen[name] for name in sorted(seen)),
         *(
-            f"'{drug}' (day {start:g}) is no drug of the model and is not used{without}: name a drug with the same "
-            "target in its place if it belongs to an earlier line"
+            f"'{drug}' (day {start:g}) is no drug of the model and is not used{without}: give the number of its line "
+            "(column 'line'), or name a drug with the same target in its place, if it belongs to an earlier line"
             for drug, start in sorted(unknown.items(), key=lambda item: (item[1], item[0]))
         ),
         *(f"'{drug}' has no first day and is not used{without}" for drug in sorted(undated)),

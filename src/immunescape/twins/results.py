@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from immunescape.knowledge.printed_units import printed_unit
 from immunescape.knowledge.profile_to_model import ProfileLink, profile_links
-from immunescape.profile.biomarkers.words import printed_unit, state_words, within_sentence
+from immunescape.profile.biomarkers.words import state_words, within_sentence
 from immunescape.twins.covariates import effective
 from immunescape.twins.facts import Fact
 from immunescape.twins.population import Observables

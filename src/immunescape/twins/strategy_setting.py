@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from immunescape.knowledge.strategies import load_strategies
 from immunescape.twins.options import Setting, kind_of, kind_words, level_of, setting_of
-from immunescape.twins.records import PatientRecord, record_of_history
+from immunescape.twins.recorded_patient import PatientRecord
+from immunescape.twins.records import record_of_history
 
 if TYPE_CHECKING:
     from immunescape.knowledge.profile_records import PatientProfile

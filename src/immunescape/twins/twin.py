@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
+from immunescape.twins.combined import Comparison, TwinOutcomes, compared, shipped_words
 from immunescape.twins.conditioning import ENOUGH, Candidates, TwinPopulation, check_number_of_twins
-from immunescape.twins.courses import Courses, CourseTask, follow, joined, usual_regimen
+from immunescape.twins.courses import Courses, CourseTask, follow, joined, regimen_of, usual_regimen
 from immunescape.twins.covariates import effective
 from immunescape.twins.crew import Crew, crew_of
 from immunescape.twins.earlier_lines import MOST_GROWN, EarlierLines
 from immunescape.twins.early import EarlyCourse, early_course
 from immunescape.twins.likelihood import arm_outcomes, line_log_likelihood
-from immunescape.twins.records import LineRecord, PatientRecord
+from immunescape.twins.recorded_patient import LineRecord, PatientRecord
 from immunescape.twins.words import measured_text
 from immunescape.units import DAYS_PER_MONTH
 
@@ -28,9 +29,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Followed",
     "TwinResult",
+    "event_days",
     "forecast",
     "made_twins",
     "ongoing_log_likelihood",
+    "twin_outcomes",
     "twins_before",
     "twins_on",
     "weighted",
@@ -70,6 +73,7 @@ class TwinResult:
     regimen : what the forecast is of, as text; its name in `label`.
     courses : courses of the twins on it.
     before, now : forecast before the line's first dose, and on the day of the decision (the same on day 0).
+    comparison : the forecast before the first dose beside that of statistical models.
     """
 
     record: PatientRecord
@@ -79,6 +83,7 @@ class TwinResult:
     courses: Courses
     before: dict[str, Any]
     now: dict[str, Any]
+    comparison: Comparison = field(default_factory=Comparison)
 
     def to_json(self) -> dict[str, Any]:
         """Plain content of the result."""
@@ -112,6 +117,7 @@ class TwinResult:
             "lines": [
                 {
                     "drugs": list(line.drugs),
+                    "recorded": [drug.name for drug in line.recorded],
                     "start_day": line.start,
                     "baseline_mm": line.baseline_mm if math.isfinite(line.baseline_mm) else None,
                     "scans": [
@@ -124,9 +130,14 @@ class TwinResult:
                 for line in self.record.lines
             ],
             "unknown_lines": self.record.unknown_lines,
+            "lines_not_simulated": [
+                {"recorded": [drug.name for drug in line.recorded], "start_day": line.start}
+                for line in self.record.other_lines
+            ],
             "regimen": self.regimen,
             "forecast_before": self.before,
             "forecast": self.now,
+            "statistical_models": {**self.comparison.to_json(), "held_out": list(shipped_words())},
             "notes": [*self.record.notes, *self.twins.notes],
         }
 
@@ -173,6 +184,13 @@ def event_days(patients: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
     return np.minimum(progression, death), death
 
 
+def twin_outcomes(patients: pd.DataFrame, weights: FloatArray) -> TwinOutcomes:
+    """Outcomes of weighted twins on one arm, as they are combined with statistical forecasts."""
+    progression, death = event_days(patients)
+    response = np.asarray(patients["best_response"].isin(["CR", "PR"]), dtype=float)
+    return TwinOutcomes(weights, response, progression / MONTH, death / MONTH)
+
+
 def twins_on(
     record: PatientRecord,
     arms: tuple[tuple[str, str], ...],
@@ -200,7 +218,7 @@ def twins_on(
     months
         Follow-up of the arms.
     progress
-        Called with (effective candidates, those wanted) while candidates are grown, and with (twins done, twins in all)
+        Called with (effective candidates, those required) while candidates are grown, and with (twins done, all twins)
         while a batch is followed.
     lesions
         See `CourseTask`.
@@ -215,12 +233,12 @@ def twins_on(
     task = _task(record, arms, seed=seed, months=months, region=region, engine=engine, lesions=lesions)
     # a course that is still going on will cost some of the twins
     more = 1.0 if ongoing is None else _MORE
-    wanted, number = math.ceil(more * enough), math.ceil(more * twins)
+    target, number = math.ceil(more * enough), math.ceil(more * twins)
     with crew_of(workers) as crew:
         draw = _drawing(record, task, first=number, enough=enough, crew=crew, progress=progress)
         made: list[Courses] = []
         for _ in range(_ATTEMPTS):
-            population, more_to_draw = draw(number, wanted)
+            population, more_to_draw = draw(number, target)
             done = {i for courses in made for i in (*_ids(courses), *(j for j, _ in courses.lost))}
             new = population.table.loc[[i for i in population.table.index.tolist() if i not in done]]
             if len(new):
@@ -239,7 +257,7 @@ def twins_on(
             if not more_to_draw:
                 raise _few_on_the_line(record, ongoing, population, ess, enough)
             factor = min(max(1.3 * enough / max(ess, 1.0), 1.5), 4.0)
-            wanted, number = math.ceil(factor * wanted), math.ceil(factor * number)
+            target, number = math.ceil(factor * target), math.ceil(factor * number)
         else:
             assert ongoing is not None  # without one the first attempt is the last
             raise _few_on_the_line(record, ongoing, population, ess, enough)
@@ -328,10 +346,10 @@ def _drawing(
     )
     lines = EarlierLines(record, task, workers=crew, follower=follow, progress=progress) if _earlier(record) else None
 
-    def drawn(number: int, wanted: float) -> tuple[TwinPopulation, bool]:
+    def drawn(number: int, target: float) -> tuple[TwinPopulation, bool]:
         if lines is not None:
-            return lines.drawn(candidates, number, wanted, least=enough)
-        reached = candidates.grow_until(wanted) if record.ongoing is None else candidates.grow_until(wanted, MOST_GROWN)
+            return lines.drawn(candidates, number, target, least=enough)
+        reached = candidates.grow_until(target) if record.ongoing is None else candidates.grow_until(target, MOST_GROWN)
         if candidates.effective < enough:
             raise candidates.refusal(enough)
         return candidates.drawn(number), reached
@@ -457,6 +475,7 @@ def made_twins(
 
         followed = followed_on(start)
         before = now = forecast(*weighted(followed))
+        comparison = compared(start, regimen_of(regimen).drugs, twin_outcomes(*weighted(followed)))
         if ongoing is not None:
             followed = followed_on(record)
             now = forecast(*weighted(followed), ongoing.last_day - ongoing.start)
@@ -468,6 +487,7 @@ def made_twins(
         courses=followed.courses,
         before=before,
         now=now,
+        comparison=comparison,
     )
 
 

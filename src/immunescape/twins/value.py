@@ -24,7 +24,7 @@ from immunescape.twins.results import PossibleResults, in_words, possible_result
 if TYPE_CHECKING:
     from immunescape.twins.population import Observables
     from immunescape.twins.ranking import Ranking
-    from immunescape.twins.records import PatientRecord
+    from immunescape.twins.recorded_patient import PatientRecord
     from immunescape.twins.twin import Followed
 
 __all__ = ["Choice", "MeasurementValue", "NextMeasurements", "frequency_text", "measure_next", "value_of_information"]

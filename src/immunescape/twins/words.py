@@ -47,7 +47,8 @@ _TRUTH = {"True": "yes", "False": "no"}
 
 
 def _value(value: str) -> str:
-    from immunescape.profile.biomarkers.words import printed_amount, state_words
+    from immunescape.knowledge.printed_units import printed_amount
+    from immunescape.profile.biomarkers.words import state_words
 
     if value in _TRUTH:
         return _TRUTH[value]

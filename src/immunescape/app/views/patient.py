@@ -36,11 +36,11 @@ from immunescape.app.views.parts import (
 )
 from immunescape.app.views.simulation import CourseFiles, Relief, Simulation
 from immunescape.evaluation.mechanism_labels import explanation
+from immunescape.knowledge.printed_units import printed_unit
 from immunescape.trial.covariates import COVARIATES
 
 __all__ = ["patient_server", "patient_ui"]
 
-_UNITS = {"year": "years", "1/Mb": "per Mb"}
 _DASHES = ("none", "7 4", "2 3", "8 3 2 3")
 FIRST = PatientChoice()
 FILES = {
@@ -69,7 +69,7 @@ def patient_ui() -> Tag:
 def _controls() -> Tag:
     """Regimens, covariates and factors from day 0."""
     numbers = [
-        slider(f"p_{n.name}", n.label, n.low, n.high, n.step, n.start, unit=_UNITS.get(n.unit, n.unit), drawn=True)
+        slider(f"p_{n.name}", n.label, n.low, n.high, n.step, n.start, unit=printed_unit(n.unit), drawn=True)
         for n in NUMBERS
     ]
     words = [choice_select(f"p_{name}", label, COVARIATES[name].values) for name, label in WORDS.items()]

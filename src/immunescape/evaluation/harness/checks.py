@@ -7,12 +7,12 @@ source, with their intervals; nothing may be fitted to the others.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from immunescape.evaluation.harness.tables import ColumnRules, read_table
+from immunescape.evaluation.harness.tables import ColumnRules, included_rows
 from immunescape.stats.estimate import NORMAL_975
 from immunescape.trial.spec import Trial
 
@@ -44,14 +44,14 @@ class Check:
 def checks() -> dict[tuple[str, str], Check]:
     """(Trial, figure) -> what was found; figures are ``pfs_hr``, ``os_hr``, ``orr_experimental``, ``orr_control``."""
     out = {}
-    for row in read_table(Path(__file__).parent / "checked_figures.csv", _COLUMNS):
+    for row in included_rows(Path(__file__).parent / "checked_figures.csv", _COLUMNS):
         low, high = _interval(row)
         value = float(row["value"]) if row["value"] else None
         out[row["trial"], row["figure"]] = Check(row["found"] == "yes", value, low, high, row["source"])
     return out
 
 
-def _interval(row: dict[str, str]) -> tuple[float | None, float | None]:
+def _interval(row: Mapping[str, str]) -> tuple[float | None, float | None]:
     """95 % interval of a ratio from one of another level, about the middle of its logarithms."""
     from scipy.special import ndtri
 

@@ -59,10 +59,16 @@ class PredictionError:
         return asdict(self)
 
 
+SIZE_TRIALS = frozenset(
+    {"campass", "codebreak-100", "codebreak-200", "contact-01", "hudson-olaparib", "leap-007", "leap-008"}
+)
+"""Trials that effect sizes of drugs were fitted to (``scripts/fit_drug_sizes.py``)."""
+
+
 def fitted_trials() -> set[str]:
-    """Trials that the population that ships was fitted to."""
+    """Trials that the population that ships, or the effect size of a drug, was fitted to."""
     record = shipped_record() or {}
-    return {str(arm["trial"]) for arm in record.get("arms", ())}
+    return {str(arm["trial"]) for arm in record.get("arms", ())} | SIZE_TRIALS
 
 
 def prediction_errors(run: Harness, fitted: Collection[str]) -> list[PredictionError]:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from immunescape.errors import InputError, unknown_word
-from immunescape.evaluation.harness.tables import COMBINATIONS, CURVE_TRIALS, HOW, TRIALS, read_table
+from immunescape.evaluation.harness.tables import COMBINATIONS, CURVE_TRIALS, HOW, TRIALS, included_rows, read_table
 from immunescape.evaluation.trial_classes import roles
+from immunescape.knowledge.tables import Row
 from immunescape.trial.loading import list_trials, load_trial
 from immunescape.trial.spec import Arm, Trial
 
@@ -105,10 +106,10 @@ def protocols(data: Path | None, names: Iterable[str] = ()) -> list[Protocol]:
     for name, trial in shipped.items():
         role, kind = roles()[name]
         made[name] = Protocol(trial, role, kind, tables.get(name, {}))
-    for row in curve_trials():
-        met = {"yes": True, "no": False}.get(row["primary_endpoint_met"])
-        trial = load_trial(str(protocol_file(row["trial"])))
-        made[trial.name] = Protocol(trial, row["role"], row["kind"], {}, met, row["checked"])
+    for curve in curve_trials():
+        met = {"yes": True, "no": False}.get(curve["primary_endpoint_met"])
+        trial = load_trial(str(protocol_file(curve["trial"])))
+        made[trial.name] = Protocol(trial, curve["role"], curve["kind"], {}, met, curve["checked"])
     made[PROBE] = Protocol(load_trial(str(protocol_file(PROBE))), "none", "single")
     chosen = list(dict.fromkeys(names)) or sorted(made)
     for name in chosen:
@@ -117,9 +118,9 @@ def protocols(data: Path | None, names: Iterable[str] = ()) -> list[Protocol]:
     return [made[name] for name in chosen]
 
 
-def curve_trials() -> list[dict[str, str]]:
+def curve_trials() -> tuple[Row, ...]:
     """Rows of ``curve_trials.csv``: calibration trials of which there are curves, beyond those that ship."""
-    return read_table(Path(str(files("immunescape.evaluation.harness") / "curve_trials.csv")), CURVE_TRIALS)
+    return included_rows(Path(str(files("immunescape.evaluation.harness") / "curve_trials.csv")), CURVE_TRIALS)
 
 
 def protocol_file(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""The two tables of published trials that the harness reads from a data folder, and what a cell may hold.
+"""Tables of published trials, those of a data folder and those of the harness, and what a cell may hold.
 
 A cell that is empty says nothing; any other must be what its column says, so that no figure is scored by mistake.
 """
@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.knowledge.tables import Row, read_rows
 
-__all__ = ["COMBINATIONS", "CURVE_TRIALS", "HOW", "TRIALS", "ColumnRules", "read_table"]
+__all__ = ["COMBINATIONS", "CURVE_TRIALS", "HOW", "TRIALS", "ColumnRules", "included_rows", "read_table"]
 
 HOW = (
-    "The folder holds trials.csv, combinations.csv and trial_files/*.yaml, and for the comparison with patients "
+    "The folder contains trials.csv, combinations.csv and trial_files/*.yaml, and for the comparison with patients "
     "oak/, loris/, toposcore/ and km/."
 )
 _PERCENT, _RATIO, _COUNT = (0.0, 100.0), (0.01, 100.0), (1.0, 1e6)
@@ -92,8 +93,18 @@ CURVE_TRIALS = ColumnRules(
 )
 
 
+def included_rows(path: Path, columns: ColumnRules) -> tuple[Row, ...]:
+    """Rows of a table of this package, with the checks of `read_table`."""
+    rows = read_rows(path)
+    lines: dict[tuple[str, ...], str] = {}
+    for row in rows:
+        _check(row, columns, row.where)
+        _refuse_repeat(row, columns, row.where, lines)
+    return rows
+
+
 def read_table(path: Path, columns: ColumnRules) -> list[dict[str, str]]:
-    """Read a table of published trials.
+    """Read a table of published trials from a data folder.
 
     Returns
     -------
@@ -109,7 +120,7 @@ def read_table(path: Path, columns: ColumnRules) -> list[dict[str, str]]:
     if not path.is_file():
         raise InputError("no such file", where=str(path), hint=HOW)
     rows: list[dict[str, str]] = []
-    lines: dict[tuple[str, ...], int] = {}
+    lines: dict[tuple[str, ...], str] = {}
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, strict=True)
@@ -132,13 +143,7 @@ def read_table(path: Path, columns: ColumnRules) -> list[dict[str, str]]:
                     )
                 row = {name: cell.strip() for name, cell in zip(header, cells, strict=True)}
                 _check(row, columns, where)
-                key = tuple(row[name].casefold() for name in columns.key)
-                if key in lines:
-                    shown = ", ".join(row[name] for name in columns.key)
-                    raise InputError(
-                        f"'{shown}' is given twice", where=where, hint=f"It is in line {lines[key]} already."
-                    )
-                lines[key] = reader.line_num
+                _refuse_repeat(row, columns, where, lines)
                 rows.append(row)
     except UnicodeDecodeError as error:
         raise InputError(
@@ -147,6 +152,15 @@ def read_table(path: Path, columns: ColumnRules) -> list[dict[str, str]]:
     except csv.Error as error:
         raise InputError(f"not a CSV file ({error})", where=str(path), hint=HOW) from error
     return rows
+
+
+def _refuse_repeat(row: Mapping[str, str], columns: ColumnRules, where: str, lines: dict[tuple[str, ...], str]) -> None:
+    """Refuse a row whose key is among `lines`, and add it there."""
+    key = tuple(row[name].casefold() for name in columns.key)
+    if key in lines:
+        shown = ", ".join(row[name] for name in columns.key)
+        raise InputError(f"'{shown}' is given twice", where=where, hint=f"It is in {lines[key]} already.")
+    lines[key] = where.rpartition(", ")[2]
 
 
 def _check(row: Mapping[str, str], columns: ColumnRules, where: str) -> None:

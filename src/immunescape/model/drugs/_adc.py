@@ -33,7 +33,7 @@ def _serum_and_binding(name: str, title: str, antigen: str) -> tuple[State, Reac
             f"bound_{name}",
             f"kp_{name} * {serum} / (kp_{name} * {serum} + kd_{name})",
             "dimensionless",
-            f"Share of {antigen} in the tumour that {name} holds",
+            f"Share of {antigen} in the tumour bound by {name}",
             observable=True,
         ),
     ]

@@ -141,7 +141,7 @@ def _binding(d: str, targets: tuple[str, ...], bridges_lag3: bool) -> tuple[list
                 f"occupancy_{receptor}_{d}",
                 f"{gain}free_T_{d} / ({gain}free_T_{d} + {kd})",
                 "dimensionless",
-                f"Share of {target} in the tumour that {d} would hold without competition",
+                f"Share of {target} in the tumour that {d} would bind without competition",
                 observable=True,
             )
         )

@@ -8,7 +8,7 @@ from xml.parsers import expat
 
 import libsbml
 
-from immunescape.engine.sbml_reader import plain_numbers, read_sbml
+from immunescape.engine.sbml.reader import plain_numbers, read_sbml
 from immunescape.errors import InputError, ModelError
 
 __all__ = ["read_document"]

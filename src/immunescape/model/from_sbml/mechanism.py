@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from immunescape.engine.cache import cache_folder, fingerprint
+from immunescape.engine.native.cache import cache_folder, fingerprint
 from immunescape.errors import InputError, ModelError, unknown_word
 from immunescape.files import check_folder, whole_file
 from immunescape.knowledge.references import get_reference, load_references

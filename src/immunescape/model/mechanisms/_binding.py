@@ -12,7 +12,7 @@ An antibody against receptor R binds with one arm (``RA = 2 a R``) and crosslink
 R^2``), where ``a`` = free concentration / intrinsic Kd. The pools hold ``e`` = free concentration /
 (concentration that half blocks the receptor in co-culture, where both arms bind and the ligand competes). With
 `avidity` = intrinsic Kd / that concentration, ``a = e / avidity``. In the assay, `ligand` = ligand complexes
-per free receptor; at ``e = 1`` the antibody holds half of ``R_ref`` and ``R_ref / (2 (1 + ligand))`` is free,
+per free receptor; at ``e = 1`` the antibody binds half of ``R_ref`` and ``R_ref / (2 (1 + ligand))`` is free,
 so ``chi = (1 + ligand) (avidity (1 + ligand) - 2) / R_ref``. The total is then ``R (1 + 2 a) + 2 chi a R^2 +
 ligand complexes``.
 """

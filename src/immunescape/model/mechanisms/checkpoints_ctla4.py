@@ -56,7 +56,7 @@ MECHANISM = Mechanism(
             "2 / (1 + 2 * aCTLA4_LN_arm + sqrt((1 + 2 * aCTLA4_LN_arm) * (1 + 2 * aCTLA4_LN_arm)"
             " + 4 * aCTLA4_LN_cross * CTLA4_CD8))",
             "dimensionless",
-            "Share of CTLA-4 on regulatory T cells in the node that no antibody holds",
+            "Share of CTLA-4 on regulatory T cells in the node not bound by antibody",
         ),
         Quantity(
             "stripping_LN",

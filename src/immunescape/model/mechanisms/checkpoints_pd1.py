@@ -77,7 +77,7 @@ MECHANISM = Mechanism(
             "PD1_occupancy_T",
             "1 - synC_PD1_free - synC_complex / PD1_CD8",
             "dimensionless",
-            "Share of PD-1 on CD8 T cells in the tumour that antibody holds",
+            "Share of PD-1 on CD8 T cells in the tumour bound by antibody",
             observable=True,
         ),
         Quantity(

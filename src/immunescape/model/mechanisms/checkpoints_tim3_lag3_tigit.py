@@ -46,7 +46,7 @@ def _reactions() -> tuple[Reaction, ...]:
             Reaction(
                 f"{r}_internalisation",
                 f"k_turn_{r} * {r}_CD8 * (1 - (1 - r_held_{r}) * {_pool(r)} * open_{r}{bridge})",
-                f"{receptor} leaves the surface: internalised or shed, slower where a blocking antibody holds it",
+                f"{receptor} leaves the surface: internalised or shed, slower if bound by a blocking antibody",
                 reactants={f"{r}_CD8": 1},
             ),
         ]
@@ -71,7 +71,7 @@ MECHANISM = Mechanism(
     reactions=_reactions(),
     quantities=(
         *(
-            Quantity(f"open_{r}", _open(r), _PLAIN, f"Share of {w} that no antibody holds")
+            Quantity(f"open_{r}", _open(r), _PLAIN, f"Share of {w} not bound by antibody")
             for r, w in (_TRAFFICKED | _HELD).items()
         ),
         *(

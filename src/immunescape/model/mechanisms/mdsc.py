@@ -54,7 +54,7 @@ MECHANISM = Mechanism(
             "ArgI_active_T",
             "ArgI_activity_T / (1 + arginase_inhibitor)",
             "nanomole/minute/microliter",
-            "Arginase-1 activity that no inhibitor holds",
+            "Uninhibited arginase-1 activity",
         ),
         Quantity("MDSC_density_T", "MDSC_T / V_T", "cell/milliliter", "MDSC in the tumour", observable=True),
     ),

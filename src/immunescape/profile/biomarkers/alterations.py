@@ -41,7 +41,7 @@ from immunescape.profile.biomarkers.gene_state import (
 )
 from immunescape.profile.biomarkers.registry import shared
 from immunescape.profile.biomarkers.tumour_content import LOW_PURITY, tumour_contents
-from immunescape.profile.biomarkers.variant_effects import one_letter, variant_effect
+from immunescape.profile.biomarkers.variant_effects import single_letter_code, variant_effect
 from immunescape.profile.study import Study
 
 __all__ = [
@@ -114,7 +114,7 @@ def _mutations(study: Study, genes: frozenset[str], states: _States, samples: _S
             kind = "Translation_Start_Site"
         if kind not in NONSYNONYMOUS and not kind.startswith("Splice"):
             continue
-        protein = one_letter(protein) if isinstance(protein, str) else ""
+        protein = single_letter_code(protein) if isinstance(protein, str) else ""
         owner = samples.name(patient, sample)
         identity = (patient, owner, gene, start, ref, alt, protein, kind)
         if identity in seen:

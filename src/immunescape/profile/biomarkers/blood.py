@@ -11,9 +11,9 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from immunescape.knowledge.printed_units import printed_amount
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.registry import Biomarker, register, shared
-from immunescape.profile.biomarkers.words import printed_amount
 from immunescape.profile.study import Study
 
 __all__ = ["ANALYTES", "Analyte", "baseline_labs"]

@@ -316,7 +316,7 @@ _SPACE = {
         "Immune phenotype",
         "",
         f"Inflamed: at least {LIMITS.density:g} CD8 T cells per mm2 of tumour; excluded: in the stroma alone; desert: "
-        "in neither; left open where an interval holds the limit. The three terms are those of the source; the "
+        "in neither; left open where an interval contains the limit. The three terms are those of the source; the "
         "threshold is assumed.",
         _phenotype,
         ("chen2017setpoint", "mariathasan2018"),

@@ -16,7 +16,7 @@ from immunescape.profile.biomarkers.driver_rules import driver_rules, match
 from immunescape.profile.biomarkers.gene_copies import sample_purity
 from immunescape.profile.biomarkers.gene_state import INFRAME, NONSYNONYMOUS, UNKNOWN_CONTENT, Hit, TumourContent
 from immunescape.profile.biomarkers.registry import shared
-from immunescape.profile.biomarkers.variant_effects import one_letter, variant_effect
+from immunescape.profile.biomarkers.variant_effects import single_letter_code, variant_effect
 from immunescape.profile.study import Study
 
 __all__ = ["EVIDENT_VAF", "LOW_PURITY", "patient_content", "tumour_contents"]
@@ -42,7 +42,7 @@ def _evident(study: Study) -> dict[str, str]:
     columns = ["sample", "patient", "gene", "classification", "protein_change", "start", "vaf"]
     for sample, patient, gene, kind, protein, start, vaf in rows[columns].to_numpy(dtype=object).tolist():
         owner = str(sample) if isinstance(sample, str) else str(patient)
-        change = one_letter(protein) if isinstance(protein, str) else ""
+        change = single_letter_code(protein) if isinstance(protein, str) else ""
         if kind in INFRAME and not change:  # it may be a polymorphism
             continue
         effect = variant_effect(gene, kind, change) if isinstance(gene, str) else None

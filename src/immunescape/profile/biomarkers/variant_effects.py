@@ -16,7 +16,7 @@ import immunescape.knowledge
 from immunescape.errors import InputError
 from immunescape.knowledge.tables import read_rows
 
-__all__ = ["TABLE", "VariantEffect", "one_letter", "place_in_protein", "variant_effect", "variant_effects"]
+__all__ = ["TABLE", "VariantEffect", "place_in_protein", "single_letter_code", "variant_effect", "variant_effects"]
 
 TABLE = Path(immunescape.knowledge.__file__).parent / "data" / "variant_effects.csv"
 _EFFECTS = ("inactivating", "benign", "domain")
@@ -60,7 +60,7 @@ def variant_effects() -> dict[tuple[str, str], VariantEffect]:
     return effects
 
 
-def one_letter(protein: str) -> str:
+def single_letter_code(protein: str) -> str:
     """Return a protein change in one-letter code (``p.Arg521Lys`` -> ``p.R521K``); other text is unchanged."""
     if not re.search(r"[A-Z][a-z]{2}\d", protein):
         return protein
@@ -73,7 +73,7 @@ def variant_effect(gene: str, classification: str, protein: str) -> VariantEffec
     """Return what is known about a missense change, or None if no row lists it."""
     if not classification.startswith("Missense"):
         return None
-    change = _MISSENSE.match(one_letter(protein).removeprefix("p."))
+    change = _MISSENSE.match(single_letter_code(protein).removeprefix("p."))
     if change is None:
         return None
     table = variant_effects()

@@ -1,4 +1,4 @@
-"""Measurements as readers of the field write them: titles, printed units, states and values in words.
+"""Measurements as readers of the field write them: titles, states and values in words.
 
 Names such as ``kyn_trp`` and ``biallelic_loss`` are for rules, tables and JSON; what a person reads comes from here.
 """
@@ -7,45 +7,17 @@ from __future__ import annotations
 
 import re
 
+from immunescape.knowledge.printed_units import printed_amount
 from immunescape.knowledge.profile_records import Measurement
 from immunescape.profile.biomarkers.registry import BIOMARKERS
 
 __all__ = [
     "analyte_title",
     "measurement_title",
-    "printed_amount",
-    "printed_unit",
     "state_words",
     "value_words",
     "within_sentence",
 ]
-
-_UNITS = {
-    "": "",
-    "1": "",
-    "1.0": "",
-    "dimensionless": "",
-    "percent": "%",
-    "1/megabase": "/Mb",
-    "1/Mb": "/Mb",
-    "1/mm2": "/mm²",
-    "cell/mm2": "cells/mm²",
-    "cells/uL": "cells/µL",
-    "um": "µm",
-    "year": "years",
-    "cell/milliliter": "cells/mL",
-    "picomole/liter": "pmol/L",
-    "micromole/liter": "µmol/L",
-    "millimole/liter": "mmol/L",
-    "vaf_fraction": "(variant allele fraction)",
-    "ratio": "",
-    "umol/L": "µmol/L",
-    "as reported": "(unit as reported)",
-    "fraction": "(fraction)",
-    "kg/m^2": "kg/m²",
-    "10^9/L": "× 10⁹/L",
-}
-"""Unit as tables and files write it -> as it is printed; any other is printed as it is."""
 
 _STATES = {
     "biallelic_loss_subclonal": "subclonal biallelic loss",
@@ -92,16 +64,6 @@ def within_sentence(title: str) -> str:
     if len(plain) > 1 and plain.isalpha() and plain[1:].islower() and plain not in _PROPER:
         return first.lower() + title.removeprefix(first)
     return title
-
-
-def printed_unit(unit: str) -> str:
-    """Return a unit as it is printed, '' for none."""
-    return _UNITS.get(unit, unit)
-
-
-def printed_amount(number: str, unit: str) -> str:
-    """Return a number, written already, with its printed unit."""
-    return f"{number} {printed_unit(unit)}".rstrip()
 
 
 def state_words(state: str | bool) -> str:

@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 
 from immunescape.errors import unknown_word
 from immunescape.knowledge.mechanism_rules import Condition, Rule, RuleSet, load_rules, measurements
+from immunescape.knowledge.printed_units import printed_amount, printed_unit
 from immunescape.knowledge.profile_records import Call, CallState, Evidence, Measurement, Support
-from immunescape.profile.biomarkers.words import measurement_title, printed_amount, printed_unit, state_words
+from immunescape.profile.biomarkers.words import measurement_title, state_words
 from immunescape.profile.calls.logic import MeasurementColumns, condition_truth, evaluate
 
 if TYPE_CHECKING:

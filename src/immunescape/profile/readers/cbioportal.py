@@ -24,7 +24,7 @@ from immunescape.profile.readers._text import TextTable, read_table
 
 __all__ = ["read_clinical_patient", "read_clinical_sample", "read_discrete_long", "read_structural", "read_timeline"]
 
-_UNITS = {"units": "column -> unit of the file, for columns whose name holds none"}
+_UNITS = {"units": "column -> unit of the file, for columns whose name contains none"}
 
 
 def _units(options: Mapping[str, Any]) -> tuple[DeclaredUnits, bool]:

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from immunescape.errors import InputError
+from immunescape.knowledge.printed_units import printed_unit
 from immunescape.knowledge.profile_records import Measurement
-from immunescape.profile.biomarkers.words import measurement_title, printed_unit
+from immunescape.profile.biomarkers.words import measurement_title
 from immunescape.profile.scores.records import Score
 
 __all__ = ["loris_nsclc", "loris_score"]
@@ -81,8 +82,8 @@ def loris_score(biomarkers: Mapping[str, Measurement], prior_lines: float | None
             missing.append(f"{measurement_title(name)} is missing")
             return float("nan")
         if m.unit not in units:
-            wanted = " or ".join(dict.fromkeys(printed_unit(u) or "no unit" for u in units))
-            missing.append(f"{measurement_title(name)} is in {printed_unit(m.unit) or 'no unit'}, not in {wanted}")
+            expected = " or ".join(dict.fromkeys(printed_unit(u) or "no unit" for u in units))
+            missing.append(f"{measurement_title(name)} is in {printed_unit(m.unit) or 'no unit'}, not in {expected}")
             return float("nan")
         return float(m.value) * units[m.unit]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import InputError, unknown_word
@@ -44,12 +44,14 @@ class ResponseEstimate:
     values : input -> what was measured, in words.
     missing : inputs that were not measured and are integrated over.
     refused : why values were left out.
+    observed : the measured inputs on the model's scale.
     """
 
     standings: Mapping[str, Standing]
     values: Mapping[str, str]
     missing: tuple[str, ...]
     refused: tuple[str, ...] = ()
+    observed: Mapping[str, Observed] = field(default_factory=dict, repr=False)
 
     @property
     def setting(self) -> str:
@@ -80,7 +82,8 @@ def _estimate(
     model: ResponseModel, seen: Mapping[str, Observed], values: Mapping[str, str], refused: tuple[str, ...] = ()
 ) -> ResponseEstimate:
     standings = {e: model.standing(e, seen) for e in ENDPOINTS}
-    return ResponseEstimate(standings, values, tuple(n for n in model.inputs if n not in seen), refused)
+    missing = tuple(n for n in model.inputs if n not in seen)
+    return ResponseEstimate(standings, values, missing, refused, dict(seen))
 
 
 def response_probability(values: Mapping[str, Any] | None = None, **more: Any) -> ResponseEstimate:

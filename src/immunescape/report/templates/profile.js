@@ -58,7 +58,8 @@ async function start(DATA) {
 
   function timeline(p) {
     if (!p.timeline.length) return el("p", "soft", "No dated treatment, scan or blood value was given.");
-    const NS = "http://www.w3.org/2000/svg", W = 1060, L = 150, R = 40;
+    const NS = "http://www.w3.org/2000/svg", phone = innerWidth < 700; // where names stand above what they name
+    const W = phone ? Math.max(300, innerWidth - 48) : 1060, L = phone ? 46 : 150, R = phone ? 12 : 40, above = phone ? 15 : 0;
     const days = p.timeline.flatMap(e => e[5] === null ? [e[1]] : [e[1], e[5]]);
     const lo = Math.min(0, ...days), hi = Math.max(30, ...days), x = d => L + (W - L - R) * (d - lo) / (hi - lo || 1);
     const lanes = [];
@@ -66,7 +67,7 @@ async function start(DATA) {
     const has = k => p.timeline.some(e => e[0] === k);
     const sizes = p.timeline.filter(e => e[0] === "response" && e[3] !== null).map(e => ["sld", e[1], "sum of diameters", e[3], "mm", null, false]);
     const series = [["response", "scans"], ["sld", "sum of diameters"], ["ctdna", "ctDNA"], ["nlr", "NLR"]].filter(s => s[0] === "sld" ? sizes.length : has(s[0]));
-    const H = 26 * lanes.length + series.reduce((h, s) => h + (s[0] === "response" ? 34 : 84), 0) + 40;
+    const H = 26 * lanes.length + series.reduce((h, s) => h + (s[0] === "response" ? 34 : 84), 0) + above * (lanes.length + series.length) + 40;
     const svg = document.createElementNS(NS, "svg"); svg.setAttribute("viewBox", `0 0 ${W} ${H}`); svg.setAttribute("class", "line timeline");
     svg.setAttribute("role", "img"); svg.setAttribute("aria-label", "Treatments, scans and blood values by day since the first dose; the table below has every value");
     const add = (tag, at, text) => {
@@ -78,7 +79,8 @@ async function start(DATA) {
     const tip = (e, text) => { const t = document.createElementNS(NS, "title"); t.textContent = text; e.append(t); };
     let y = 8;
     for (const lane of lanes) {
-      add("text", { x: 0, y: y + 13 }, lane.slice(0, 26));
+      add("text", { x: 0, y: y + 13 }, phone ? lane : lane.slice(0, 26));
+      y += above;
       for (const e of p.timeline.filter(e => e[0] === "treatment" && e[2] === lane)) {
         const open = e[5] === null, end = open ? Math.max(e[1] + (hi - lo) * 0.012, e[1]) : e[5];
         const bar = add("rect", { x: x(e[1]), y: y + 2, width: Math.max(4, x(end) - x(e[1])), height: 14, rx: 3, fill: "#0b6e99", opacity: open ? 0.55 : 0.85 });
@@ -89,7 +91,8 @@ async function start(DATA) {
     for (const [kind, label] of series) {
       const rows = kind === "sld" ? sizes : p.timeline.filter(e => e[0] === kind);
       if (kind === "response") {
-        add("text", { x: 0, y: y + 17 }, "scans (RECIST)");
+        add("text", { x: 0, y: y + (phone ? 13 : 17) }, "scans (RECIST)");
+        y += above;
         for (const e of rows) {
           const c = add("circle", { cx: x(e[1]), cy: y + 13, r: 9, fill: RECIST[e[2]] || "#9a9a9a" });
           tip(c, `${e[2] || "before treatment or not evaluated"}, day ${e[1]}${e[3] === null ? "" : ", " + e[3] + " mm"}`);
@@ -98,8 +101,10 @@ async function start(DATA) {
         y += 34; continue;
       }
       const values = rows.filter(e => e[3] !== null), top = Math.max(...values.map(e => e[3]), 1e-9), h = 60;
+      if (phone) add("text", { x: 0, y: y + 13 }, rows[0][4] ? `${label}, ${rows[0][4]}` : label);
+      else { add("text", { x: 0, y: y + 22 }, label); add("text", { x: 0, y: y + 36 }, rows[0][4]); }
+      y += above;
       const yy = v => y + 8 + h * (1 - v / top);
-      add("text", { x: 0, y: y + 22 }, label); add("text", { x: 0, y: y + 36 }, rows[0][4]);
       add("text", { x: L - 8, y: yy(top) + 4, "text-anchor": "end" }, Number(top.toPrecision(3))); add("text", { x: L - 8, y: yy(0) + 4, "text-anchor": "end" }, "0");
       add("line", { x1: L, x2: W - R, y1: yy(0), y2: yy(0), class: "axis" });
       for (const name of [...new Set(values.map(e => e[2]))]) {
@@ -113,7 +118,7 @@ async function start(DATA) {
       y += 84;
     }
     add("line", { x1: L, x2: W - R, y1: y + 4, y2: y + 4, stroke: "#8a95a0" });
-    const step = [7, 14, 30, 60, 90, 180, 365, 730].find(s => (hi - lo) / s <= 12) || 1460;
+    const step = [7, 14, 30, 60, 90, 180, 365, 730].find(s => (hi - lo) / s <= (phone ? 5 : 12)) || 1460;
     for (let d = Math.ceil(lo / step) * step; d <= hi; d += step) {
       add("line", { x1: x(d), x2: x(d), y1: y + 4, y2: y + 9, stroke: "#8a95a0" });
       add("text", { x: x(d), y: y + 22, "text-anchor": "middle" }, d);

@@ -49,7 +49,7 @@ FIRST, LATER = "first line", "later line"
 RANKS = {"TC0 and IC0": (0.0, 0.45), "middle": (0.45, 0.84), "TC3 or IC3": (0.84, 1.0)}
 """Ranks of PD-L1 that OAK's classes take: 45 % are in TC0 and IC0, 16 % in TC3 or IC3 (``gandara2018``)."""
 HOW = (
-    "--data FOLDER holds oak/oak_clinical.csv, loris/*.csv, toposcore/DS1_oncology_clinical_data_DiscValid.csv and "
+    "--data FOLDER contains oak/oak_clinical.csv, loris/*.csv, toposcore/DS1_oncology_clinical_data_DiscValid.csv and "
     "tumour_kinetics/oak.csv; `python scripts/public_data.py list` says where they come from."
 )
 

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from immunescape.files import check_folder, whole_file
 from immunescape.stats.cox import cox
 from immunescape.stats.discrimination import auc
-from immunescape.stats.estimate import Estimate
+from immunescape.stats.estimate import NORMAL_975, Estimate
 from immunescape.twins.judging.cohorts import RealCohort, read_real_cohorts
 from immunescape.twins.judging.monitoring import judged_monitoring
 from immunescape.twins.judging.pools import Pool, forecasts_of, made_pools
 from immunescape.twins.judging.rivals import (
+    FOLDS,
     Design,
     Pairs,
     calibration,
@@ -40,8 +41,7 @@ __all__ = ["judge", "judged_cohort", "judged_interaction"]
 
 FloatArray = NDArray[np.float64]
 THRESHOLDS = (0.1, 0.2, 0.3)
-FOLDS = 5
-FORM = 1
+FORM = 2
 """Of the content of ``judged.json``."""
 
 
@@ -382,39 +382,55 @@ def judged_interaction(cohort: RealCohort, pools: Mapping[str, Pool], seed: int)
 
 
 def aims(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What was aimed at beforehand, and whether it was reached, cohort by cohort."""
+    """What was aimed at beforehand, and whether it was reached, cohort by cohort.
+
+    Returns
+    -------
+    ``cohort``, ``aim``, ``value`` with ``low`` and ``high`` (95 %) and ``verdict``: *met* where the whole interval is
+    on the side that was aimed at, *missed* where it is on the other one (a slope: where the value itself lies outside
+    the range), *not distinguishable* where it holds both, *not assessable* without a value.
+    """
     out = []
     for c in result["cohorts"]:
-        rows = c["response"]
-        slope, shared = rows["model"]["calibration"]["slope"], rows["stacking"]
-        differences = (
-            ("AUC of response above that of PD-L1 (difference, same patients)", shared["auc_of_model_less_pdl1"], ">"),
-            ("AUC of response at least that of a Cox model (difference)", shared["auc_of_model_less_cox"], ">="),
-        )
-        for aim, difference, sign in differences:
-            value = difference["value"]
-            met = None if not np.isfinite(value) else (value > 0.0 if sign == ">" else value >= 0.0)
-            out.append({"cohort": c["name"], "aim": aim, "value": value, "against": 0.0, "met": met})
-        met = None if not np.isfinite(slope) else bool(0.8 <= slope <= 1.2)
-        out.append(
-            {"cohort": c["name"], "aim": "calibration slope 0.8 to 1.2", "value": slope, "against": None, "met": met}
-        )
+        shared, slope = c["response"]["stacking"], c["response"]["model"]["calibration"]
+        for aim, difference in (
+            ("AUC of response above that of PD-L1 (difference, same patients)", shared["auc_of_model_less_pdl1"]),
+            ("AUC of response at least that of a Cox model (difference)", shared["auc_of_model_less_cox"]),
+        ):
+            out.append(_aim(c["name"], aim, difference, _verdict(difference)))
+        half = NORMAL_975 * slope["slope_se"]
+        row = {"value": slope["slope"], "low": slope["slope"] - half, "high": slope["slope"] + half}
+        out.append(_aim(c["name"], "calibration slope 0.8 to 1.2", row, _verdict(row, SLOPES)))
     watched = result["monitoring"]
     if watched is not None:
-        mine = watched["diameters"]["model"]["mean"][0]
         titles = {"last value stays": "last value carried forward"}
         for rival in ("last value stays", "Stein-Claret", "Stein-Claret with prior"):
-            other = watched["diameters"][rival]["mean"][0]
-            out.append(
-                {
-                    "cohort": "OAK lesions",
-                    "aim": f"smaller error of later diameters than '{titles.get(rival, rival)}'",
-                    "value": mine,
-                    "against": other,
-                    "met": mine < other,
-                }
-            )
+            value, low, high = watched["against"][rival]
+            row = {"value": value, "low": low, "high": high}
+            turned = {"value": -value, "low": -high, "high": -low}
+            aim = f"smaller error of later diameters than '{titles.get(rival, rival)}' (difference)"
+            out.append(_aim("OAK lesions", aim, row, _verdict(turned)))
     return out
+
+
+SLOPES = (0.8, 1.2)
+"""Slopes of calibration that were aimed at."""
+
+
+def _aim(cohort: str, aim: str, row: Mapping[str, float], verdict: str) -> dict[str, Any]:
+    return {"cohort": cohort, "aim": aim, **{k: row[k] for k in ("value", "low", "high")}, "verdict": verdict}
+
+
+def _verdict(row: Mapping[str, float], bounds: tuple[float, float] | None = None) -> str:
+    """Whether an interval lies within a range; without one, above 0."""
+    value, low, high = row["value"], row["low"], row["high"]
+    if not np.isfinite([value, low, high]).all():
+        return "not assessable"
+    if bounds is None:
+        return "met" if low > 0.0 else "missed" if high < 0.0 else "not distinguishable"
+    if not bounds[0] <= value <= bounds[1]:
+        return "missed"
+    return "met" if bounds[0] <= low and high <= bounds[1] else "not distinguishable"
 
 
 def _plain(estimate: Estimate) -> dict[str, float | None]:

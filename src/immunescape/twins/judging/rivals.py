@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from immunescape.stats.cox import ridge_cox
 from immunescape.twins.judging.cohorts import NUMBERS, RealCohort
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "FOLDS",
     "Design",
     "Pairs",
     "calibration",
@@ -31,6 +33,8 @@ FloatArray = NDArray[np.float64]
 PENALTY = 1.0
 """Ridge penalty of the logistic regression on standardised inputs, and with `COX_PENALTY` that of the Cox model."""
 COX_PENALTY = 0.03
+FOLDS = 5
+"""Folds of predictions out of fold."""
 _RESAMPLES = 400
 
 
@@ -109,13 +113,8 @@ def logistic_chance(beta: FloatArray, x: FloatArray) -> FloatArray:
 
 def cox_risk(x: FloatArray, time: FloatArray, event: FloatArray) -> Callable[[FloatArray], FloatArray]:
     """Linear predictor of a ridge-penalised Cox model fitted to standardised inputs, as a function of inputs."""
-    import pandas as pd
-    from lifelines import CoxPHFitter
-
     use = np.flatnonzero(x.std(axis=0) > 1e-9)
-    names = [f"x{k}" for k in use]
-    table = pd.DataFrame(x[:, use], columns=names).assign(time=np.maximum(time, 1e-3), event=event.astype(float))
-    beta = CoxPHFitter(penalizer=COX_PENALTY).fit(table, "time", "event").params_.loc[names].to_numpy()
+    beta = ridge_cox(x[:, use], time, event, COX_PENALTY)
     return lambda rows: np.asarray(rows[:, use] @ beta)
 
 

@@ -1,0 +1,1 @@
+"""Code generation: expressions lowered to straight-line programs, their derivatives, steps; ``c`` prints them as C."""

@@ -1,0 +1,1 @@
+"""The native engine: generated C compiled, cached, loaded and run over batches of patients."""

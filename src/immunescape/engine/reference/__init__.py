@@ -1,0 +1,1 @@
+"""The reference engine: scipy, slow and complete."""

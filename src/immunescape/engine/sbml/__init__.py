@@ -1,0 +1,1 @@
+"""SBML read into systems of `immunescape.engine.ir`, and doses written into SBML."""
