@@ -29,6 +29,16 @@ LEAST_WEIGHTED = 20
 
 CALIBRATION_FILES = ("population_fit.csv", "calibration.json", "population_draws.csv")
 """What `calibrate` writes."""
+LeaveOut = Annotated[
+    bool, typer.Option("--leave-out", help="Refit without each trial in turn: errors for trials left out.")
+]
+RefitWithout = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--refit-without",
+        help="Repeat the fit without this trial, with fresh patients, and predict it (method surface). Repeatable.",
+    ),
+]
 
 _METHODS = ("morris", "sobol", "each")
 """Of `sensitivity`."""
@@ -93,16 +103,8 @@ def calibrate_command(
     draws: Annotated[
         int, typer.Option("--draws", min=0, max=1000, help="Number of posterior draws to write (population_draws.csv).")
     ] = 0,
-    left_out: Annotated[
-        bool, typer.Option("--leave-out", help="Refit without each trial in turn: errors for trials left out.")
-    ] = False,
-    refitted: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--refit-without",
-            help="Repeat the fit without this trial, with fresh patients, and predict it (method surface). Repeatable.",
-        ),
-    ] = None,
+    left_out: LeaveOut = False,
+    refitted: RefitWithout = None,
     seed: Seed = 1,
     workers: Workers = None,
     start: Annotated[
