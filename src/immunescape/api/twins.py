@@ -398,5 +398,6 @@ def rank_options(
     )
     following = measure_next(record, followed, ranking, reference, seed=used.seed)
     beside = comparisons_of(record, followed, options)
-    result = RankedPatient(record, followed, ranking, tuple(left_out), setting_of(record).text, following, beside)
+    setting = setting_of(record).text
+    result = RankedPatient(record, followed, ranking, tuple(left_out), setting, following, comparisons=beside)
     return RankedOptions(result, outcomes_of(result, reference, months=used.months, seed=used.seed))

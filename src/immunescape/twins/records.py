@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.profile.biomarkers.words import analyte_title, within_sentence
 from immunescape.twins.facts import Fact, checked, facts_of_measurements
-from immunescape.twins.recorded_drugs import RecordedDrug, recorded_drug
+from immunescape.twins.line_records import (
+    WHOLE_COURSE,
+    LineRecord,
+    Scan,
+    ShownScans,
+    baseline_of,
+    lines_of,
+    notes_on_treatments,
+    shown_scans,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,48 +36,12 @@ if TYPE_CHECKING:
 
 __all__ = ["CtdnaSample", "LineRecord", "PatientRecord", "Scan", "ShownScans", "patient_record", "record_of_history"]
 
-_TOGETHER = 28.0
-"""Days within which treatments that are begun belong to one line."""
-_BASELINE = 42.0
-"""Days before a line in which a scan is its baseline."""
 MEASURABLE_MM = 10.0
 """Smallest lesion that RECIST 1.1 counts as measurable."""
 MOST_GROWTH = 5.0
 """Growth of the sum of diameters between two scans beyond which one of them is taken for a wrong unit."""
-_SHOWN_BEFORE = 182.0
-"""Days before a line of which scans are shown beside its forecast."""
-_WHOLE_COURSE = 1e6
-"""A day after all that files record."""
 _UNKNOWN = {"unknown", "not known", "na", "n/a", "nan", "none", "missing", "not reported"}
 """Words of a table for what is not known."""
-
-
-@dataclass(frozen=True)
-class Scan:
-    """A scan: day, sum of diameters in mm (NaN where none is given), RECIST word ('' where none is given)."""
-
-    day: float
-    sld_mm: float
-    response: str
-
-
-@dataclass(frozen=True)
-class ShownScans:
-    """Scans beside the courses of the twins.
-
-    Attributes
-    ----------
-    start : day on which the line begins that is forecast. baseline_mm : sum of diameters before it.
-    drugs : those that the files record from that day on; none where they record no line.
-    before : scans of the half year before the line, and of the line up to the day of the decision.
-    after : later ones on the line: nothing is computed from them.
-    """
-
-    start: float
-    baseline_mm: float
-    drugs: tuple[str, ...]
-    before: tuple[Scan, ...]
-    after: tuple[Scan, ...]
 
 
 @dataclass(frozen=True)
@@ -78,76 +51,6 @@ class CtdnaSample:
     day: float
     level: float
     below: bool = False
-
-
-@dataclass(frozen=True)
-class LineRecord:
-    """A line of treatment that a patient has had or is on.
-
-    Attributes
-    ----------
-    drugs : names of the registry, of drugs with a usual regimen; none where nothing of the line can be simulated.
-    start, end : days; `end` is infinite while it goes on.
-    baseline_mm : sum of diameters before it; NaN where there is none.
-    scans : those on it, up to the day of the decision.
-    progression_day : day of the scan that showed progression; infinite where none did.
-    recorded : the treatments as the files name them, with what they are to the model.
-    """
-
-    drugs: tuple[str, ...]
-    start: float
-    end: float
-    baseline_mm: float
-    scans: tuple[Scan, ...]
-    progression_day: float
-    recorded: tuple[RecordedDrug, ...] = ()
-
-    @property
-    def progressed(self) -> bool:
-        """Whether a scan showed progression."""
-        return math.isfinite(self.progression_day)
-
-    @property
-    def last_day(self) -> float:
-        """Day of the last scan; the start where there is none."""
-        return self.scans[-1].day if self.scans else self.start
-
-    @property
-    def progression_after(self) -> float:
-        """Last day on which the patient was known to be free of progression."""
-        earlier = [s.day for s in self.scans if s.day < self.progression_day]
-        return max(earlier, default=self.start)
-
-    @property
-    def best_response(self) -> str:
-        """Best word of the scans; '' where none has a word."""
-        words = [s.response for s in self.scans]
-        return next((w for w in ("CR", "PR", "SD", "PD") if w in words), "")
-
-    @property
-    def given(self) -> tuple[str, ...]:
-        """Drugs of the registry that were given, without those that stand in for another."""
-        if not self.recorded:
-            return self.drugs
-        return tuple(dict.fromkeys(r.registered for r in self.recorded if r.registered))
-
-    @property
-    def stand_ins(self) -> tuple[tuple[str, str], ...]:
-        """Drugs that were not given, each with the name of the treatment for which it stands in."""
-        given = self.given
-        return tuple((d, r.name) for r in self.recorded if r.kind for d in r.drugs if d not in given)
-
-    @property
-    def title(self) -> str:
-        """The drugs in words."""
-        if not self.recorded:
-            return " + ".join(d.replace("_", " ") for d in self.drugs)
-        return " + ".join(dict.fromkeys(_recorded_title(r) for r in self.recorded))
-
-
-def _recorded_title(drug: RecordedDrug) -> str:
-    plain = " and ".join(d.replace("_", " ") for d in drug.drugs)
-    return f"{drug.name} (as {plain})" if drug.kind else plain or drug.name
 
 
 @dataclass(frozen=True)
@@ -230,9 +133,9 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
     _check_sizes(study, profile.patient, at)
     row = study.patients.set_index("patient").loc[profile.patient]
     notes: list[str] = []
-    every = _lines(study, profile.patient, at)
+    every = lines_of(study, profile.patient, at)
     lines = [line for line in every if line.drugs]
-    notes.extend(_notes_on_treatments(study, profile.patient, at, every))
+    notes.extend(notes_on_treatments(study, profile.patient, at, every))
     before = [line for line in lines if line.start < 0 or at > 0]
     planned = next((line for line in lines if line.start >= 0), None) if at == 0.0 else None
     others = tuple(line for line in every if not line.drugs and (line.start < 0 or at > 0))
@@ -243,7 +146,7 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
     entry = math.nan
     if unknown:  # the size was measured after lines that nobody recorded, not at diagnosis
         first.pop("sld_mm", None)
-        entry = _baseline(study, profile.patient, 0.0)
+        entry = baseline_of(study, profile.patient, 0.0)
         notes.append(
             f"{unknown} earlier {'line' if unknown == 1 else 'lines'} without drug names"
             + (" that the model has" if others else "")
@@ -277,26 +180,7 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
         stratum_title=_stratum_title(stratum),
         statistical={} if profile.response is None else dict(profile.response.observed),
         notes=tuple(notes),
-        shown=_shown(study, profile.patient, at, ongoing),
-    )
-
-
-def _shown(study: Study, patient: str, at: float, ongoing: LineRecord | None) -> ShownScans | None:
-    """Scans beside the forecast of the line that goes on, or of the next one that the files record."""
-    course = _lines(study, patient, _WHOLE_COURSE)
-    ahead = next((x for x in course if x.start >= (at if ongoing is None else ongoing.start)), None)
-    start = at if ahead is None else ahead.start
-    baseline = _baseline(study, patient, start)
-    if not math.isfinite(baseline):
-        return None
-    until = math.inf if ahead is None else next((x.start for x in course if x.start > start), math.inf)
-    sizes = [s for s in _scans(study, patient, start - _SHOWN_BEFORE, until) if math.isfinite(s.sld_mm)]
-    return ShownScans(
-        start,
-        baseline,
-        () if ahead is None else ahead.drugs,
-        tuple(s for s in sizes if s.day <= at),
-        () if ahead is None else tuple(s for s in sizes if s.day > max(at, start)),
+        shown=shown_scans(study, profile.patient, at, ongoing),
     )
 
 
@@ -325,16 +209,16 @@ def record_of_history(study: Study, profile: PatientProfile) -> PatientRecord:
         As for :func:`patient_record`.
     """
     row = study.patients.set_index("patient").loc[profile.patient]
-    lines = _lines(study, profile.patient, _WHOLE_COURSE)
+    lines = lines_of(study, profile.patient, WHOLE_COURSE)
     facts = dict(facts_of(profile))
     for fact in _of_row(row, []):
         facts.setdefault(fact.target, fact)
     return PatientRecord(
         profile.patient,
-        _WHOLE_COURSE,
+        WHOLE_COURSE,
         tuple(facts[k] for k in sorted(facts)),
         lines=tuple(line for line in lines if line.drugs),
-        unknown_lines=_unknown_lines(row, lines, _WHOLE_COURSE),
+        unknown_lines=_unknown_lines(row, lines, WHOLE_COURSE),
         other_lines=tuple(line for line in lines if not line.drugs),
     )
 
@@ -417,7 +301,7 @@ def _of_tables(study: Study, patient: str, lines: list[LineRecord]) -> list[Fact
     facts: list[Fact] = []
     baseline = next((line.baseline_mm for line in lines), math.nan)
     if math.isnan(baseline):
-        baseline = _baseline(study, patient, 0.0)
+        baseline = baseline_of(study, patient, 0.0)
     if math.isfinite(baseline):
         table = coefficients("lesions")
         error = math.hypot(table["reader_cv"].value, table["scan_cv"].value)
@@ -453,108 +337,6 @@ def _of_tables(study: Study, patient: str, lines: list[LineRecord]) -> list[Fact
                 )
             )
     return facts
-
-
-def _baseline(study: Study, patient: str, start: float) -> float:
-    """Sum of diameters of the last scan before a line."""
-    rows = study.responses[(study.responses["patient"] == patient) & study.responses["sld_mm"].notna()]
-    rows = rows[(rows["day"] <= start + 1.0) & (rows["day"] >= start - _BASELINE)].sort_values("day")
-    return float(rows["sld_mm"].iloc[-1]) if len(rows) else math.nan
-
-
-@dataclass(frozen=True)
-class _Begun:
-    """A treatment against the tumour: first and last day, number of its line where the file has one."""
-
-    start: float
-    end: float
-    drug: RecordedDrug
-    number: float | None
-
-
-def _begun(study: Study, patient: str, at: float) -> list[_Begun]:
-    """Treatments against the tumour that began up to `at`, in order."""
-    rows = study.treatments[(study.treatments["patient"] == patient) & study.treatments["start_day"].notna()]
-    begun = []
-    for start, end, cell, line in zip(rows["start_day"], rows["end_day"], rows["drug"], rows["line"], strict=True):
-        number = float(line) if line == line else None
-        for drug in recorded_drug(cell):
-            if start <= at and (drug.counts == "line" or (drug.counts == "numbered" and number is not None)):
-                begun.append(_Begun(float(start), math.inf if end != end else float(end), drug, number))
-    return sorted(begun, key=lambda b: (b.start, b.end, b.drug.drugs, b.drug.name))
-
-
-def _lines(study: Study, patient: str, at: float) -> list[LineRecord]:
-    """Lines that began up to `at`, in order; on day 0 itself the one that is planned."""
-    groups: list[list[_Begun]] = []
-    for row in _begun(study, patient, at):
-        if groups and row.start - groups[-1][0].start <= _TOGETHER:
-            groups[-1].append(row)
-        elif groups and not row.drug.drugs and row.number is not None and row.number == groups[-1][0].number:
-            groups[-1].append(row)  # of the same line as drugs of the model, which say more of it
-        else:
-            groups.append([row])
-    starts = [group[0].start for group in groups]
-    lines = []
-    for group, following in zip(groups, [*starts[1:], math.inf][: len(groups)], strict=True):
-        start = group[0].start
-        scans = _scans(study, patient, start, min(at, following))
-        progression = next((s.day for s in scans if s.response == "PD"), math.inf)
-        drugs = tuple(dict.fromkeys(d for row in group for d in row.drug.drugs))
-        end = min(max(row.end for row in group), following)
-        end = end if end <= at else math.inf  # later is not known yet
-        recorded = tuple(dict.fromkeys(row.drug for row in group))
-        record = LineRecord(drugs, start, end, _baseline(study, patient, start), scans, progression, recorded)
-        if record.progressed:
-            record = replace(record, scans=tuple(s for s in scans if s.day <= progression))
-        lines.append(record)
-    return lines
-
-
-def _notes_on_treatments(study: Study, patient: str, at: float, lines: Sequence[LineRecord]) -> list[str]:
-    """Notes on treatments that the model cannot give as they are: what stands in for them, and what does not count."""
-    seen: dict[str, str] = {}
-    for line in lines:
-        for drug in line.recorded:
-            begun = f"'{drug.name}' (day {line.start:g})"
-            if drug.kind:
-                plain = " and ".join(d.replace("_", " ") for d in drug.drugs)
-                verb = "stands" if len(drug.drugs) == 1 else "stand"
-                seen.setdefault(drug.name, f"{begun}: {plain} {verb} in for it (kind: {drug.kind})")
-            elif not drug.drugs:
-                what = "has no usual regimen" if drug.registered else "is no drug of the model"
-                rest = "its line is simulated without it" if line.drugs else "its line counts, as one of unknown drugs"
-                seen.setdefault(drug.name, f"{begun} {what}, and nothing stands in for it: {rest}")
-    rows = study.treatments[study.treatments["patient"] == patient]
-    unknown: dict[str, float] = {}
-    undated: dict[str, None] = {}
-    for start, cell, number in zip(rows["start_day"], rows["drug"], rows["line"], strict=True):
-        for drug in recorded_drug(cell):
-            if drug.counts == "never":
-                continue
-            if start != start:
-                undated[drug.name] = None
-            elif start <= at and drug.counts == "numbered" and number != number:
-                unknown[drug.name] = min(float(start), unknown.get(drug.name, math.inf))
-    without = "; it counts neither as a line of treatment nor for the setting"
-    return [
-        *(seen[name] for name in sorted(seen)),
-        *(
-            f"'{drug}' (day {start:g}) is no drug of the model and is not used{without}: give the number of its line "
-            "(column 'line'), or name a drug with the same target in its place, if it belongs to an earlier line"
-            for drug, start in sorted(unknown.items(), key=lambda item: (item[1], item[0]))
-        ),
-        *(f"'{drug}' has no first day and is not used{without}" for drug in sorted(undated)),
-    ]
-
-
-def _scans(study: Study, patient: str, start: float, until: float) -> tuple[Scan, ...]:
-    rows = study.responses[(study.responses["patient"] == patient) & study.responses["day"].notna()]
-    rows = rows[(rows["day"] > start + 1.0) & (rows["day"] <= until)].sort_values("day")
-    return tuple(
-        Scan(float(day), float(sld), answer.strip().upper() if isinstance(answer, str) else "")
-        for day, sld, answer in zip(rows["day"], rows["sld_mm"], rows["recist"], strict=True)
-    )
 
 
 def _ctdna(study: Study, patient: str, at: float, notes: list[str]) -> tuple[CtdnaSample, ...]:
