@@ -145,9 +145,9 @@ def test_no_report_makes_curves_in_a_way_of_its_own():
 
 
 def test_a_figure_of_a_course_hands_its_picture_to_a_notebook():
-    from immunescape.patients.plot import _notebook_figure
+    from immunescape.patients.plot import notebook_figure
 
-    figure = _notebook_figure()(figsize=(1, 1))
+    figure = notebook_figure()(figsize=(1, 1))
     assert figure._repr_png_().startswith(b"\x89PNG")
 
 
