@@ -137,7 +137,7 @@ def _fit(time: Array, event: Array, x: Array) -> tuple[Array, Array] | None:
         eigenvalues = np.linalg.eigvalsh(information)
         if eigenvalues[0] <= max(1e-12 * eigenvalues[-1], 1e-7 * len(rows.group)):
             return None
-        step = np.linalg.solve(information, gradient)
+        step = np.asarray(np.linalg.solve(information, gradient), dtype=np.float64)
         step, (value, gradient, information) = _halved(lambda point: _derivatives(point, z, rows), beta, step, value)
         beta = beta + step
         if np.abs(step).max() < 1e-10:
@@ -198,7 +198,7 @@ def penalised_cox(
     beta = np.zeros(x.shape[1])
     value, gradient, information = at(beta)
     for _ in range(60):
-        step = np.linalg.solve(information, gradient)
+        step = np.asarray(np.linalg.solve(information, gradient), dtype=np.float64)
         step, (value, gradient, information) = _halved(at, beta, step, value)
         beta = beta + step
         if np.abs(step).max() < 1e-10:
