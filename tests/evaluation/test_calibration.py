@@ -289,6 +289,7 @@ def test_a_small_calibration_resumes_to_the_same_result(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("--refit-without", "keynote-024"), "--refit-without would have no effect with --method weights"),
         (("--fresh", "40"), "--fresh would have no effect with --method weights"),
         (("--method", "surface", "--points", "4"), "--points would have no effect with --method surface"),
         (("--spread", "0.3"), "--spread would have no effect with one population per round"),
