@@ -53,14 +53,12 @@ class Learners:
 
     def only(self, keep: NDArray[np.bool_]) -> Learners:
         """Some of the patients."""
-        return replace(
-            self,
-            **{name: getattr(self, name)[keep] for name in ("study", "held", "response", "odds", "means", "twin_odds")},
-            **{
-                name: {end: values[keep] for end, values in getattr(self, name).items()}
-                for name in ("months", "events", "twin_rates")
-            },
-        )
+        kept: dict[str, Any] = {
+            name: getattr(self, name)[keep] for name in ("study", "held", "response", "odds", "means", "twin_odds")
+        }
+        for name in ("months", "events", "twin_rates"):
+            kept[name] = {end: values[keep] for end, values in getattr(self, name).items()}
+        return replace(self, **kept)
 
 
 def learnt_combination(patients: Learners, inputs: tuple[str, ...]) -> Combination:
@@ -96,7 +94,7 @@ def _response(mine: Learners) -> tuple[FloatArray, FloatArray]:
     beta, _ = logistic_fit(np.column_stack([of_cohort[:, 1:] - of_cohort[:, 1:].mean(axis=0), both]), y, penalty=1e-3)
     design = np.column_stack([np.ones(len(y)), of_cohort[:, 1:] - of_cohort[:, 1:].mean(axis=0), both])
     p = 1.0 / (1.0 + np.exp(-design @ beta))
-    inverse = np.linalg.inv(design.T @ (design * (p * (1.0 - p))[:, None]))
+    inverse = np.asarray(np.linalg.inv(design.T @ (design * (p * (1.0 - p))[:, None])), dtype=float)
     use = [0, len(beta) - 2, len(beta) - 1]
     covariance = inverse[np.ix_(use, use)]
     # what is left between cohorts: of the intercepts beyond their own errors
