@@ -67,9 +67,9 @@ def test_held_out_patients_never_enter_what_is_learnt():
         response=np.where(held, 1.0 - whole.response, whole.response),
         months={end: np.where(held, rng.uniform(0.1, 60.0, N), t) for end, t in whole.months.items()},
         events={end: np.where(held, 1.0, e) for end, e in whole.events.items()},
-        odds=np.where(held, 3.0, whole.odds),
+        odds=np.where(held, rng.normal(size=N), whole.odds),
         means=np.where(held[:, None], 9.0, whole.means),
-        twin_odds=np.where(held, -3.0, whole.twin_odds),
+        twin_odds=np.where(held, rng.normal(size=N), whole.twin_odds),
         twin_rates={end: np.where(held, 9.0, r) for end, r in whole.twin_rates.items()},
     )
     learnt = learnt_combination(whole, ("a", "b", "c"))

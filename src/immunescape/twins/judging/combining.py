@@ -100,7 +100,7 @@ def _response(mine: Learners) -> tuple[FloatArray, FloatArray]:
     beta, _ = logistic_fit(np.column_stack([of_cohort[:, 1:] - of_cohort[:, 1:].mean(axis=0), both]), y, penalty=1e-3)
     design = np.column_stack([np.ones(len(y)), of_cohort[:, 1:] - of_cohort[:, 1:].mean(axis=0), both])
     p = 1.0 / (1.0 + np.exp(-design @ beta))
-    inverse = np.linalg.inv(design.T @ (design * (p * (1.0 - p))[:, None]))
+    inverse = np.asarray(np.linalg.inv(design.T @ (design * (p * (1.0 - p))[:, None])), dtype=float)
     use = [0, len(beta) - 2, len(beta) - 1]
     covariance = inverse[np.ix_(use, use)]
     # what is left between cohorts: of the intercepts beyond their own errors
