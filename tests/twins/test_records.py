@@ -273,6 +273,57 @@ def test_a_cell_may_name_several_drugs():
     assert any("its line is simulated without it" in note for note in made.notes)
 
 
+@pytest.mark.parametrize(
+    ("cell", "drugs"),
+    [
+        ("pembrolizumab 200 mg q3w", ["pembrolizumab"]),
+        ("Pembrolizumab (Keytruda)", ["pembrolizumab"]),
+        ("pembrolizumab 200 mg + carboplatin AUC5", ["carboplatin", "pembrolizumab"]),
+        ("cisplatin-pemetrexed", ["cisplatin", "pemetrexed"]),
+        ("carboplatin plus nab-paclitaxel weekly", ["carboplatin", "nab_paclitaxel"]),
+        ("osimertinib mesylate", ["osimertinib"]),
+        ("Nivo/Ipi", ["ipilimumab", "nivolumab"]),
+        ("consolidation durvalumab", ["durvalumab"]),
+        ("anti-PD-1/PD-L1 antibody", ["pembrolizumab"]),
+        ("concurrent chemoradiation", ["carboplatin", "paclitaxel"]),
+    ],
+)
+def test_drugs_are_read_beside_doses_brands_and_each_other(cell, drugs):
+    """A PD-1 antibody written with its dose must not make a patient who has had one look untreated."""
+    made = record(0.0, given({"start_day": -200.0, "end_day": -90.0, "drug": cell}))
+    (line,) = made.history
+    assert sorted(line.drugs) == drugs
+    assert (made.line, made.unknown_lines) == (2, 0)
+
+
+def test_a_drug_that_the_model_has_not_is_named_beside_one_that_it_has():
+    made = record(0.0, given({"start_day": -200.0, "drug": "carboplatin plus foozumab 5 mg"}))
+    assert made.lines[0].drugs == ("carboplatin",)
+    assert any(n.startswith("'foozumab' (day -200) is no drug of the model") for n in made.notes)
+
+
+@pytest.mark.parametrize("cell", ["non-platinum regimen", "XY-12 after pembrolizumab"])
+def test_what_a_cell_says_was_not_given_is_not_read_as_given(cell):
+    made = record(0.0, given({"start_day": -200.0, "drug": cell, "line": 1.0}))
+    assert (made.lines, made.unknown_lines) == ((), 1)
+
+
+def test_a_misspelt_drug_is_named_with_the_one_that_is_near():
+    made = record(0.0, given({"start_day": -200.0, "drug": "pembrolizumb"}))
+    assert any("if it is pembrolizumab, correct its name" in n for n in made.notes)
+
+
+def test_an_abbreviation_is_of_a_drug_of_the_model_and_of_one_alone():
+    from immunescape.knowledge.recorded_treatments import load_recorded_treatments
+    from immunescape.model.registry import drugs
+
+    short = load_recorded_treatments().abbreviations
+    names = [n for texts in short.values() for n in texts]
+    assert set(short) <= set(drugs())
+    assert len(names) == len(set(names))
+    assert {n for d in drugs().values() for n in getattr(d, "synonyms", ())}.isdisjoint(names)
+
+
 def test_a_part_of_a_numbered_line_is_no_line_of_its_own():
     rows = [
         {"start_day": -300.0, "end_day": -200.0, "drug": "carboplatin", "line": 1.0},
@@ -281,8 +332,11 @@ def test_a_part_of_a_numbered_line_is_no_line_of_its_own():
     assert record(0.0, given(*rows)).line == 2
 
 
+NO_LINES = ("radiotherapy", "Prednisone", "denosumab", "amoxicillin", "thoracic RT", "dexamethasone 8 mg", "placebo")
+
+
 def test_what_is_no_line_of_systemic_treatment_does_not_count():
-    rows = [{"start_day": -200.0, "drug": d} for d in ("radiotherapy", "Prednisone", "denosumab", "amoxicillin")]
+    rows = [{"start_day": -200.0, "drug": d} for d in NO_LINES]
     made = record(0.0, given(*rows))
     assert (made.line, made.notes) == (1, ())
 
@@ -344,7 +398,52 @@ def test_words_of_sex_and_smoking_that_are_not_known_are_named():
     assert not record(0.0, Study(patients=table("patients", [row]))).notes
 
 
+@pytest.mark.parametrize(
+    ("word", "levels"),
+    [
+        ("Ex-smoker", ("former",)),
+        ("former smoker", ("former",)),
+        ("Non-smoker", ("never",)),
+        ("current", ("current",)),
+        ("smoker", ("former", "current")),
+    ],
+)
+def test_words_of_smoking_are_read(word, levels):
+    made = record(0.0, Study(patients=table("patients", [{"patient": "P", "smoking": word}])))
+    assert {f.target: f.allowed for f in made.facts}["smoking"] == levels
+
+
 @pytest.mark.parametrize("at", [-1.0, math.nan, "84", None])
 def test_a_day_that_is_none_is_refused(at):
     with pytest.raises(InputError, match="the day is"):
         record(at, study(treatments=TREATED))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words", "day"),
+    [
+        ((60.0, 30.0, 75.0), ("", "", ""), -100.0),
+        ((60.0, 30.0, 36.0), ("", "", ""), -100.0),  # 20 % and 6 mm above the smallest
+        ((60.0, 12.0, 16.0), ("", "", ""), math.inf),  # a third, but 4 mm
+        ((60.0, 30.0, 75.0), ("", "", "SD"), math.inf),  # the file's word holds
+        ((math.nan, math.nan, 75.0), ("", "", ""), math.inf),  # nothing to compare with
+    ],
+)
+def test_growth_without_a_response_is_progression_by_recist(sizes, words, day):
+    """A patient whose files hold sums of diameters alone must not look free of progression on the drug."""
+    scans = [
+        {"patient": "P", "day": when, "sld_mm": size, "recist": word or None}
+        for when, size, word in zip((-305.0, -200.0, -100.0), sizes, words, strict=True)
+    ]
+    treated = table("treatments", [{"patient": "P", "start_day": -300.0, "end_day": -90.0, "drug": "pembrolizumab"}])
+    made = record(0.0, study(treatments=treated, responses=table("responses", scans)))
+    assert made.lines[0].progression_day == day
+    assert setting_of(made).progressed_on == (("pembrolizumab",) if math.isfinite(day) else ())
+    assert any("by the sums of diameters" in n for n in made.notes) == math.isfinite(day)
+
+
+def test_the_response_of_a_day_may_stand_in_a_row_of_its_own_where_the_sum_has_grown():
+    rows = [{"patient": "P", "day": -305.0, "sld_mm": 60.0}, {"patient": "P", "day": -200.0, "sld_mm": 90.0}]
+    scans = table("responses", [*rows, {"patient": "P", "day": -200.0, "recist": "SD"}])
+    treated = table("treatments", [{"patient": "P", "start_day": -300.0, "end_day": -90.0, "drug": "pembrolizumab"}])
+    assert not record(0.0, study(treatments=treated, responses=scans)).lines[0].progressed

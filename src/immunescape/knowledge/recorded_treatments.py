@@ -31,6 +31,7 @@ class RecordedTreatments(Block):
     """The whole table."""
 
     version: str
+    abbreviations: dict[str, tuple[str, ...]]
     stand_ins: tuple[StandIn, ...]
     against_cancer: AgainstCancer
     no_line: tuple[str, ...]
@@ -43,6 +44,11 @@ class RecordedTreatments(Block):
     def is_no_line(self, name: str) -> bool:
         """Whether a treatment is known to be no line of systemic treatment."""
         return plain_name(name) in map(plain_name, self.no_line)
+
+    def names_no_line(self, name: str) -> bool:
+        """Whether a text, ``thoracic radiotherapy`` or ``dexamethasone 8 mg``, has the name of such a treatment."""
+        pieces = {plain_name(piece) for piece in re.split(r"[^a-z0-9-]+", name.casefold()) if piece}
+        return not pieces.isdisjoint(map(plain_name, self.no_line))
 
     def is_against_cancer(self, name: str) -> bool:
         """Whether a treatment is against the tumour, by its name or the end of it."""

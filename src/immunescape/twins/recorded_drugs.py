@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from typing import Literal
 
@@ -12,10 +13,12 @@ from immunescape.knowledge.recorded_treatments import load_recorded_treatments
 from immunescape.knowledge.tables import read_rows
 from immunescape.profile.biomarkers.antibiotics import is_antibiotic
 
-__all__ = ["RecordedDrug", "recorded_drug"]
+__all__ = ["RecordedDrug", "nearest_drug", "recorded_drug"]
 
 _NOT_AGAINST_CANCER = ("antibiotic", "flora")
 _APART = re.compile(r"\s*[+/,;&]\s*|\s+and\s+", re.IGNORECASE)
+
+_SLASH = "\N{DIVISION SLASH}"
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,29 @@ def _drug_names() -> Mapping[str, str]:
     for name, record in drugs().items():
         for text in (name, name.replace("_", " "), name.replace("_", "-"), *getattr(record, "synonyms", ())):
             names[str(text).casefold()] = name
+    for name, texts in load_recorded_treatments().abbreviations.items():
+        names.update(dict.fromkeys(texts, name))
     return names
+
+
+_NOT_GIVEN = r"(?<!non[\s-])(?<!no\s)(?<!without\s)(?<!after\s)(?<!post[\s-])"
+
+
+@lru_cache(maxsize=1)
+def _names_within() -> re.Pattern[str]:
+    """Every name of a drug or of what it stands in for, the longest first, as it may stand within a longer text."""
+    names = {*_drug_names(), *(n.casefold() for s in load_recorded_treatments().stand_ins for n in s.names)}
+    texts = (
+        r"[\s_–-]*".join(map(re.escape, re.split(r"[\s_–-]+", name)))
+        for name in sorted(names, key=lambda n: (-len(n), n))
+    )
+    return re.compile(rf"{_NOT_GIVEN}(?<![a-z0-9])(?:{'|'.join(texts)})(?![a-z0-9])", re.IGNORECASE)
+
+
+def nearest_drug(name: str) -> str:
+    """Name of the drug of which a word that is none may be a misspelling; '' where none is near."""
+    near = get_close_matches(name.casefold(), _drug_names(), n=1, cutoff=0.85)
+    return near[0] if near else ""
 
 
 @lru_cache(maxsize=1)
@@ -56,15 +81,42 @@ def _usual() -> frozenset[str]:
 
 
 def recorded_drug(text: object) -> tuple[RecordedDrug, ...]:
-    """What a cell of the column of drugs names: one treatment, several that it joins (``a + b``, ``a/b``), or none."""
+    """What a cell of the column of drugs names: one treatment, several that it joins (``a + b``, ``a/b``), or none.
+
+    A text that is no name itself is read for the names in it: ``pembrolizumab 200 mg``, ``cisplatin-pemetrexed``.
+    """
     name = text.strip() if isinstance(text, str) else ""
     if not name:
         return ()
     whole = _recorded_drug(name)
-    pieces = [piece for piece in _APART.split(name) if piece]
-    if not whole.drugs and whole.counts != "never" and len(pieces) > 1:
-        return tuple(_recorded_drug(piece) for piece in pieces)
-    return (whole,)
+    if whole.drugs or whole.registered or whole.counts == "never":
+        return (whole,)
+    kept = _names_within().sub(lambda found: found.group().replace("/", _SLASH), name)  # PD-1/PD-L1 is one word
+    pieces = [piece.replace(_SLASH, "/") for piece in _APART.split(kept) if piece]
+    return tuple(dict.fromkeys(drug for piece in pieces for drug in _within(piece)))
+
+
+def _within(piece: str) -> tuple[RecordedDrug, ...]:
+    """What a text without separators names."""
+    whole = _recorded_drug(piece)
+    if whole.drugs or whole.registered or whole.counts == "never":
+        return (whole,)
+    named: dict[tuple[str, str], RecordedDrug] = {}
+    for found in _names_within().finditer(piece):
+        drug = _recorded_drug(found.group())
+        named.setdefault((drug.registered, drug.kind), drug)  # a brand beside the name of its drug is no second drug
+    if not named:
+        return (whole,)
+    return (*named.values(), *_further(_names_within().sub(" ", piece), tuple(named.values())))
+
+
+def _further(rest: str, named: tuple[RecordedDrug, ...]) -> tuple[RecordedDrug, ...]:
+    """Treatments against the tumour that stand between the names of others: drugs that the model has not."""
+    from immunescape.trial.toxicity import contains_class
+
+    cytotoxic = any(contains_class((d,), "cytotoxic") for drug in named for d in drug.drugs)
+    words = (w for w in re.findall(r"[a-z0-9]{6,}", rest, re.IGNORECASE) if _recorded_drug(w).counts == "line")
+    return tuple(RecordedDrug(w) for w in words if not (cytotoxic and w.casefold() == "chemotherapy"))
 
 
 def _recorded_drug(name: str) -> RecordedDrug:
@@ -80,5 +132,6 @@ def _recorded_drug(name: str) -> RecordedDrug:
     stand_in = table.stand_in(name) or (table.stand_in(registered) if registered else None)
     if stand_in is not None:
         return RecordedDrug(name, stand_in.drugs, stand_in.kind, registered)
-    counts: Literal["line", "numbered"] = "line" if registered or table.is_against_cancer(name) else "numbered"
-    return RecordedDrug(name, registered=registered, counts=counts)
+    if registered or table.is_against_cancer(name):
+        return RecordedDrug(name, registered=registered)
+    return RecordedDrug(name, counts="never" if table.names_no_line(name) else "numbered")

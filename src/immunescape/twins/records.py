@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from immunescape.errors import InputError, unknown_word
 from immunescape.profile.biomarkers.words import analyte_title, within_sentence
 from immunescape.twins.facts import Fact, checked, facts_of_measurements
-from immunescape.twins.recorded_drugs import RecordedDrug, recorded_drug
+from immunescape.twins.recorded_drugs import RecordedDrug, nearest_drug, recorded_drug
 from immunescape.twins.recorded_patient import CtdnaSample, LineRecord, PatientRecord, Scan, ShownScans
 
 if TYPE_CHECKING:
@@ -35,12 +35,21 @@ MEASURABLE_MM = 10.0
 """Smallest lesion that RECIST 1.1 counts as measurable."""
 MOST_GROWTH = 5.0
 """Growth of the sum of diameters between two scans beyond which one of them is taken for a wrong unit."""
+RECIST_GROWTH, RECIST_GROWTH_MM = 1.2, 5.0
+"""Growth of the sum of diameters above the smallest one, as a ratio and in mm, which RECIST 1.1 calls progression."""
 _SHOWN_BEFORE = 182.0
 """Days before a line of which scans are shown beside its forecast."""
 _WHOLE_COURSE = 1e6
 """A day after all that files record."""
 _UNKNOWN = {"unknown", "not known", "na", "n/a", "nan", "none", "missing", "not reported"}
 """Words of a table for what is not known."""
+_SMOKING: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("never", "non"), ("never",)),
+    **dict.fromkeys(("former", "ex", "past", "previous", "quit"), ("former",)),
+    **dict.fromkeys(("current", "active"), ("current",)),
+    **dict.fromkeys(("ever", "", "yes"), ("former", "current")),
+}
+"""First word on smoking, without "smoker" -> levels of the population."""
 
 
 def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> PatientRecord:
@@ -70,6 +79,7 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
     every = _lines(study, profile.patient, at)
     lines = [line for line in every if line.drugs]
     notes.extend(_notes_on_treatments(study, profile.patient, at, every))
+    notes.extend(_notes_on_progression(study, profile.patient, every))
     before = [line for line in lines if line.start < 0 or at > 0]
     planned = next((line for line in lines if line.start >= 0), None) if at == 0.0 else None
     others = tuple(line for line in every if not line.drugs and (line.start < 0 or at > 0))
@@ -221,11 +231,9 @@ def _of_row(row: Any, notes: list[str]) -> list[Fact]:
         notes.append(f"histology '{row['histology']}' is neither squamous nor non-squamous: not conditioned on")
     smoking = _text_of(row, "smoking")
     if smoking:
-        first = smoking.split()[0]
-        if first in ("never", "former", "current"):
-            words("smoking", "smoking", (first,))
-        elif first in ("ever", "smoker", "yes"):
-            words("smoking", "smoking", ("former", "current"))
+        first = smoking.split()[0].removesuffix("-smoker").removesuffix("smoker")
+        if first in _SMOKING:
+            words("smoking", "smoking", _SMOKING[first])
         elif smoking not in _UNKNOWN:
             notes.append(f"smoking '{row['smoking']}' is none of never, former, current and ever: not conditioned on")
     stage = _text_of(row, "stage").replace("stage", "").strip().upper()
@@ -336,12 +344,14 @@ def _lines(study: Study, patient: str, at: float) -> list[LineRecord]:
     for group, following in zip(groups, [*starts[1:], math.inf][: len(groups)], strict=True):
         start = group[0].start
         scans = _scans(study, patient, start, min(at, following))
+        baseline = _baseline(study, patient, start)
+        scans = _with_progression(baseline, scans)
         progression = next((s.day for s in scans if s.response == "PD"), math.inf)
         drugs = tuple(dict.fromkeys(d for row in group for d in row.drug.drugs))
         end = min(max(row.end for row in group), following)
         end = end if end <= at else math.inf  # later is not known yet
         recorded = tuple(dict.fromkeys(row.drug for row in group))
-        record = LineRecord(drugs, start, end, _baseline(study, patient, start), scans, progression, recorded=recorded)
+        record = LineRecord(drugs, start, end, baseline, scans, progression, recorded=recorded)
         if record.progressed:
             record = replace(record, scans=tuple(s for s in scans if s.day <= progression))
         lines.append(record)
@@ -377,12 +387,40 @@ def _notes_on_treatments(study: Study, patient: str, at: float, lines: Sequence[
     return [
         *(seen[name] for name in sorted(seen)),
         *(
-            f"'{drug}' (day {start:g}) is no drug of the model and is not used{without}: give the number of its line "
+            f"'{drug}' (day {start:g}) is no drug of the model and is not used{without}: {_meant(drug)}give the number of its line "
             "(column 'line'), or name a drug with the same target in its place, if it belongs to an earlier line"
             for drug, start in sorted(unknown.items(), key=lambda item: (item[1], item[0]))
         ),
         *(f"'{drug}' has no first day and is not used{without}" for drug in sorted(undated)),
     ]
+
+
+def _with_progression(baseline: float, scans: tuple[Scan, ...]) -> tuple[Scan, ...]:
+    """Scans on days without a response are progression where RECIST 1.1 calls the growth of their sums so."""
+    worded = {scan.day for scan in scans if scan.response}
+    smallest, seen = baseline, []
+    for scan in scans:
+        grown = scan.sld_mm >= RECIST_GROWTH * smallest and scan.sld_mm - smallest >= RECIST_GROWTH_MM
+        seen.append(replace(scan, response="PD") if grown and scan.day not in worded else scan)
+        smallest = min((x for x in (smallest, scan.sld_mm) if math.isfinite(x)), default=math.nan)
+    return tuple(seen)
+
+
+def _notes_on_progression(study: Study, patient: str, lines: Sequence[LineRecord]) -> list[str]:
+    """A note on every line whose progression follows from sums of diameters alone."""
+    rows = study.responses[study.responses["patient"] == patient]
+    worded = set(rows.loc[rows["recist"].notna(), "day"])
+    return [
+        f"{line.title} (from day {line.start:g}): progression on day {line.progression_day:g} by the sums of diameters "
+        "(RECIST 1.1: 20 % and 5 mm above the smallest), as no response is given for that day"
+        for line in lines
+        if line.progressed and line.progression_day not in worded
+    ]
+
+
+def _meant(name: str) -> str:
+    near = nearest_drug(name)
+    return f"if it is {near}, correct its name; " if near else ""
 
 
 def _scans(study: Study, patient: str, start: float, until: float) -> tuple[Scan, ...]:
