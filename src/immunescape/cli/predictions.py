@@ -205,7 +205,7 @@ def make_command(
     """Simulate trials with unknown results and record the predictions in the ledger; a rerun resumes.
 
     A trial is skipped if the folder already holds a record of the same protocol, by the installed model, with the same
-    seeds and number of patients. If no trials are named, trials whose results have since been published are skipped too.
+    seeds and number of patients. If no trials are named, those whose results have since been published are skipped too.
     """
     from immunescape.evaluation.forecast import forecast
     from immunescape.files import check_folder
