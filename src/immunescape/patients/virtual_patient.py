@@ -10,6 +10,7 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 from immunescape.errors import InputError, several, unknown_word
@@ -126,7 +127,9 @@ class VirtualPatient:
         """
         for name, change in changes.items():
             _checked(name, change)
-        return replace(self, changes={**self.changes, **changes})
+        # numbers of numpy stand in result files and labels as Python's do
+        plain = {n: c if isinstance(c, (str, int, float)) else float(c) for n, c in changes.items()}
+        return replace(self, changes={**self.changes, **plain})
 
     def parameters(self, model: Model) -> dict[str, float]:
         """Return parameter -> value, in the units of the parameter tables, of all in which this patient differs.
@@ -286,7 +289,7 @@ class VirtualPatient:
         """
         from immunescape.patients.courses import PatientCourses
 
-        chosen: Sequence[Change] = [values] if isinstance(values, (str, int, float)) else values
+        chosen: Sequence[Change] = [values] if isinstance(values, (str, Real)) else values
         if not len(chosen):
             raise InputError(f"no value of '{parameter}' to simulate", hint="Give one or more values.")
         courses = []
@@ -355,7 +358,7 @@ def _checked(name: str, change: Change) -> None:
         except ValueError:
             factor = math.nan
         text = factor
-    if isinstance(text, bool) or not isinstance(text, (int, float)) or not math.isfinite(float(text)):
+    if isinstance(text, bool) or not isinstance(text, Real) or not math.isfinite(text):
         raise InputError(
             f"'{name}' cannot be changed to {change!r}",
             hint="Give a number in the unit of the parameter table, or a factor such as x2.",
