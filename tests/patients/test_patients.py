@@ -164,6 +164,18 @@ def test_one_name_or_value_may_stand_for_a_list_of_one(patient: VirtualPatient) 
     assert len(patient.sweep("k_kill", 0.5, months=1, conduct="planned", observe="V_T")) == 1
 
 
+def test_numbers_of_numpy_are_values_of_a_parameter(patient: VirtualPatient) -> None:
+    for value in (np.int64(2), np.float32(2), np.float64(2)):
+        assert repr(patient.changed(k_kill=value)) == repr(patient.changed(k_kill=2.0))
+    assert len(patient.sweep("k_kill", np.int64(2), months=1, conduct="planned", observe="V_T")) == 1
+    labels = [c.label for c in patient.sweep("k_kill", np.arange(1, 3), months=1, conduct="planned", observe="V_T")]
+    assert labels == ["k_kill = 1", "k_kill = 2"]
+    with pytest.raises(InputError, match="cannot be changed to"):
+        patient.changed(k_kill=np.float64("nan"))
+    with pytest.raises(InputError, match="cannot be changed to"):
+        patient.changed(k_kill=True)
+
+
 def test_one_parameter_to_estimate_may_be_a_plain_name(patient: VirtualPatient, tmp_path) -> None:
     course = patient.simulate("none", months=3, observe=["V_T"])
     files = course.to_petab(tmp_path, "k_growth")

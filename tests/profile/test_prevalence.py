@@ -9,6 +9,7 @@ import pytest
 from tests.profile.study_files import MAF_HEADER
 
 import immunescape
+from immunescape.api import ProfiledStudy
 from immunescape.profile.prevalence import prevalence
 
 
@@ -22,7 +23,7 @@ def test_bounds_take_those_who_were_not_assessed_as_nobody_and_as_everybody() ->
 
 
 @pytest.fixture(scope="module")
-def study(tmp_path_factory: pytest.TempPathFactory) -> immunescape.ProfiledStudy:
+def study(tmp_path_factory: pytest.TempPathFactory) -> ProfiledStudy:
     folder = tmp_path_factory.mktemp("cohort")
     samples, copies = "sample,patient,tumour_purity\n", "sample\tgene\ttotal_cn\tminor_cn\n"
     rows = [MAF_HEADER]
@@ -42,7 +43,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> immunescape.ProfiledStudy
 
 
 def test_the_terminal_the_json_and_the_report_print_both(
-    study: immunescape.ProfiledStudy,
+    study: ProfiledStudy,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,

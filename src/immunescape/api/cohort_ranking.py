@@ -63,7 +63,13 @@ class RankedCohort:
         return pd.DataFrame([*self.rows, *({"patient": k, "not_ranked": v} for k, v in self.reasons.items())])
 
     def to_json(self) -> dict[str, Any]:
-        """Return the content of ``cohort.json``."""
+        """Return the content of ``cohort.json``.
+
+        Returns
+        -------
+        dict
+            Plain data: text, numbers, lists and dictionaries.
+        """
         return {
             "study": self.study,
             "patients": self.rows,
@@ -102,17 +108,44 @@ class RankedCohort:
     def save_design(self, path: str | Path) -> Path:
         """Write the biomarker-enriched trial that the twins of all ranked patients suggest, for `immunescape design`.
 
+        Parameters
+        ----------
+        path
+            YAML file to write.
+
+        Returns
+        -------
+        Path
+            The file written.
+
         Raises
         ------
         InputError
-            Where no measurement tells a group of twins in which an option is ahead of the standard.
+            If no measurement defines a group of twins in which an option is ahead of the standard, or if the file
+            cannot be written.
         """
         from immunescape.api.twins import write_design
 
         return write_design(list(self.outcomes.values()), path)
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write ``cohort.json`` and ``cohort.csv``; returns the paths."""
+        """Write ``cohort.json`` and ``cohort.csv``.
+
+        Parameters
+        ----------
+        folder
+            Folder to write to, created if absent; files of the same names are replaced.
+
+        Returns
+        -------
+        list of Path
+            The files written.
+
+        Raises
+        ------
+        InputError
+            If the folder cannot be created or written to.
+        """
         from immunescape.files import make_folder
         from immunescape.report.files import write_whole
 
@@ -175,6 +208,11 @@ def rank_cohort(
         Identifiers; None takes all.
     progress
         Called with (patients done, patients in all).
+
+    Returns
+    -------
+    RankedCohort
+        ``.table`` (one row a patient), ``.reasons`` (patient -> why not ranked), ``.show()``, ``.save(folder)``.
 
     Raises
     ------

@@ -39,7 +39,25 @@ class VirtualDesign:
         return str(content.get("name", Path(self.file).stem)) if isinstance(content, dict) else Path(self.file).stem
 
     def load(self, *, workers: int | None = None, progress: Progress | None = None) -> Design:
-        """Read the design; simulates its virtual population where that is not kept yet (minutes)."""
+        """Read the design; simulates its virtual population if that is not stored yet (minutes).
+
+        Parameters
+        ----------
+        workers
+            Processes for the virtual population; None takes one per usable core.
+        progress
+            Called with (patients done, patients in all).
+
+        Returns
+        -------
+        Design
+            The checked design.
+
+        Raises
+        ------
+        InputError
+            For a file that cannot be used: names the line, the field and the nearest valid term.
+        """
         from immunescape.design.loading import read_design
 
         return read_design(self.file, self.text, workers=workers, progress=progress)
@@ -70,6 +88,16 @@ class VirtualDesign:
             A ``distributed.Client`` or the address of a dask scheduler, in place of processes.
         progress
             Called with (done, all).
+
+        Returns
+        -------
+        DesignRun
+            Operating characteristics: power or type I error, patients and months, with Monte Carlo errors.
+
+        Raises
+        ------
+        InputError
+            For a design, number or folder that cannot be used.
         """
         return _run([self], replicates, seed=seed, workers=workers, cluster=cluster, out=out, progress=progress)
 
@@ -89,7 +117,13 @@ class DesignRun:
         return self.results[0]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the content of ``design.json``."""
+        """Return the content of ``design.json``.
+
+        Returns
+        -------
+        dict
+            Plain data: text, numbers, lists and dictionaries.
+        """
         from immunescape.design.simulation import DesignComparison, plain
 
         if len(self.results) == 1:
@@ -106,7 +140,23 @@ class DesignRun:
         print_designs(self.results)
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write design.json, report.html, and the YAML and script that reproduce them; returns their paths."""
+        """Write design.json, report.html, and the YAML and script that reproduce them.
+
+        Parameters
+        ----------
+        folder
+            Folder to write to, created if absent; files of the same names are replaced.
+
+        Returns
+        -------
+        list of Path
+            The files written.
+
+        Raises
+        ------
+        InputError
+            If the folder cannot be created or written to.
+        """
         from immunescape.console import NOTICE
         from immunescape.report.design_report import save
 
@@ -114,7 +164,18 @@ class DesignRun:
 
 
 def load_design(name: str | Path) -> VirtualDesign:
-    """A trial design that ships (by name) or of a YAML file (by path).
+    """Load a trial design that ships with the package, by name, or one of your own, by the path of its YAML file.
+
+    Parameters
+    ----------
+    name
+        An included design (`designs_table` lists them), one of an installed plug-in, or the path of a YAML file
+        (``immunescape design --template`` prints one).
+
+    Returns
+    -------
+    VirtualDesign
+        The design, ready to run; its content is checked when it is loaded or run.
 
     Raises
     ------
@@ -137,6 +198,18 @@ def run_designs(
     progress: Progress | None = None,
 ) -> DesignRun:
     """Simulate one design, or several side by side with common random numbers; see :meth:`VirtualDesign.run`.
+
+    Parameters
+    ----------
+    names
+        Names or paths, as for :func:`load_design`.
+    replicates, seed, workers, cluster, out, progress
+        As for :meth:`VirtualDesign.run`.
+
+    Returns
+    -------
+    DesignRun
+        One result per design, in this order.
 
     Raises
     ------
@@ -179,11 +252,23 @@ def _run(
 def design_sizes(name: str | Path, *, workers: int | None = None) -> dict[str, dict[str, Any] | None]:
     """Power and sizes of a design by formula, without a simulation: scenario -> figures, None where no formula holds.
 
+    Parameters
+    ----------
+    name
+        As for :func:`load_design`.
+    workers
+        Processes for a virtual population that is not stored yet; None takes one per usable core.
+
     Returns
     -------
     dict
         For each scenario ``cumulative_power`` and ``months`` by look, and ``size_for_power`` (events and patients for
         80 and 90 %).
+
+    Raises
+    ------
+    InputError
+        For a design that does not exist or cannot be used.
     """
     from immunescape.design.complaints import planned
     from immunescape.design.planning import planning
@@ -195,7 +280,13 @@ def design_sizes(name: str | Path, *, workers: int | None = None) -> dict[str, d
 
 
 def designs_table() -> list[dict[str, Any]]:
-    """One row for each design that ships."""
+    """One row for each trial design that can be named: the included ones and those of plug-ins.
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``kind`` (of the decision rule), ``patients`` (in all) and ``title``.
+    """
     import yaml
 
     from immunescape.design.loading import list_designs, resolve

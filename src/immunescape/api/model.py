@@ -30,7 +30,13 @@ __all__ = [
 
 
 def drugs_table() -> list[dict[str, Any]]:
-    """One row for each drug that a regimen may name."""
+    """One row for each drug that a regimen may name, those of plug-ins included.
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``class``, ``targets``, ``doses`` (units in which it may be dosed) and ``synonyms``.
+    """
     from immunescape.model.registry import drugs
 
     return [
@@ -46,7 +52,14 @@ def drugs_table() -> list[dict[str, Any]]:
 
 
 def mechanisms_table() -> list[dict[str, Any]]:
-    """One row for each mechanism of the model."""
+    """One row for each mechanism of the model, those of plug-ins included.
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``title``, ``tested`` (the strictest evidence that tests it: trials, data, claims or nothing),
+        ``states`` (their number), ``requires`` (other mechanisms) and ``summary``.
+    """
     from immunescape.evaluation.mechanism_labels import short_label
     from immunescape.model.registry import mechanisms
 
@@ -80,6 +93,18 @@ def build_model(
         Mechanisms to leave out, likewise.
     mechanisms
         Mechanisms beside the registered ones: declarations, or what :func:`mechanism_from_sbml` reads.
+
+    Returns
+    -------
+    Model
+        ``.equations()``, ``.to_sbml()`` and ``.cite()`` show it; its base units are day, cm, cell, nmol and mg.
+
+    Raises
+    ------
+    InputError
+        For a drug or mechanism that does not exist, with the nearest one.
+    ModelError
+        If another mechanism requires one that is left out, or a mechanism breaks the rules of the model (units, names).
     """
     from immunescape.model import Model
     from immunescape.model.registry import drugs as registered
@@ -101,6 +126,28 @@ def mechanism_from_sbml(
 ) -> SbmlMechanism:
     """Read a mechanism from an SBML file; see :func:`immunescape.model.from_sbml.mechanism_from_sbml`.
 
+    Parameters
+    ----------
+    path
+        SBML file.
+    couple
+        How its states act on the model and the reverse: a mapping, or a YAML file; None takes ``my.coupling.yaml``
+        beside ``my.xml``, if there is one.
+    name
+        Name of the mechanism; '' takes that of the coupling, else the id of the model in the file.
+
+    Returns
+    -------
+    SbmlMechanism
+        To be passed as ``mechanisms`` to :func:`immunescape.patient` and :func:`build_model`.
+
+    Raises
+    ------
+    InputError, ModelError, EngineError
+        For a file or coupling that cannot be used: names the element and the next action.
+
+    Examples
+    --------
     >>> itaconate = immunescape.mechanism_from_sbml("itaconate.xml")  # doctest: +SKIP
     >>> immunescape.patient(seed=3, mechanisms=[itaconate]).simulate("none").plot()  # doctest: +SKIP
     """
@@ -154,7 +201,18 @@ def print_bounds(model: Model) -> None:
 
 
 def show(name: str) -> None:
-    """Print one trial, drug, mechanism, biomarker, or name of the model: sources, equations, claims."""
+    """Print one trial, drug, mechanism, biomarker, or name of the model: sources, equations, claims.
+
+    Parameters
+    ----------
+    name
+        Name of any of these; also the path of a trial's YAML file.
+
+    Raises
+    ------
+    InputError
+        For a name that does not exist, with the nearest ones.
+    """
     from immunescape.model.registry import get_drug, mechanisms
     from immunescape.trial.loading import list_trials
 

@@ -28,31 +28,66 @@ class ProfiledStudy(StudyTables):
         return f"ProfiledStudy({self.name!r}, {len(self.patients)} patients, {read} biomarkers; .show() prints it)"
 
     def to_polars(self) -> dict[str, Any]:
-        """Biomarkers and calls as polars data frames (extra ``polars``)."""
+        """Return biomarkers and calls as polars data frames (extra ``polars``).
+
+        Returns
+        -------
+        dict
+            ``biomarkers`` and ``calls`` -> one row per patient and biomarker, or mechanism.
+        """
         from immunescape.profile.export import to_polars
 
         return to_polars(self.done)
 
     def to_anndata(self) -> Any:
-        """AnnData of the numeric biomarkers (extra ``anndata``)."""
+        """Return the numeric biomarkers as AnnData (extra ``anndata``).
+
+        Returns
+        -------
+        AnnData
+            Patients x biomarkers; not assessable is NaN.
+        """
         from immunescape.profile.export import to_anndata
 
         return to_anndata(self.done)
 
     def to_mudata(self) -> Any:
-        """MuData of biomarkers, calls and expression (extra ``mudata``)."""
+        """Return biomarkers, calls and expression as MuData (extra ``mudata``).
+
+        Returns
+        -------
+        MuData
+            One modality each, over the same patients.
+        """
         from immunescape.profile.export import to_mudata
 
         return to_mudata(self.done)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the content of ``profile.json``."""
+        """Return the content of ``profile.json`` (its schema: ``immunescape profile --schema``).
+
+        Returns
+        -------
+        dict
+            Plain data: text, numbers, lists and dictionaries.
+        """
         from immunescape.profile.profile_json import study_json
 
         return study_json(self.done, NOTICE, installed_version())
 
     def show(self, patient: str | None = None) -> None:
-        """Print the study, or one patient: calls with their evidence, stratum, scores, options."""
+        """Print the study, or one patient: calls with their evidence, stratum, scores, options.
+
+        Parameters
+        ----------
+        patient
+            Identifier; None prints the study, or the patient of a study of one.
+
+        Raises
+        ------
+        InputError
+            For a patient that the study does not have, with the nearest one.
+        """
         from immunescape.report.profile_text import print_patient, print_study
 
         if patient is None and len(self.patients) > 1:
@@ -62,7 +97,18 @@ class ProfiledStudy(StudyTables):
         print(f"\n{NOTICE}")
 
     def show_associations(self, endpoints: str | Collection[str] | None = None) -> None:
-        """Print the tests of :meth:`associations`, smallest p first."""
+        """Print the tests of :meth:`associations`, smallest p first.
+
+        Parameters
+        ----------
+        endpoints
+            As for :meth:`associations`.
+
+        Raises
+        ------
+        InputError
+            For an unknown endpoint.
+        """
         from immunescape.report.profile_outcome import association_lines
 
         table, _ = self.associations(endpoints)
@@ -75,7 +121,18 @@ class ProfiledStudy(StudyTables):
             print("The files contain no such outcome.")
 
     def show_interactions(self, treated: str, endpoint: str = "os") -> None:
-        """Print the tests of :meth:`interactions`, smallest p first."""
+        """Print the tests of :meth:`interactions`, smallest p first.
+
+        Parameters
+        ----------
+        treated, endpoint
+            As for :meth:`interactions`.
+
+        Raises
+        ------
+        InputError
+            For an arm or endpoint that the files do not have.
+        """
         from immunescape.report.profile_outcome import interaction_lines
 
         table = self.interactions(treated, endpoint)
@@ -84,7 +141,25 @@ class ProfiledStudy(StudyTables):
         print_table(f"{endpoint}: interaction with {treated}, {len(lines)} of {len(table)} could be tested", lines)
 
     def report(self, path: str | Path, statistics: bool = True) -> Path:
-        """Write the one-file HTML report; `statistics` False leaves out the associations with outcome."""
+        """Write the one-file HTML report.
+
+        Parameters
+        ----------
+        path
+            HTML file to write.
+        statistics
+            False leaves out the associations with outcome.
+
+        Returns
+        -------
+        Path
+            The file written.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+        """
         from immunescape.report.profile_report import write_report
 
         return write_report(self, Path(path), NOTICE, statistics)
@@ -106,8 +181,13 @@ class ProfiledStudy(StudyTables):
 
         Returns
         -------
-        list
-            Their paths.
+        list of Path
+            The files written.
+
+        Raises
+        ------
+        InputError
+            For an endpoint or arm that the files do not have.
         """
         target = Path(folder)
         table, outcome = self.associations(endpoints)
@@ -123,7 +203,23 @@ class ProfiledStudy(StudyTables):
         return [*written, self.report(target / "report.html")]
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write ``profile.json``, ``biomarkers.parquet`` and ``report.html`` into a folder; returns their paths."""
+        """Write ``profile.json``, ``biomarkers.parquet`` and ``report.html`` into a folder.
+
+        Parameters
+        ----------
+        folder
+            Folder to write to, created if absent; files of the same names are replaced.
+
+        Returns
+        -------
+        list of Path
+            The files written.
+
+        Raises
+        ------
+        InputError
+            If the folder cannot be created or written to.
+        """
         from immunescape.files import make_folder
         from immunescape.profile.export import long_table
         from immunescape.profile.profile_json import json_text

@@ -40,6 +40,11 @@ class VirtualTrial:
         folder
             Folder with event times; see :func:`immunescape.evaluation.published_curves.curves_at_hand`.
 
+        Returns
+        -------
+        VirtualTrial
+            A copy; this trial is unchanged.
+
         Raises
         ------
         InputError
@@ -92,6 +97,19 @@ class VirtualTrial:
         cluster
             A ``distributed.Client`` or the address of a dask scheduler, whose workers make the patients in place of
             processes of this machine.
+
+        Returns
+        -------
+        VirtualResult
+            With the table of patients, the figures of each arm, and methods that print and write them.
+
+        Raises
+        ------
+        InputError
+            For a number of patients, seed, workers or engine that cannot be used, and for a folder `out` that cannot
+            be written to.
+        EngineError
+            If the model cannot be compiled, or patients cannot be integrated.
         """
         from dataclasses import replace
 
@@ -153,7 +171,13 @@ class VirtualResult:
         return column_notes([str(c) for c in self.patients.columns], trial.drugs, trial.specificity)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the content of ``result.json``."""
+        """Return the content of ``result.json`` (its schema: ``immunescape trial --result-schema``).
+
+        Returns
+        -------
+        dict
+            Plain data: text, numbers, lists and dictionaries.
+        """
         return self.result.to_json()
 
     def show(self) -> None:
@@ -163,7 +187,23 @@ class VirtualResult:
         print_result(self.result, NOTICE)
 
     def report(self, path: str | Path) -> Path:
-        """Write the one-file HTML report."""
+        """Write the one-file HTML report.
+
+        Parameters
+        ----------
+        path
+            HTML file to write.
+
+        Returns
+        -------
+        Path
+            The file written.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+        """
         from immunescape.report.trial_report import write_report
 
         return write_report(self.result, Path(path), NOTICE)
@@ -175,13 +215,45 @@ class VirtualResult:
         return survival_plot(self.result)
 
     def figure(self, path: str | Path) -> Path:
-        """Write predicted and published Kaplan-Meier curves as a PNG picture."""
+        """Write predicted and published Kaplan-Meier curves, over months, as a PNG picture.
+
+        Parameters
+        ----------
+        path
+            PNG file to write.
+
+        Returns
+        -------
+        Path
+            The file written.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+        """
         from immunescape.report.trial_report import write_figure
 
         return write_figure(self.result, Path(path))
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write ``result.json``, ``patients.parquet``, ``scans.parquet``, ``report.html`` and ``survival.png``."""
+        """Write ``result.json``, ``patients.parquet``, ``scans.parquet``, ``report.html`` and ``survival.png``.
+
+        Parameters
+        ----------
+        folder
+            Folder to write to, created if absent; files of the same names are replaced.
+
+        Returns
+        -------
+        list of Path
+            The files written.
+
+        Raises
+        ------
+        InputError
+            If the folder cannot be created or written to.
+        """
         from immunescape.report.trial_report import save
 
         return save(self.result, Path(folder), NOTICE)
@@ -195,6 +267,16 @@ class VirtualResult:
             ``id`` of the row of :attr:`patients`.
         arm
             Name of the arm, where the number occurs in more than one.
+
+        Returns
+        -------
+        VirtualPatient
+            The patient at diagnosis, with the earlier lines of the trial.
+
+        Raises
+        ------
+        InputError
+            For a number or arm that the trial does not have, and for a number in several arms if none is named.
         """
         from immunescape.patients import patient_of_trial
 
@@ -212,7 +294,28 @@ class VirtualResult:
 
 
 def load_trial(name: str | Path) -> VirtualTrial:
-    """Load a trial that ships with the package, by name, or one of your own, by the path of its YAML file."""
+    """Load a trial that ships with the package, by name, or one of your own, by the path of its YAML file.
+
+    Parameters
+    ----------
+    name
+        An included trial (`trials_table` lists them), one of an installed plug-in, or the path of a YAML file
+        (``immunescape trial --template`` prints one).
+
+    Returns
+    -------
+    VirtualTrial
+        The trial, ready to run.
+
+    Raises
+    ------
+    InputError
+        For a name that does not exist, with the nearest one, and for a file that cannot be used, with its line.
+
+    Examples
+    --------
+    >>> immunescape.load_trial("keynote-024").run(patients=200, seed=1).show()  # doctest: +SKIP
+    """
     from immunescape.trial import loading
 
     return VirtualTrial(loading.load_trial(name))
@@ -229,6 +332,16 @@ def patient(seed: int = 1, **options: Any) -> VirtualPatient:
         Covariates that the patient has (``pdl1_tps=60, stk11=True, histology="nonsquamous"``), ``region``, ``number``,
         ``mechanisms`` (beside the registered ones, see :func:`immunescape.mechanism_from_sbml`).
 
+    Returns
+    -------
+    VirtualPatient
+        The patient at diagnosis; its ``simulate``, ``compare`` and ``sweep`` give courses by day.
+
+    Raises
+    ------
+    InputError
+        For an unknown covariate or value, and for covariates with which no tumour is diagnosed.
+
     Examples
     --------
     >>> patient = immunescape.patient(seed=7, pdl1_tps=60)  # doctest: +SKIP
@@ -240,7 +353,14 @@ def patient(seed: int = 1, **options: Any) -> VirtualPatient:
 
 
 def trials_table() -> list[dict[str, Any]]:
-    """One row for each trial that ships."""
+    """One row for each trial that can be named: the included ones and those of plug-ins.
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``title``, ``arms`` (separated by ``|``), ``n`` (patients per arm, separated by ``/``) and
+        ``registry`` (trial number, '' if none).
+    """
     from immunescape.trial import loading
 
     rows = []

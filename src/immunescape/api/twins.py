@@ -48,6 +48,16 @@ class Twins:
         ----------
         number
             Index of the row of :attr:`table`. Its parameters are those of the twin, and no earlier line comes before.
+
+        Returns
+        -------
+        VirtualPatient
+            The twin at diagnosis.
+
+        Raises
+        ------
+        InputError
+            For a number that is not in the table.
         """
         from immunescape.patients import patient_of_twins
 
@@ -60,7 +70,13 @@ class Twins:
         return dict(self.result.now)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the content of ``twins.json``."""
+        """Return the content of ``twins.json``.
+
+        Returns
+        -------
+        dict
+            Plain data: text, numbers, lists and dictionaries.
+        """
         return {**self.result.to_json(), "notice": NOTICE}
 
     def show(self) -> None:
@@ -71,9 +87,24 @@ class Twins:
         print(f"\n{NOTICE}")
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write ``twins.json``, ``twins.parquet`` and ``twins.html``; returns the paths."""
-        from immunescape.files import make_folder
-        from immunescape.report.files import parquet_bytes, write_whole
+        """Write ``twins.json``, ``twins.parquet`` and ``twins.html``.
+
+        Parameters
+        ----------
+        folder
+            Folder to write to, created if absent; files of the same names are replaced.
+
+        Returns
+        -------
+        list of Path
+            The files written.
+
+        Raises
+        ------
+        InputError
+            If the folder cannot be created or written to.
+        """
+        from immunescape.report.files import make_folder, parquet_bytes, write_whole
         from immunescape.report.twin_report import write_twins
 
         target = Path(folder)
@@ -145,6 +176,11 @@ def twin(
         Effective twins that there must be; None: 200.
     progress
         Called with (effective candidates, those wanted), and then with (twins done, twins in all).
+
+    Returns
+    -------
+    Twins
+        ``.table`` (one row a twin, with its weight), ``.forecast``, ``.show()``, ``.save(folder)``.
 
     Raises
     ------
@@ -220,7 +256,13 @@ class RankedOptions:
         return pd.DataFrame(rows)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the content of ``ranking.json``."""
+        """Return the content of ``ranking.json``.
+
+        Returns
+        -------
+        dict
+            Plain data: text, numbers, lists and dictionaries.
+        """
         return {**self.result.to_json(), "notice": NOTICE}
 
     def show(self) -> None:
@@ -233,15 +275,42 @@ class RankedOptions:
     def save_design(self, path: str | Path) -> Path:
         """Write the biomarker-enriched trial that the twins suggest, as YAML for `immunescape design`.
 
+        Parameters
+        ----------
+        path
+            YAML file to write.
+
+        Returns
+        -------
+        Path
+            The file written.
+
         Raises
         ------
         InputError
-            Where no measurement tells a group of twins in which an option is ahead of the standard.
+            If no measurement defines a group of twins in which an option is ahead of the standard, or if the file
+            cannot be written.
         """
         return write_design([self.outcomes], path)
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write ``ranking.json`` and ``ranking.html``; returns the paths."""
+        """Write ``ranking.json`` and ``ranking.html``.
+
+        Parameters
+        ----------
+        folder
+            Folder to write to, created if absent; files of the same names are replaced.
+
+        Returns
+        -------
+        list of Path
+            The files written.
+
+        Raises
+        ------
+        InputError
+            If the folder cannot be created or written to.
+        """
         from immunescape.files import make_folder
         from immunescape.report.files import write_whole
         from immunescape.report.twin_report import write_ranking
@@ -289,6 +358,11 @@ def rank(
     settings, changes
         Number of twins, seed, weights of benefit and harm and what else a ranking is computed with, as a record
         (:class:`RankingSettings`), as keywords (``twins=200``), or both: keywords replace fields of the record.
+
+    Returns
+    -------
+    RankedOptions
+        ``.table`` (one row an option, in order), ``.show()``, ``.save(folder)``.
 
     Raises
     ------

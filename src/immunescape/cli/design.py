@@ -143,13 +143,15 @@ def size_command(
         ),
     ],
     hazard_ratio: Annotated[
-        float | None, typer.Option("--hazard-ratio", help="survival: under the alternative.")
+        float | None, typer.Option("--hazard-ratio", help="survival: hazard ratio under the alternative.")
     ] = None,
     median: Annotated[float | None, typer.Option("--median", help="survival: of the control, months.")] = None,
     rates: Annotated[
         str | None, typer.Option("--rates", help="rates: experimental and control, e.g. 0.45,0.25.")
     ] = None,
-    difference: Annotated[float | None, typer.Option("--difference", help="means: difference.")] = None,
+    difference: Annotated[
+        float | None, typer.Option("--difference", help="means: difference under the alternative.")
+    ] = None,
     sd: Annotated[float, typer.Option("--sd", help="means: standard deviation.")] = 1.0,
     power: Annotated[float, typer.Option("--power", help="Target power.")] = 0.9,
     alpha: Annotated[float, typer.Option("--alpha", help="One-sided type I error.")] = 0.025,
@@ -159,12 +161,16 @@ def size_command(
     futility: Annotated[
         str | None, typer.Option("--futility", help="Spending function of beta for a futility stop.")
     ] = None,
-    futility_parameter: Annotated[float, typer.Option("--futility-parameter", help="Its parameter.")] = 0.0,
+    futility_parameter: Annotated[
+        float, typer.Option("--futility-parameter", help="Parameter of the spending function.")
+    ] = 0.0,
     binding: Annotated[bool, typer.Option("--binding", help="The futility bound is binding.")] = False,
     ratio: Annotated[float, typer.Option("--ratio", help="Experimental patients per control patient.")] = 1.0,
     accrual: Annotated[float, typer.Option("--accrual", help="survival: months of uniform accrual.")] = 24.0,
     follow_up: Annotated[float, typer.Option("--follow-up", help="survival: months after the last patient.")] = 12.0,
-    dropout: Annotated[float, typer.Option("--dropout", help="survival: share lost within a year.")] = 0.0,
+    dropout: Annotated[
+        float, typer.Option("--dropout", help="survival: fraction lost to follow-up within a year.")
+    ] = 0.0,
     margin: Annotated[float, typer.Option("--margin", help="survival: hazard ratio under the null.")] = 1.0,
     events: Annotated[
         float | None, typer.Option("--events", help="survival: number of events; computes the power.")

@@ -31,7 +31,7 @@ def evidence_command(
         str | None, typer.Option("--line", help="Line of therapy as written in the table: 1, 2+, any.")
     ] = None,
     after_inhibitor: Annotated[
-        bool, typer.Option("--after-inhibitor", help="Trials after a PD-(L)1 antibody only.")
+        bool, typer.Option("--after-inhibitor", help="Only trials after a PD-(L)1 antibody.")
     ] = False,
     file: Annotated[Path | None, typer.Option("--file", help="A table of your own [default: those included].")] = None,
     check: Annotated[

@@ -30,7 +30,7 @@ predictions_app = typer.Typer(
 Folder = Annotated[
     Path | None, typer.Option("--folder", help="Folder of your own predictions [default: the included ones].")
 ]
-Every = Annotated[bool, typer.Option("--all", help="Also earlier predictions of a trial, not the latest alone.")]
+Every = Annotated[bool, typer.Option("--all", help="Include earlier predictions of a trial, not only the latest.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -67,10 +67,10 @@ def show_command(
     name: Annotated[str, typer.Argument(help="A predicted trial, or a record of one.")],
     folder: Folder = None,
     every: Every = False,
-    protocol: Annotated[bool, typer.Option("--protocol", help="Print the trial file alone.")] = False,
+    protocol: Annotated[bool, typer.Option("--protocol", help="Print only the trial file.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the latest prediction of a trial (--all: every one), what moved since the one before, and the result."""
+    """Show the latest prediction of a trial (--all: every one), what changed since the previous one, and the result."""
     from immunescape.predictions import read_outcomes, read_predictions
     from immunescape.predictions.ledger import nothing_entered
     from immunescape.predictions.versions import earlier, latest, made_with, moved
@@ -108,7 +108,7 @@ def show_command(
 
 
 def _show_prediction(prediction: Prediction, before: Prediction | None, outcomes: Sequence[Outcome]) -> None:
-    """Print a record, and what moved since the one before."""
+    """Print a record, and what changed since the previous one."""
     from immunescape.console import print_table
     from immunescape.predictions.summary import figure_text, outcome_text
     from immunescape.predictions.versions import MADE_WITH, made_with, moved_rows
@@ -204,8 +204,8 @@ def make_command(
 ) -> None:
     """Simulate trials with unknown results and record the predictions in the ledger; a rerun resumes.
 
-    A trial is passed over where the folder holds a record of the same protocol by the installed model with the same
-    seeds and patients; without trials, also one whose result is known by now.
+    A trial is skipped if the folder already holds a record of the same protocol, by the installed model, with the same
+    seeds and number of patients. If no trials are named, those whose results have since been published are skipped too.
     """
     from immunescape.evaluation.forecast import forecast
     from immunescape.files import check_folder

@@ -69,31 +69,99 @@ class PatientCourse:
         return float(evaluate_quantities(self.model, states, parameters, 0.0, ("diameter_T",))["diameter_T"])
 
     def to_sbml(self) -> str:
-        """Return SBML of this patient with the doses; see :func:`immunescape.patients.exchange.patient_sbml`."""
+        """Return SBML of this patient with the doses; see :func:`immunescape.patients.exchange.patient_sbml`.
+
+        Returns
+        -------
+        str
+            SBML Level 3 Version 2, in base units; time 0 is the start of treatment.
+        """
         from immunescape.patients.exchange import patient_sbml
 
         return patient_sbml(self)
 
     def to_omex(self, path: str | Path) -> Path:
-        """Write a COMBINE archive with SED-ML; see :func:`immunescape.patients.exchange.write_omex`."""
+        """Write a COMBINE archive with SED-ML; see :func:`immunescape.patients.exchange.write_omex`.
+
+        Parameters
+        ----------
+        path
+            File to write, ending in ``.omex``.
+
+        Returns
+        -------
+        Path
+            The file written.
+
+        Raises
+        ------
+        InputError
+            Without the extra ``exchange``, for days that are not evenly spaced, and for a file that cannot be written.
+        """
         from immunescape.patients.exchange import write_omex
 
         return write_omex(self, path)
 
     def to_petab(self, folder: str | Path, estimate: str | Sequence[str] = ()) -> list[Path]:
-        """Write a PEtab problem; see :func:`immunescape.patients.exchange.write_petab`."""
+        """Write a PEtab problem; see :func:`immunescape.patients.exchange.write_petab`.
+
+        Parameters
+        ----------
+        folder
+            Folder to write to.
+        estimate
+            One or more parameters to be estimated; the others are fixed at the patient's values.
+
+        Returns
+        -------
+        list of Path
+            The files written, the problem's YAML file among them.
+
+        Raises
+        ------
+        InputError
+            For a course without scans, an unknown parameter, and a folder that cannot be written to.
+        """
         from immunescape.patients.exchange import write_petab
 
         return write_petab(self, folder, estimate)
 
     def plot(self, panels: str | Sequence[str] | None = None, path: str | Path | None = None) -> Figure:
-        """Plot the course; see :func:`immunescape.patients.plot.plot_courses`."""
+        """Plot the course over months; see :func:`immunescape.patients.plot.plot_courses`.
+
+        Parameters
+        ----------
+        panels
+            Outputs to plot beside tumour and drugs; None takes the default ones.
+        path
+            PNG, SVG or PDF file to write; None writes none.
+
+        Returns
+        -------
+        Figure
+            A matplotlib figure.
+
+        Raises
+        ------
+        InputError
+            For an output that the course does not have, and for a file that cannot be written.
+        """
         from immunescape.patients.plot import plot_courses
 
         return plot_courses([self], panels, path)
 
     def column(self, name: str) -> pd.Series:
         """Return one output by name.
+
+        Parameters
+        ----------
+        name
+            State, quantity or parameter that was put out.
+
+        Returns
+        -------
+        Series
+            (t,) values by ``day``, in the unit ``units[name]``.
 
         Raises
         ------
@@ -110,7 +178,13 @@ class PatientCourse:
         return self.table[name]
 
     def to_xarray(self) -> xarray.Dataset:
-        """Return the table as an xarray dataset with units and meanings (needs the extra ``xarray``)."""
+        """Return the table as an xarray dataset with units and meanings (needs the extra ``xarray``).
+
+        Returns
+        -------
+        Dataset
+            One variable per output over ``day``; ``units`` and ``long_name`` are attributes.
+        """
         try:
             import xarray
         except ImportError:
@@ -123,7 +197,13 @@ class PatientCourse:
         return data
 
     def to_json(self) -> dict[str, Any]:
-        """Return what was simulated and what came of it, without the table."""
+        """Return what was simulated and what came of it, without the table.
+
+        Returns
+        -------
+        dict
+            Plain data: text, numbers, lists and dictionaries.
+        """
         from immunescape.trial.result import _clean
 
         values: dict[str, Any] = _clean(
@@ -151,13 +231,37 @@ class PatientCourse:
         return values
 
     def save(self, folder: str | Path, *, figure: bool = True) -> list[Path]:
-        """Write the course to a folder; see :func:`immunescape.patients.courses.save_courses`."""
+        """Write the course to a folder; see :func:`immunescape.patients.courses.save_courses`.
+
+        Parameters
+        ----------
+        folder
+            Folder to write to, created if absent.
+        figure
+            False writes no ``course.png``.
+
+        Returns
+        -------
+        list of Path
+            The files written.
+
+        Raises
+        ------
+        InputError
+            If the folder cannot be written to.
+        """
         from immunescape.patients.courses import save_courses
 
         return save_courses([self], Path(folder), figure=figure)
 
     def sentences(self) -> list[str]:
-        """Return what happened, one sentence each, in the order of time."""
+        """Return what happened, one sentence each, in the order of time.
+
+        Returns
+        -------
+        list of str
+            Sentences, with times in months since the start of treatment.
+        """
         from immunescape.units import DAYS_PER_MONTH
 
         def months(day: float) -> str:

@@ -72,13 +72,45 @@ class PatientCourses:
         return pd.DataFrame(rows)
 
     def plot(self, panels: str | Sequence[str] | None = None, path: str | Path | None = None) -> Figure:
-        """Plot the courses over each other; see :func:`immunescape.patients.plot.plot_courses`."""
+        """Plot the courses over each other; see :meth:`PatientCourse.plot`.
+
+        Parameters
+        ----------
+        panels, path
+            As for :meth:`PatientCourse.plot`.
+
+        Returns
+        -------
+        Figure
+            A matplotlib figure.
+
+        Raises
+        ------
+        InputError
+            For an output that a course does not have, and for a file that cannot be written.
+        """
         from immunescape.patients.plot import plot_courses
 
         return plot_courses(self.courses, panels, path)
 
     def save(self, folder: str | Path, *, figure: bool = True) -> list[Path]:
-        """Write the courses to a folder; see :meth:`PatientCourse.save`."""
+        """Write the courses to a folder; see :meth:`PatientCourse.save`.
+
+        Parameters
+        ----------
+        folder, figure
+            As for :meth:`PatientCourse.save`.
+
+        Returns
+        -------
+        list of Path
+            The files written.
+
+        Raises
+        ------
+        InputError
+            If the folder cannot be written to.
+        """
         return save_courses(self.courses, Path(folder), figure=figure)
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ import html
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 from immunescape.errors import InputError, several, unknown_word
@@ -113,13 +114,35 @@ class VirtualPatient:
         **changes
             Parameter = value in the unit of the parameter table, or a factor such as ``"x2"``. ``switch_NAME=0`` turns
             a mechanism off. `immunescape model` lists the parameters.
+
+        Returns
+        -------
+        VirtualPatient
+            A copy; this patient is unchanged.
+
+        Raises
+        ------
+        InputError
+            For a value that is neither a finite number nor a factor. Names are checked when the patient is simulated.
         """
         for name, change in changes.items():
             _checked(name, change)
-        return replace(self, changes={**self.changes, **changes})
+        # numbers of numpy stand in result files and labels as Python's do
+        plain = {n: c if isinstance(c, (str, int, float)) else float(c) for n, c in changes.items()}
+        return replace(self, changes={**self.changes, **plain})
 
     def parameters(self, model: Model) -> dict[str, float]:
         """Return parameter -> value, in the units of the parameter tables, of all in which this patient differs.
+
+        Parameters
+        ----------
+        model
+            The model whose parameters are meant.
+
+        Returns
+        -------
+        dict
+            Parameter -> value.
 
         Raises
         ------
@@ -147,7 +170,23 @@ class VirtualPatient:
         return values
 
     def table(self, model: Model) -> pd.DataFrame:
-        """Return the patient as the one row of a population's table (see `immunescape.population.Population`)."""
+        """Return the patient as the one row of a population's table (see `immunescape.population.Population`).
+
+        Parameters
+        ----------
+        model
+            The model whose parameters the row holds.
+
+        Returns
+        -------
+        DataFrame
+            (1, columns): covariates, ``p:`` parameters in the units of their tables, ``x:`` states in base units.
+
+        Raises
+        ------
+        InputError
+            For a change of a parameter that the model does not have.
+        """
         import pandas as pd
 
         row = self._covariate_row()
@@ -166,6 +205,28 @@ class VirtualPatient:
     def simulate(self, regimen: str = "none", **options: Any) -> PatientCourse:
         """Simulate this patient under a regimen; see :func:`immunescape.patients.simulate.simulate_patient`.
 
+        Parameters
+        ----------
+        regimen
+            Regimen text with doses in clinical units; ``none`` for no treatment.
+        **options
+            ``months`` (24), ``conduct``, ``observe``, ``every_days``, ``scans``, ``engine``, ``rtol``, ``model`` and
+            ``label``, as described there.
+
+        Returns
+        -------
+        PatientCourse
+            ``.table`` (days x outputs, each in its unit), ``.scans``, ``.doses``, ``.outcome``, ``.plot()``.
+
+        Raises
+        ------
+        InputError
+            For a regimen, name or number that cannot be used; names the nearest valid word.
+        EngineError
+            If the integration fails.
+
+        Examples
+        --------
         >>> patient.simulate("pembrolizumab 200 mg every 3 weeks", months=24).plot()  # doctest: +SKIP
         """
         from immunescape.patients.simulate import simulate_patient
@@ -173,7 +234,25 @@ class VirtualPatient:
         return simulate_patient(self, regimen, **options)
 
     def compare(self, regimens: str | Sequence[str], **options: Any) -> PatientCourses:
-        """Simulate the patient under several regimens with the same random numbers; options as in :meth:`simulate`."""
+        """Simulate the patient under several regimens with the same random numbers.
+
+        Parameters
+        ----------
+        regimens
+            One or more regimen texts.
+        **options
+            As in :meth:`simulate`.
+
+        Returns
+        -------
+        PatientCourses
+            The courses in this order; ``.plot()`` draws them over each other, ``.table`` and ``.outcomes`` list them.
+
+        Raises
+        ------
+        InputError
+            For no regimen, and as :meth:`simulate`.
+        """
         from immunescape.patients.courses import PatientCourses
 
         texts = several(regimens)
@@ -184,7 +263,7 @@ class VirtualPatient:
     def sweep(
         self, parameter: str, values: Sequence[Change] | Change, regimen: str = "none", **options: Any
     ) -> PatientCourses:
-        """Simulate the patient for several values of one parameter; options as in :meth:`simulate`.
+        """Simulate the patient for several values of one parameter.
 
         Parameters
         ----------
@@ -194,10 +273,23 @@ class VirtualPatient:
             One or more values in the unit of its table, or factors such as ``"x2"``.
         regimen
             The treatment.
+        **options
+            As in :meth:`simulate`, but for ``label``: each course is named by its value.
+
+        Returns
+        -------
+        PatientCourses
+            One course per value, in this order.
+
+        Raises
+        ------
+        InputError
+            For an unknown parameter, for a value that is neither a finite number nor a factor, for no value, and as
+            :meth:`simulate`.
         """
         from immunescape.patients.courses import PatientCourses
 
-        chosen: Sequence[Change] = [values] if isinstance(values, (str, int, float)) else values
+        chosen: Sequence[Change] = [values] if isinstance(values, (str, Real)) else values
         if not len(chosen):
             raise InputError(f"no value of '{parameter}' to simulate", hint="Give one or more values.")
         courses = []
@@ -207,7 +299,27 @@ class VirtualPatient:
         return PatientCourses(tuple(courses))
 
     def limiting_step(self, regimen: str = "none", *, months: float = 6.0, engine: str = "auto") -> LimitingStep:
-        """Find the step of the cancer–immunity cycle whose relief helps most; see `immunescape.patients.relief`."""
+        """Find the step of the cancer–immunity cycle whose relief helps most; see `immunescape.patients.relief`.
+
+        Parameters
+        ----------
+        regimen
+            The treatment; all its planned doses are given.
+        months
+            When the tumour is measured.
+        engine
+            Engine by name.
+
+        Returns
+        -------
+        LimitingStep
+            The limiting step, if there is one, and the effect of relieving each.
+
+        Raises
+        ------
+        InputError
+            As :meth:`simulate`.
+        """
         from immunescape.patients.relief import limiting_step
 
         return limiting_step(self, regimen, months=months, engine=engine)
@@ -246,7 +358,7 @@ def _checked(name: str, change: Change) -> None:
         except ValueError:
             factor = math.nan
         text = factor
-    if isinstance(text, bool) or not isinstance(text, (int, float)) or not math.isfinite(float(text)):
+    if isinstance(text, bool) or not isinstance(text, Real) or not math.isfinite(text):
         raise InputError(
             f"'{name}' cannot be changed to {change!r}",
             hint="Give a number in the unit of the parameter table, or a factor such as x2.",

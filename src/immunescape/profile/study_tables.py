@@ -83,6 +83,11 @@ class StudyTables:
         (table, outcomes)
             One row a test with estimate, interval, p and q (false discovery rate over the tests of one endpoint); the
             outcomes of each patient.
+
+        Raises
+        ------
+        InputError
+            For an unknown endpoint.
         """
         from immunescape.errors import several
         from immunescape.profile.cohort import ENDPOINTS, associate, outcomes
@@ -100,6 +105,17 @@ class StudyTables:
             Name of the experimental arm; all other patients are the control.
         endpoint
             ``pfs`` or ``os``.
+
+        Returns
+        -------
+        DataFrame
+            One row a biomarker, as :class:`immunescape.profile.cohort.interaction.Interaction` describes, and ``q``,
+            the false discovery rate.
+
+        Raises
+        ------
+        InputError
+            For an unknown endpoint, and for an arm that the study does not have.
         """
         from immunescape.errors import InputError, unknown_word
         from immunescape.profile.cohort import interactions
