@@ -104,7 +104,8 @@ class Twins:
         InputError
             If the folder cannot be created or written to.
         """
-        from immunescape.report.files import make_folder, parquet_bytes, write_whole
+        from immunescape.files import make_folder
+        from immunescape.report.files import parquet_bytes, write_whole
         from immunescape.report.twin_report import write_twins
 
         target = Path(folder)

@@ -289,7 +289,7 @@ class VirtualPatient:
         """
         from immunescape.patients.courses import PatientCourses
 
-        chosen: Sequence[Change] = [values] if isinstance(values, (str, Real)) else values
+        chosen: Sequence[Change] = [values] if isinstance(values, str | float | int | Real) else values
         if not len(chosen):
             raise InputError(f"no value of '{parameter}' to simulate", hint="Give one or more values.")
         courses = []

@@ -387,8 +387,9 @@ def _notes_on_treatments(study: Study, patient: str, at: float, lines: Sequence[
     return [
         *(seen[name] for name in sorted(seen)),
         *(
-            f"'{drug}' (day {start:g}) is no drug of the model and is not used{without}: {_meant(drug)}give the number of "
-            "its line (column 'line'), or name a drug with the same target in its place, if it belongs to an earlier line"
+            f"'{drug}' (day {start:g}) is no drug of the model and is not used{without}: {_meant(drug)}give the number "
+            "of its line (column 'line'), or name a drug with the same target in its place, if it belongs to an "
+            "earlier line"
             for drug, start in sorted(unknown.items(), key=lambda item: (item[1], item[0]))
         ),
         *(f"'{drug}' has no first day and is not used{without}" for drug in sorted(undated)),
