@@ -163,6 +163,7 @@ def test_an_earlier_line_with_its_scans_conditions_the_twins(world, tmp_path):
     assert found["lines"] == [
         {
             "drugs": ["pembrolizumab"],
+            "recorded": ["pembrolizumab"],
             "start_day": -500.0,
             "baseline_mm": 90.0,
             "scans": [
