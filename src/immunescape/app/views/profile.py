@@ -240,7 +240,7 @@ def card_tags(card: Mapping[str, Any]) -> list[Tag]:
     def block(title: str, *content: Any) -> Tag:
         return tags.details(tags.summary(title), *content, class_="isc-block")
 
-    facts = [tags.div(tags.dt(row[""]), tags.dd(row[" "])) for row in card["facts"]]
+    facts = [tags.li(tags.strong(row[""]), tags.span(row[" "])) for row in card["facts"]]
     marks = {"present": "●\u00a0present", "conflicting": "◐\u00a0conflicting", "absent": "○\u00a0absent"}
     rows = [{**row, "Call": marks[row["Call"]]} for row in card["calls"]]
     first = [row for row in rows if row["Call"] != marks["absent"]]
@@ -248,7 +248,7 @@ def card_tags(card: Mapping[str, Any]) -> list[Tag]:
     present = sum(row["Call"] == marks["present"] for row in rows)
     title = f"Mechanisms of resistance: {present} present, of {len(rows)} that could be assessed"
     return [
-        tags.dl(*facts, class_="isc-facts"),
+        tags.ul(*facts, class_="isc-facts"),
         table_tag(first, title) if first else tags.p(tags.strong(title)),
         block(f"Absent: {len(absent)} mechanisms, with the evidence", table_tag(absent, "Absent mechanisms")),
         block(
