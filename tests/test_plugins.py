@@ -415,10 +415,7 @@ def test_a_synonym_that_is_taken_is_refused_with_its_package(install: Install) -
     ],
 )
 def test_a_drug_that_lacks_one_of_them_is_refused(install: Install, lacking: str, message: str) -> None:
-    files = {k: v for k, v in WHOLE.items() if k != lacking}
-    if lacking == "data/drug_classes.csv":
-        del files["data/toxicity.csv"]  # its rows would name a drug that nobody knows
-    install("extoy", files, DRUG_POINTS)
+    install("extoy", {k: v for k, v in WHOLE.items() if k != lacking}, DRUG_POINTS)
     with pytest.raises(ModelError, match=message) as error:
         registry.drugs()
     assert lacking.removeprefix("data/") in str(error.value)
@@ -453,6 +450,7 @@ def test_a_drug_with_part_of_its_harm_is_refused(install: Install) -> None:
         ("toxicity.csv", HARM.replace("regimen,quantity", "regime,quantity"), "the columns must be regimen,quantity"),
         ("usual_doses.csv", DOSES + "nivolumab,9999,mg,assumed,assumed,\n", "'nivolumab' already has a row"),
         ("usual_doses.csv", DOSES + "toymab,5,mg\n", "a row has 6 cells"),
+        ("usual_doses.csv", DOSES.replace("100", "-100"), "a dose of -100 mg cannot be given"),
     ],
 )
 def test_a_table_that_would_change_others_or_cannot_be_read_names_its_row(
@@ -469,6 +467,47 @@ def test_a_table_that_would_change_others_or_cannot_be_read_names_its_row(
     with pytest.raises(ImmunescapeError, match=message) as error:
         read()
     assert str(folder / "data" / file) in str(error.value)
+
+
+def test_a_second_drug_without_class_is_refused_as_such(install: Install) -> None:
+    second = DRUG.replace("toymab", "othermab")
+    table = DRUG_TABLE.replace("toymab", "othermab")
+    harm = HARM + "".join(
+        line.replace("toymab", "othermab") for line in HARM.splitlines(keepends=True) if line.startswith("toymab")
+    )
+    install(
+        "extoy",
+        WHOLE | {"other.py": second, "othermab.csv": table, "data/toxicity.csv": harm},
+        DRUG_POINTS | {"immunescape.drugs": {**DRUG_POINTS["immunescape.drugs"], "z": "extoy.other:DRUG"}},
+    )
+    with pytest.raises(ModelError, match="the drug 'othermab' has no class") as error:
+        registry.drugs()
+    assert "drug_classes.csv" in str(error.value)
+
+
+def test_an_error_of_assembly_names_the_package(install: Install) -> None:
+    from immunescape.model import Model
+
+    install(
+        "extoy", {"toy.py": toy().replace('Modulation("killing"', 'Modulation("kiling"'), "toy.csv": TABLE}, MECHANISMS
+    )
+    with pytest.raises(ModelError, match="mechanism 'toy' of the package 'extoy': unknown process 'kiling'"):
+        Model.build(drugs=[])
+
+
+@pytest.mark.parametrize(("kind", "field"), [("trials", "keynote-024"), ("designs", "'other' # mine")])
+def test_a_trial_or_design_that_gives_itself_another_name_is_refused(install: Install, kind: str, field: str) -> None:
+    from immunescape.design.loading import load_design
+    from immunescape.trial.loading import load_trial
+
+    folder = install(
+        "extoy",
+        {"data/__init__.py": "", f"data/{kind}/mine.yaml": f"# mine\nname: {field}\n"},
+        {"immunescape.data": {"t": "extoy.data"}},
+    )
+    with pytest.raises(InputError, match="that of the file is 'mine'") as error:
+        load_trial("mine") if kind == "trials" else load_design("mine")
+    assert f"{folder / 'data' / kind / 'mine.yaml'}, line 2" in str(error.value)
 
 
 def test_a_file_without_meaning_is_refused(install: Install) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from os import PathLike
@@ -46,7 +47,8 @@ class Library:
         Raises
         ------
         InputError
-            If there is neither, with the nearest name, or where the file is no text; for what is no name and no path.
+            If there is neither, with the nearest name, or where the file is no text; for what is no name and no path;
+            for a plug-in's file that gives itself another name.
         """
         if not isinstance(name_or_path, str | PathLike):
             raise InputError(
@@ -61,13 +63,27 @@ class Library:
             entry = files(self.package) / "library" / f"{shipped[name.casefold()]}.yaml"
             return entry.name, entry.read_text(encoding="utf-8")
         if path.is_file():
-            return str(path), _text(path)
+            text = _text(path)
+            if name.casefold() in of_plugins:
+                _check_named(text, path)
+            return str(path), text
         if path.exists() and (path.suffix or len(path.parts) > 1):
             what = "a folder" if path.is_dir() else "not a regular file"
             raise InputError(f"this is {what}, not a YAML file", where=name, hint="Name the file itself.")
         if path.suffix in (".yaml", ".yml") or len(path.parts) > 1:
             raise InputError("no such file", where=name, hint=self.start)
         raise unknown_word(self.noun, name, self.names())
+
+
+def _check_named(text: str, path: Path) -> None:
+    """Refuse a plug-in's file with a `name` that is not the file's: its results would pass for those of another."""
+    given = re.search(r"^name:[ \t]*(.*?)[ \t]*(?:[ \t]#.*)?$", text, re.MULTILINE)
+    if given is not None and given[1].strip("'\"").casefold() != path.stem.casefold():
+        raise InputError(
+            f"the name is '{given[1]}', that of the file is '{path.stem}'",
+            where=f"{path}, line {text[: given.start()].count(chr(10)) + 1}",
+            hint="Give both the same name.",
+        )
 
 
 def _text(path: Path) -> str:

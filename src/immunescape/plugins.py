@@ -89,11 +89,13 @@ class Contribution:
     value : the object.
     where : entry point and package, for errors.
     folder : folder of the module that holds it; None where it is not a file.
+    package : name of the installed package, '' if unknown.
     """
 
     value: Any
     where: str
     folder: Path | None
+    package: str = ""
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,8 @@ def contributions(group: str) -> tuple[Contribution, ...]:
             raise _broken(point, error) from error
         folder = Path(spec.origin).parent if spec is not None and spec.origin else None
         values = loaded if isinstance(loaded, (list, tuple)) else (loaded,)
-        contributions.extend(Contribution(value, _where(point), folder) for value in values)
+        package = point.dist.name if point.dist is not None else ""
+        contributions.extend(Contribution(value, _where(point), folder, package) for value in values)
     return tuple(contributions)
 
 

@@ -106,7 +106,7 @@ class Page:
                 self.scheme("light")
             findings += self.found_by_axe(width)
         self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-        assert findings == []
+        assert not findings, "\n".join(findings)
 
     def found_by_axe(self, width: int) -> list[str]:
         """What axe-core finds in dark and light, where it is installed."""

@@ -420,16 +420,18 @@ def test_a_day_that_is_none_is_refused(at):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "words", "day"),
+    ("sizes", "words", "day", "best"),
     [
-        ((60.0, 30.0, 75.0), ("", "", ""), -100.0),
-        ((60.0, 30.0, 36.0), ("", "", ""), -100.0),  # 20 % and 6 mm above the smallest
-        ((60.0, 12.0, 16.0), ("", "", ""), math.inf),  # a third, but 4 mm
-        ((60.0, 30.0, 75.0), ("", "", "SD"), math.inf),  # the file's word holds
-        ((math.nan, math.nan, 75.0), ("", "", ""), math.inf),  # nothing to compare with
+        ((60.0, 30.0, 75.0), ("", "", ""), -100.0, "PR"),
+        ((60.0, 50.0, 60.0), ("", "", ""), -100.0, "SD"),  # 20 % and 10 mm above the smallest
+        ((60.0, 0.0, 8.0), ("", "", ""), -100.0, "CR"),
+        ((60.0, 12.0, 16.0), ("", "", ""), math.inf, "PR"),  # a third, but 4 mm
+        ((60.0, 30.0, 75.0), ("", "", "SD"), math.inf, "PR"),  # the file's word holds
+        ((60.0, 30.0, 75.0), ("", "SD", ""), -100.0, "SD"),
+        ((math.nan, math.nan, 75.0), ("", "", ""), math.inf, ""),  # nothing to compare with
     ],
 )
-def test_growth_without_a_response_is_progression_by_recist(sizes, words, day):
+def test_sums_without_a_response_have_the_one_of_recist(sizes, words, day, best):
     """A patient whose files hold sums of diameters alone must not look free of progression on the drug."""
     scans = [
         {"patient": "P", "day": when, "sld_mm": size, "recist": word or None}
@@ -437,7 +439,7 @@ def test_growth_without_a_response_is_progression_by_recist(sizes, words, day):
     ]
     treated = table("treatments", [{"patient": "P", "start_day": -300.0, "end_day": -90.0, "drug": "pembrolizumab"}])
     made = record(0.0, study(treatments=treated, responses=table("responses", scans)))
-    assert made.lines[0].progression_day == day
+    assert (made.lines[0].progression_day, made.lines[0].best_response) == (day, best)
     assert setting_of(made).progressed_on == (("pembrolizumab",) if math.isfinite(day) else ())
     assert any("by the sums of diameters" in n for n in made.notes) == math.isfinite(day)
 

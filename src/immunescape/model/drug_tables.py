@@ -110,13 +110,19 @@ def usual_doses() -> Mapping[str, UsualDose]:
     Raises
     ------
     InputError
-        For a second row about a drug, or one without unit, source or grade, with file and line.
+        For a second row about a drug, one without unit, source or grade, or a dose of zero or less, with file and line.
     """
     columns = CLINICAL_TABLES["usual_doses"]
     doses: dict[str, UsualDose] = {}
     for row in (*drug_rows("usual_doses"), *plugin_rows("usual_doses.csv", columns)):
         if row["name"] in doses:
             raise InputError(f"'{row['name']}' already has a row", where=row.where)
+        if row.number("value") <= 0:
+            raise InputError(
+                f"a dose of {row.number('value'):g} {row['unit']} cannot be given",
+                where=row.where,
+                hint="Doses are greater than zero.",
+            )
         doses[row["name"]] = UsualDose(
             row["name"], row.number("value"), row["unit"], row["source"], row["grade"], row["note"]
         )

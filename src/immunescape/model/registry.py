@@ -127,13 +127,34 @@ def _drugs() -> Mapping[str, Drug]:
                     hint="Give one of them another name, or leave out the synonym.",
                 )
             taken[drug_name] = drug.name
-    for extra in contributions("immunescape.drugs"):
+    extras = contributions("immunescape.drugs")
+    for extra in extras:  # all of them first: rows of toxicity about a drug without class name one that is not known
+        _check_class(extra.value.name, extra.where)
+    for extra in extras:
         _check_harm(extra.value, extra.where)
     return registered
 
 
+_MISSING = (
+    "Provide '{file}' in the folder of the plug-in's entry point in the group 'immunescape.data'; "
+    "examples/plugin has one, and immunescape.testing.check_drug says what is missing."
+)
+
+
+def _check_class(drug: str, where: str) -> None:
+    """Refuse a drug of a plug-in without class."""
+    from immunescape.model.drug_tables import drug_classes
+
+    if drug not in drug_classes():
+        raise ModelError(
+            f"the drug '{drug}' has no class",
+            where=where,
+            hint=f"Add a row for '{drug}'. {_MISSING.format(file='drug_classes.csv')}",
+        )
+
+
 def _check_harm(declared: Drug, where: str) -> None:
-    """Refuse a drug of a plug-in without class, harm or usual dose: it would fail in the middle of a trial, or win."""
+    """Refuse a drug of a plug-in without harm or usual dose: it would fail in the middle of a trial, or win."""
     from immunescape.model.drug_tables import drug_classes, usual_doses
     from immunescape.model.toxicity import toxicity, toxicity_facts
 
@@ -143,14 +164,10 @@ def _check_harm(declared: Drug, where: str) -> None:
         if drug in fact.regimen.split("+"):
             for key in fact.sources:
                 get_reference(key, references, fact.origin)
-    hint = (
-        "Provide '{file}' in the folder of the plug-in's entry point in the group 'immunescape.data'; "
-        "examples/plugin has one, and immunescape.testing.check_drug says what is missing."
-    )
-    if drug not in drug_classes():
-        raise ModelError(f"the drug '{drug}' has no class", where=where, hint=hint.format(file="drug_classes.csv"))
     if drug not in usual_doses():
-        raise ModelError(f"the drug '{drug}' has no usual dose", where=where, hint=hint.format(file="usual_doses.csv"))
+        raise ModelError(
+            f"the drug '{drug}' has no usual dose", where=where, hint=_MISSING.format(file="usual_doses.csv")
+        )
     if usual_doses()[drug].unit not in declared.dose_units:
         units = ", ".join(declared.dose_units)
         raise ModelError(
@@ -161,7 +178,7 @@ def _check_harm(declared: Drug, where: str) -> None:
     try:
         toxicity((drug,))
     except InputError as error:
-        advice = hint.format(file="toxicity.csv")
+        advice = _MISSING.format(file="toxicity.csv")
         shared = {kind for other, kinds in drug_classes().items() if other != drug for kind in kinds}
         if alone := ", ".join(sorted(drug_classes()[drug] - shared)):
             advice = (
@@ -172,6 +189,12 @@ def _check_harm(declared: Drug, where: str) -> None:
             where=where,
             hint=f"A drug without toxicity would always rank first. {advice}",
         ) from error
+
+
+def package_of(mechanism: Mechanism) -> str:
+    """Return the installed package that a registered mechanism or drug comes from; '' for those of immunescape."""
+    group = "immunescape.drugs" if isinstance(mechanism, Drug) else "immunescape.mechanisms"
+    return next((c.package for c in contributions(group) if getattr(c.value, "name", "") == mechanism.name), "")
 
 
 def mechanisms() -> Mapping[str, Mechanism]:

@@ -12,8 +12,10 @@ __all__ = ["closures", "dependents", "label", "select"]
 
 
 def label(mechanism: Mechanism) -> str:
-    """Return how errors call it: ``mechanism 'growth'``, ``drug 'docetaxel'``."""
-    return f"{'drug' if isinstance(mechanism, Drug) else 'mechanism'} '{mechanism.name}'"
+    """Return how errors call it: ``mechanism 'growth'``, ``drug 'docetaxel'``; that of a plug-in with its package."""
+    package = registry.package_of(mechanism)
+    kind = "drug" if isinstance(mechanism, Drug) else "mechanism"
+    return f"{kind} '{mechanism.name}'" + (f" of the package '{package}'" if package else "")
 
 
 def select(

@@ -62,10 +62,8 @@ _NOT_GIVEN = r"(?<!non[\s-])(?<!no\s)(?<!without\s)(?<!after\s)(?<!post[\s-])"
 def _names_within() -> re.Pattern[str]:
     """Every name of a drug or of what it stands in for, the longest first, as it may stand within a longer text."""
     names = {*_drug_names(), *(n.casefold() for s in load_recorded_treatments().stand_ins for n in s.names)}
-    texts = (
-        r"[\s_–-]*".join(map(re.escape, re.split(r"[\s_–-]+", name)))
-        for name in sorted(names, key=lambda n: (-len(n), n))
-    )
+    longest_first = sorted(names, key=lambda name: (-len(name), name))
+    texts = (r"[\s_–-]*".join(map(re.escape, re.split(r"[\s_–-]+", name))) for name in longest_first)
     return re.compile(rf"{_NOT_GIVEN}(?<![a-z0-9])(?:{'|'.join(texts)})(?![a-z0-9])", re.IGNORECASE)
 
 

@@ -37,6 +37,8 @@ MOST_GROWTH = 5.0
 """Growth of the sum of diameters between two scans beyond which one of them is taken for a wrong unit."""
 RECIST_GROWTH, RECIST_GROWTH_MM = 1.2, 5.0
 """Growth of the sum of diameters above the smallest one, as a ratio and in mm, which RECIST 1.1 calls progression."""
+RECIST_SHRINKAGE = 0.7
+"""Sum of diameters over the one before treatment up to which RECIST 1.1 speaks of a partial response."""
 _SHOWN_BEFORE = 182.0
 """Days before a line of which scans are shown beside its forecast."""
 _WHOLE_COURSE = 1e6
@@ -345,7 +347,7 @@ def _lines(study: Study, patient: str, at: float) -> list[LineRecord]:
         start = group[0].start
         scans = _scans(study, patient, start, min(at, following))
         baseline = _baseline(study, patient, start)
-        scans = _with_progression(baseline, scans)
+        scans = _with_responses(baseline, scans)
         progression = next((s.day for s in scans if s.response == "PD"), math.inf)
         drugs = tuple(dict.fromkeys(d for row in group for d in row.drug.drugs))
         end = min(max(row.end for row in group), following)
@@ -387,8 +389,8 @@ def _notes_on_treatments(study: Study, patient: str, at: float, lines: Sequence[
     return [
         *(seen[name] for name in sorted(seen)),
         *(
-            f"'{drug}' (day {start:g}) is no drug of the model and is not used{without}: {_meant(drug)}give the number "
-            "of its line (column 'line'), or name a drug with the same target in its place, if it belongs to an "
+            f"'{drug}' (day {start:g}) is no drug of the model and is not used{without}: {_meant(drug)}give the "
+            "number of its line (column 'line'), or name a drug with the same target in its place, if it belongs to an "
             "earlier line"
             for drug, start in sorted(unknown.items(), key=lambda item: (item[1], item[0]))
         ),
@@ -396,15 +398,25 @@ def _notes_on_treatments(study: Study, patient: str, at: float, lines: Sequence[
     ]
 
 
-def _with_progression(baseline: float, scans: tuple[Scan, ...]) -> tuple[Scan, ...]:
-    """Scans on days without a response are progression where RECIST 1.1 calls the growth of their sums so."""
+def _with_responses(baseline: float, scans: tuple[Scan, ...]) -> tuple[Scan, ...]:
+    """Scans on days without a response have the one that RECIST 1.1 gives their sums of diameters."""
     worded = {scan.day for scan in scans if scan.response}
     smallest, seen = baseline, []
     for scan in scans:
-        grown = scan.sld_mm >= RECIST_GROWTH * smallest and scan.sld_mm - smallest >= RECIST_GROWTH_MM
-        seen.append(replace(scan, response="PD") if grown and scan.day not in worded else scan)
-        smallest = min((x for x in (smallest, scan.sld_mm) if math.isfinite(x)), default=math.nan)
+        size = scan.sld_mm
+        if scan.day not in worded and math.isfinite(size):
+            scan = replace(scan, response=_response_by_size(size, smallest, baseline))
+        seen.append(scan)
+        smallest = min((x for x in (smallest, size) if math.isfinite(x)), default=math.nan)
     return tuple(seen)
+
+
+def _response_by_size(size: float, smallest: float, baseline: float) -> str:
+    if size >= RECIST_GROWTH * smallest and size - smallest >= RECIST_GROWTH_MM:
+        return "PD"
+    if not math.isfinite(baseline):
+        return ""
+    return "CR" if size == 0.0 else "PR" if size <= RECIST_SHRINKAGE * baseline else "SD"
 
 
 def _notes_on_progression(study: Study, patient: str, lines: Sequence[LineRecord]) -> list[str]:

@@ -57,7 +57,7 @@
       const title = ((first[key] || {}).title || {}).text;
       if (!title) continue;
       const axis = g._fullLayout[key], room = (axis.domain[1] - axis.domain[0]) * (key[0] === "x" ? plot.w : plot.h);
-      after[key + ".title.text"] = wrap(title, Math.max(12, Math.floor(room / 6.6))).join("<br>");
+      after[key + ".title.text"] = wrap(title, Math.max(12, Math.floor(room / 7.8))).join("<br>");
     }
     if (Object.keys(after).length) Plotly.relayout(g, after);
     if (g.parentElement) g.style.height = g._fullLayout.height + "px";
