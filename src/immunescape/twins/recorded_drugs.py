@@ -89,7 +89,7 @@ def recorded_drug(text: object) -> tuple[RecordedDrug, ...]:
     whole = _recorded_drug(name)
     if whole.drugs or whole.registered or whole.counts == "never":
         return (whole,)
-    kept = _names_within().sub(lambda found: found.group().replace("/", _SLASH), name)  # PD-1/PD-L1 is one word
+    kept = _names_within().sub(lambda match: match.group().replace("/", _SLASH), name)  # PD-1/PD-L1 is one word
     pieces = [piece.replace(_SLASH, "/") for piece in _APART.split(kept) if piece]
     return tuple(dict.fromkeys(drug for piece in pieces for drug in _within(piece)))
 
@@ -100,8 +100,8 @@ def _within(piece: str) -> tuple[RecordedDrug, ...]:
     if whole.drugs or whole.registered or whole.counts == "never":
         return (whole,)
     named: dict[tuple[str, str], RecordedDrug] = {}
-    for found in _names_within().finditer(piece):
-        drug = _recorded_drug(found.group())
+    for match in _names_within().finditer(piece):
+        drug = _recorded_drug(match.group())
         named.setdefault((drug.registered, drug.kind), drug)  # a brand beside the name of its drug is no second drug
     if not named:
         return (whole,)
