@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -101,6 +102,17 @@ def test_the_page_of_a_ranking_says_what_it_must(tmp_path):
     for words in expected:
         assert words in page
     assert "<script src=" not in page
+
+
+def test_what_is_for_trials_only_is_not_called_the_standard():
+    from immunescape.report.twin_text import option_rows
+
+    patient, _ = made()
+    assert [row["option"] for row in option_rows(patient) if "(standard)" in row["option"]]
+    rows = tuple(replace(r, option=replace(r.option, role="trial only")) for r in patient.ranking.rows)
+    without = [r["option"] for r in option_rows(replace(patient, ranking=replace(patient.ranking, rows=rows)))]
+    assert not [name for name in without if "(standard)" in name]
+    assert len([name for name in without if name.endswith("(reference, no standard)")]) == 1
 
 
 @pytest.mark.parametrize("place", ["page", "terminal"])

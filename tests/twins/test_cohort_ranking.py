@@ -106,6 +106,16 @@ def test_all_patients_are_ranked_or_have_a_reason_and_a_rerun_resumes(drawn, stu
     assert drawn[len(once) :] == once[:1]
 
 
+def test_a_first_choice_is_not_compared_with_a_standard_that_the_table_lacks(
+    drawn, study, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("immunescape.twins.options.STANDARD_ROLES", ())
+    made = immunescape.rank_cohort(study, out=tmp_path)
+    assert [(r["has_standard"], r["first_is_standard"]) for r in made.rows] == [(False, False)] * len(made.rankings)
+    made.show()
+    assert "no standard" in " ".join(capsys.readouterr().out.split())
+
+
 def test_what_rests_on_other_settings_is_made_again(drawn, study, tmp_path):
     immunescape.rank_cohort(study, out=tmp_path)
     once = len(drawn)

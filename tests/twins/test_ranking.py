@@ -83,6 +83,25 @@ def test_a_driver_whose_targeted_drugs_the_model_lacks_is_named_as_a_gap(driver)
     assert [s for s in left if f"targeted drugs for {driver}-driven tumours: the model has none" in s]
 
 
+@pytest.mark.parametrize(("tps", "standard"), [(80.0, "pembrolizumab"), (0.0, "pembrolizumab with")])
+def test_a_braf_mutation_leaves_the_inhibitors_that_its_guideline_group_has(tps, standard):
+    assert standard_of(record(tps, driver="BRAF")).title.startswith(standard)
+    assert "pembrolizumab" not in titles(options_for(record(tps, driver="ALK"))[0])
+
+
+def test_where_the_table_has_no_standard_none_is_claimed():
+    """After a PD-1 antibody, platinum and docetaxel only trials are left; one that failed is not what others face."""
+    had = (line("pembrolizumab", "carboplatin", "pemetrexed"), line("docetaxel"))
+    found, left = options_for(record(10.0, lines=had))
+    assert not [o for o in found if o.may_be_standard]
+    assert found[0].level == "tested"
+    assert [o.level for o in found].index("contradicted") > 0
+    assert any("no standard; name your own regimens" in sentence for sentence in left)
+    before, said = options_for(record(10.0, lines=had[:1]))
+    assert before[0].may_be_standard
+    assert not any("no standard" in sentence for sentence in said)
+
+
 @pytest.mark.parametrize("driver", ["EGFR", "none"])
 def test_where_nothing_targeted_is_missing_no_gap_is_named(driver):
     assert not [s for s in options_for(record(10.0, driver=driver))[1] if "targeted drugs" in s]

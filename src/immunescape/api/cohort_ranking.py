@@ -88,9 +88,7 @@ class RankedCohort:
                 "first choice": r["first_choice"] + (" (standard)" if r["first_is_standard"] else ""),
                 "evidence": r["evidence_level"],
                 "alive at 12 months, %": "{value:.0f} ({low:.0f} to {high:.0f})".format(**r["alive_at_12_months_pct"]),
-                "against the standard": "the standard"
-                if r["first_is_standard"]
-                else ("distinguishable" if r["told_apart_from_standard"] else "not distinguishable"),
+                "against the standard": _against(r),
                 "measure next": ", ".join(biomarker_title(n) for n in r["changes_the_first_choice"])
                 or "nothing that changes the choice",
                 "effective twins": f"{r['effective_twins']:.0f}",
@@ -163,16 +161,30 @@ class RankedCohort:
         ]
 
 
+def _against(row: Mapping[str, Any]) -> str:
+    """What the first choice is against the standard, in words."""
+    if not row["has_standard"]:
+        return "no standard in the table"
+    if row["first_is_standard"]:
+        return "the standard"
+    return "distinguishable" if row["told_apart_from_standard"] else "not distinguishable"
+
+
 def _row(patient: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    from immunescape.twins.options import STANDARD_ROLES
+
     first = content["options"][0]
     alive = {k: 100.0 * v for k, v in first["figures"]["os_12"].items()}
+    reference = next(o for o in content["options"] if o["name"] == content["standard"])
+    has_standard = reference["role"] in STANDARD_ROLES
     following = content.get("measure_next") or {"measurements": []}
     return {
         "patient": patient,
         "setting": content["setting"],
         "first_choice": first["title"],
         "evidence_level": first["evidence_level"],
-        "first_is_standard": first["name"] == content["standard"],
+        "first_is_standard": first["name"] == content["standard"] and has_standard,
+        "has_standard": has_standard,
         "alive_at_12_months_pct": alive,
         "alive_12_months_pct": alive["value"],
         "score": first["score"]["value"],

@@ -395,10 +395,12 @@ def choose_options(
     from immunescape.twins.options import options_for, options_from_file, setting_of
 
     if record.ongoing is not None:
+        begun = record.ongoing.start
+        when = f"with --at {begun:g}, the day it begins, or " if begun >= 0.0 else ""
         raise InputError(
             f"on day {record.at:g} the patient is on {record.ongoing.title} without progression",
-            hint=f"`immunescape twin --at {record.at:g}` shows the forecast of that line. Rank with --at "
-            f"{record.ongoing.start:g}, the day it begins, or on a day after progression or its last dose.",
+            hint=f"`immunescape twin --at {record.at:g}` shows the forecast of that line. Rank {when}on a day after "
+            "progression or its last dose.",
         )
     present = frozenset(name for name, call in profile.calls.items() if call.state == "present")
     chosen, left = options_for(record, present, profile.biomarkers)

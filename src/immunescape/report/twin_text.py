@@ -16,7 +16,7 @@ from immunescape.twins.words import biomarker_title, measured_text, titles_text
 
 if TYPE_CHECKING:
     from immunescape.twins.combined import Comparison
-    from immunescape.twins.ranking import RankedPatient
+    from immunescape.twins.ranking import Ranked, RankedPatient
     from immunescape.twins.recorded_patient import PatientRecord
     from immunescape.twins.twin import TwinResult
 
@@ -229,6 +229,10 @@ def _percent(figure: Any) -> str:
     return f"{100 * figure.value:.0f} ({100 * figure.low:.0f} to {100 * figure.high:.0f})"
 
 
+def _compared_with(row: Ranked) -> str:
+    return " (standard)" if row.option.may_be_standard else " (reference, no standard)"
+
+
 def option_rows(result: RankedPatient) -> list[dict[str, Any]]:
     """One row per option, in order."""
     rows = []
@@ -236,7 +240,7 @@ def option_rows(result: RankedPatient) -> list[dict[str, Any]]:
         f = r.figures
         rows.append(
             {
-                "option": r.option.title + (" (standard)" if r.option.name == result.ranking.standard else ""),
+                "option": r.option.title + (_compared_with(r) if r.option.name == result.ranking.standard else ""),
                 "evidence": r.option.level + (", trial only" if r.option.role == "trial only" else ""),
                 "response, %": _percent(f["response"]),
                 "PFS 12 months, %": _percent(f["pfs_12"]),

@@ -23,6 +23,7 @@ from immunescape.twins.recorded_patient import PatientRecord
 from immunescape.twins.words import biomarker_title, mechanism_title
 
 __all__ = [
+    "STANDARD_ROLES",
     "EvidenceRow",
     "Option",
     "Setting",
@@ -37,6 +38,12 @@ __all__ = [
 
 Level = Literal["tested", "extrapolated", "contradicted", "not ranked"]
 _PHASE_3 = ("3", "2/3")
+STANDARD_ROLES = ("standard", "comparator", "option")
+"""Roles of regimens that are given outside trials: one of them is what the others are compared with."""
+_AS_WITHOUT = ("", "BRAF")
+"""Drivers whose tumours get what those without a driver get: of BRAF, the files do not say which have V600E, trials of
+PD-(L)1 antibodies included them, and guideline groups go by PD-L1 there."""
+_LEVELS = ("tested", "extrapolated", "contradicted", "not ranked")
 _CLASS_TITLES = {
     "antiangiogenic": "antiangiogenic",
     "cytokine": "cytokine",
@@ -127,6 +134,11 @@ class Option:
     source: tuple[str, ...] = ()
     drugs: tuple[str, ...] = field(default=(), repr=False)
 
+    @property
+    def may_be_standard(self) -> bool:
+        """Whether it is given outside trials in this setting, so that others are compared with a standard."""
+        return self.role in STANDARD_ROLES
+
 
 def option_rows() -> tuple[Row, ...]:
     """Rows of ``regimen_options.csv``."""
@@ -193,7 +205,7 @@ def _fits(row: Mapping[str, str], setting: Setting) -> bool:
     """Whether a row of either table is of this setting."""
     yes = {"yes": True, "no": False}
     driver = row["driver"]
-    altered = setting.driver or "none"
+    altered = "none" if setting.driver in _AS_WITHOUT else setting.driver
     return (
         _in_line(row["lines"], setting.line)
         and (row["had_inhibitor"] == "any" or yes[row["had_inhibitor"]] == setting.had_inhibitor)
@@ -288,6 +300,13 @@ def options_for(
     chosen.sort(key=lambda o: order[o.role])
     if chosen and chosen[0].role not in ("standard", "comparator"):
         chosen.sort(key=lambda o: o.role != "comparator")
+    if chosen and not chosen[0].may_be_standard:
+        chosen.sort(key=lambda o: _LEVELS.index(o.level))
+        left.append(
+            "a standard: the table has none for this setting on which the disease has not progressed. "
+            f"{chosen[0].title} (trial only) is what the others are compared with, no standard; name your own regimens "
+            "with --options"
+        )
     return tuple(chosen), tuple(left)
 
 
@@ -333,13 +352,13 @@ def standard_of(record: PatientRecord) -> Option:
         Where the table has no regimen for the setting.
     """
     options, _ = options_for(record)
-    for role in ("standard", "comparator", "option"):
+    for role in STANDARD_ROLES:
         for option in options:
             if option.role == role:
                 return option
     raise InputError(
         f"no regimen in the table applies to this setting ({setting_of(record).text})",
-        hint="Name regimens with --options FILE.",
+        hint="Name regimens with --options FILE (rank), or one with --regimen (twin).",
     )
 
 
