@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -88,6 +89,15 @@ def _package(path: Path) -> str:
 def test_every_package_is_placed() -> None:
     here = {_package(p) for p in ROOT.rglob("*.py")} - {"__init__"}
     assert here == set(BELOW)
+
+
+def test_the_guide_places_every_package() -> None:
+    guide = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = guide.partition("## The packages")[2].partition("\n## ")[0]
+    named = set(re.findall(r"\w+", section))
+    assert {name for name in BELOW if (ROOT / name).is_dir()} <= named
+    diagram = section.partition("```text")[2].partition("```")[0]
+    assert set(re.findall(r"\w+", diagram)) - {"for", "all", "above"} <= set(BELOW)
 
 
 @pytest.mark.parametrize("package", sorted(BELOW))

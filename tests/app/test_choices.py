@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from immunescape.app.choices import FACTORS, NUMBERS, WORDS, PatientChoice, number_text
+from immunescape.app.choices import FACTORS, NUMBERS, WORDS, PatientChoice
 from immunescape.app.patient_run import Simulator, drugs_of
 from immunescape.app.regimens import suggestions
 from immunescape.errors import InputError
 from immunescape.trial.covariates import COVARIATES
+from immunescape.trial.tokens import number_text
 
 PEMBROLIZUMAB = "pembrolizumab 200 mg every 3 weeks"
 
@@ -51,12 +52,13 @@ def test_what_is_left_as_drawn_is_not_given() -> None:
     [
         ({"regimens": ("", "  ")}, "no regimen"),
         ({"regimens": ("pembrolizumab " * 1000,)}, "characters"),
-        ({"seed": None}, "seed"),
+        ({"seed": None}, "no seed is given"),
         ({"seed": 1.5}, "seed"),
-        ({"seed": -1}, "seed"),
+        ({"seed": -1}, "the seed is -1"),
+        ({"seed": 2.0**31}, "from 0 to 2,147,483,647"),
         ({"months": 0}, "months"),
-        ({"months": None}, "months"),
-        ({"months": 1000}, "months"),
+        ({"months": None}, "no duration is given"),
+        ({"months": 1000}, "the duration is 1000 months"),
     ],
 )
 def test_an_impossible_field_is_refused(fields: dict[str, Any], says: str) -> None:
@@ -96,6 +98,7 @@ def test_a_hostile_text_stays_one_word_of_the_command_and_one_string_of_the_pyth
 
 def test_a_number_loses_nothing_on_the_way() -> None:
     assert [number_text(v) for v in (2.0, 0.1, 2**0.5)] == ["2", "0.1", repr(2**0.5)]
+    assert [number_text(v) for v in (1e300, float("inf"))] == ["1e+300", "inf"]
 
 
 def test_every_proposed_regimen_with_a_dose_can_be_read() -> None:

@@ -256,6 +256,15 @@ def test_a_patient_of_a_run_is_found_by_its_folder(tmp_path, trial_result: Virtu
         patient_of_run(folder, int(row["id"]), str(row["arm"]))
 
 
+def test_a_run_of_another_protocol_of_an_included_name_is_refused(tmp_path, trial_result: VirtualResult) -> None:
+    trial_result.patients.to_parquet(tmp_path / "patients.parquet")
+    for sha256, refusal in ((trial_result.result.trial.sha256, "no patient 999999"), ("0" * 64, "another protocol")):
+        content = trial_result.to_json() | {"provenance": {"protocol_sha256": sha256}}
+        (tmp_path / "result.json").write_text(json.dumps(content))
+        with pytest.raises(InputError, match=refusal):
+            patient_of_run(tmp_path, 999999)
+
+
 def test_a_missing_run_is_refused(tmp_path) -> None:
     with pytest.raises(InputError, match="no such file"):
         patient_of_run(tmp_path, 1)

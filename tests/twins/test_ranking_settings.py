@@ -46,7 +46,7 @@ def test_weights_that_are_not_named_keep_their_default():
         ({"weights": {"toxicity": -1.0}}, "the weight of toxicity is -1"),
         ({"weights": {"toxicity": float("nan")}}, "the weight of toxicity is nan"),
         ({"weights": {"toxicity": "much"}}, "the weight of toxicity is 'much'"),
-        ({"weights": [1.0]}, "weights are no mapping"),
+        ({"weights": [1.0]}, "weights must be a mapping"),
         ({"margin": 2.0}, "the margin is 2"),
         ({"margin": "a"}, "the margin is 'a'"),
         ({"months": 6.0}, "the follow-up is 6"),
@@ -55,7 +55,7 @@ def test_weights_that_are_not_named_keep_their_default():
         ({"workers": 0}, "workers is 0"),
         ({"engine": "fast"}, "unknown engine 'fast'"),
         ({"region": "mars"}, "unknown region 'mars'"),
-        ({"settings": {"twins": 300}}, "settings are no RankingSettings"),
+        ({"settings": {"twins": 300}}, "settings must be a RankingSettings"),
     ],
 )
 @pytest.mark.parametrize("call", [immunescape.rank, immunescape.rank_cohort])

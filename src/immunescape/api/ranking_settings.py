@@ -68,7 +68,9 @@ def settings_with(settings: RankingSettings | None, changes: RankingChanges) -> 
         For a keyword that is no setting, with the nearest one, and for a value that no ranking can have.
     """
     if settings is not None and not isinstance(settings, RankingSettings):
-        raise InputError("settings are no RankingSettings", hint="RankingSettings(twins=200), or keywords: twins=200.")
+        raise InputError(
+            "settings must be a RankingSettings", hint="RankingSettings(twins=200), or keywords: twins=200."
+        )
     used = with_changes(settings or RankingSettings(), changes, "setting")
     check_run(twins=used.twins, seed=used.seed, workers=used.workers, engine=used.engine, region=used.region)
     if used.margin is not None and not (_is_number(used.margin) and 0.0 <= used.margin <= 1.0):
@@ -93,7 +95,7 @@ def _whole(weights: Mapping[str, float]) -> dict[str, float]:
     from immunescape.twins.ranking import WEIGHTS
 
     if not isinstance(weights, Mapping):
-        raise InputError("weights are no mapping", hint="For example: weights={'toxicity': 0.2}")
+        raise InputError("weights must be a mapping", hint="For example: weights={'toxicity': 0.2}")
     for name, number in weights.items():
         if name not in WEIGHTS:
             raise unknown_word("weight", name, WEIGHTS)

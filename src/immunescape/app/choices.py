@@ -9,12 +9,14 @@ from typing import Any
 
 from immunescape.errors import InputError
 from immunescape.trial.covariates import COVARIATES
+from immunescape.trial.tokens import number_text
 
-__all__ = ["FACTORS", "MONTHS", "NUMBERS", "WORDS", "Factor", "PatientChoice", "SliderCovariate", "number_text"]
+__all__ = ["FACTORS", "MONTHS", "NUMBERS", "WORDS", "Factor", "PatientChoice", "SliderCovariate"]
 
 MONTHS = (3, 60)
 """Shortest and longest course that the app simulates."""
 LONGEST_REGIMEN = 2000
+LARGEST_SEED = 2**31 - 1
 FACTOR_STEPS = (-3.0, 3.0)
 """Factors go from an eighth to eight times, in steps of half a doubling."""
 
@@ -135,10 +137,12 @@ class PatientChoice:
             raise InputError("no regimen is given", hint="For example: pembrolizumab 200 mg every 3 weeks; or: none")
         if max(map(len, texts)) > LONGEST_REGIMEN:
             raise InputError(f"a regimen of {max(map(len, texts)):,} characters", hint=f"At most {LONGEST_REGIMEN:,}.")
-        if seed is None or seed != int(seed) or not 0 <= seed < 2**31:
-            raise InputError(f"the seed is {seed}", hint="Seeds are whole numbers from 0 on.")
+        if seed is None or not 0 <= seed <= LARGEST_SEED or seed != int(seed):
+            problem = "no seed is given" if seed is None else f"the seed is {number_text(seed)}"
+            raise InputError(problem, hint=f"Use a whole number from 0 to {LARGEST_SEED:,}.")
         if months is None or not MONTHS[0] <= months <= MONTHS[1]:
-            raise InputError(f"the duration is {months} months", hint=f"Use {MONTHS[0]} to {MONTHS[1]} months.")
+            problem = "no duration is given" if months is None else f"the duration is {number_text(months)} months"
+            raise InputError(problem, hint=f"Use {MONTHS[0]} to {MONTHS[1]} months.")
         given = {name: _typed(name, value) for name, value in covariates.items() if value not in (None, "")}
         times = {name: 2.0 ** float(power) for name, power in factors.items() if power}
         return cls(
@@ -178,11 +182,6 @@ class PatientChoice:
         if self.limiting:
             words.append("--limiting")
         return shlex.join([*words, "--out", "course"])
-
-
-def number_text(value: float) -> str:
-    """A number as short as it goes without losing any of it."""
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
 def _typed(name: str, value: Any) -> Any:

@@ -145,9 +145,9 @@ class Bayesian(Rule):
         if self.threshold is None and design.alpha is None:
             raise InputError("a threshold is needed, or alpha to calibrate it to")
         if self.threshold is not None and not 0.5 < self.threshold < 1:
-            raise InputError(f"a threshold of superiority lies between 0.5 and 1, not {self.threshold}")
+            raise InputError(f"a threshold of superiority must lie between 0.5 and 1, not {self.threshold}")
         if not 0 <= self.futility < 1:
-            raise InputError("a futility threshold lies between 0 and 1")
+            raise InputError("a futility threshold must lie between 0 and 1")
         if self.threshold is not None and self.futility >= self.threshold:
             raise InputError("the futility threshold lies above the threshold of superiority")
         if not 0 <= self.floor <= 1 / (len(design.arms)):

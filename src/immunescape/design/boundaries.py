@@ -162,9 +162,9 @@ def boundaries(
             f"information fractions must increase and end at 1, not {t.tolist()}", hint="For example 0.5, 0.75, 1."
         )
     if not 0 < alpha < 0.5:
-        raise InputError(f"a one-sided alpha lies between 0 and 0.5, not {alpha}")
+        raise InputError(f"a one-sided alpha must lie between 0 and 0.5, not {alpha}")
     if beta is not None and not 0 < beta < 1 - alpha:
-        raise InputError(f"beta lies between 0 and 1 - alpha, not {beta}")
+        raise InputError(f"beta must lie between 0 and 1 - alpha, not {beta}")
     if family not in EFFICACY_FAMILIES:
         raise unknown_word("boundary family", family, EFFICACY_FAMILIES)
     check_parameter(family, parameter)

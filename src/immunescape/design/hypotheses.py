@@ -120,7 +120,9 @@ class BetaSpending:
 
     def __post_init__(self) -> None:
         if not 0 < self.beta < 0.5:
-            raise InputError(f"beta lies between 0 and 0.5, not {self.beta:g}", hint="0.1 corresponds to 90 % power.")
+            raise InputError(
+                f"beta must lie between 0 and 0.5, not {self.beta:g}", hint="0.1 corresponds to 90 % power."
+            )
         if self.family not in SPENDING:
             raise unknown_word("spending function", self.family, SPENDING)
         check_parameter(self.family, self.parameter)

@@ -49,7 +49,7 @@ def check_futility(rule: GroupSequential, design: Design) -> None:
             raise FieldError("a futility bound on the hazard ratio needs a survival endpoint", field=("boundaries",))
         if any(b is not None and not 0 < b < 20 for b in rule.futility_hazard_ratio):
             raise FieldError(
-                "futility bounds on the hazard ratio lie above 0", hint="Such as 0.95.", field=("boundaries",)
+                "futility bounds on the hazard ratio must lie above 0", hint="Such as 0.95.", field=("boundaries",)
             )
     if rule.beta_spending is not None and (len(first.tested_at(looks)) < 2 or first.share <= 0):
         raise FieldError(

@@ -66,7 +66,7 @@ class PrognosticScore:
 
     def __post_init__(self) -> None:
         if not 0 <= self.correlation < 1:
-            raise InputError(f"the correlation of a prognostic score lies between 0 and 1, not {self.correlation:g}")
+            raise InputError(f"the correlation of a prognostic score must be from 0 to 1, not {self.correlation:g}")
 
     def draw(self, outcome: Floats, noise: Floats) -> Floats:
         """(R, N) scores from the uniform that the outcome was drawn with and an independent one."""

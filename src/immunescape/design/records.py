@@ -57,7 +57,7 @@ class Dropout:
 
     def __post_init__(self) -> None:
         if not 0 <= self.share < 1 or self.months <= 0:
-            raise InputError("a dropout share lies between 0 and 1, within more than 0 months")
+            raise InputError("a dropout share must lie between 0 and 1, and its period must be longer than 0 months")
 
     @property
     def hazard(self) -> float:
@@ -270,7 +270,7 @@ class Design:
     def __post_init__(self) -> None:
         if self.alpha is not None and not LEAST_ALPHA <= self.alpha < 0.5:
             raise FieldError(
-                f"a one-sided alpha lies between {LEAST_ALPHA:g} and 0.5, not {self.alpha:g}",
+                f"a one-sided alpha must lie between {LEAST_ALPHA:g} and 0.5, not {self.alpha:g}",
                 hint="Beyond about six standard deviations no test statistic is normal.",
                 field=("alpha",),
             )

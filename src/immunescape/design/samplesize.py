@@ -77,7 +77,7 @@ def _beta(bounds: Boundaries) -> float:
 
 def _ratio(ratio: float) -> None:
     if not 0 < ratio < 100:
-        raise InputError(f"an allocation ratio (experimental to control) lies between 0 and 100, not {ratio}")
+        raise InputError(f"an allocation ratio (experimental to control) must lie between 0 and 100, not {ratio}")
 
 
 def _plan(
@@ -113,7 +113,7 @@ def sample_size_rates(
     """
     for p in (p1, p2):
         if not 0 < p < 1:
-            raise InputError(f"a rate lies between 0 and 1, not {p}")
+            raise InputError(f"a rate must lie between 0 and 1, not {p}")
     if p1 == p2:
         raise InputError("two equal rates leave nothing to test")
     _ratio(ratio)
@@ -135,7 +135,7 @@ def power_rates(p1: float, p2: float, patients: float, bounds: Boundaries, *, ra
     _ratio(ratio)
     for p in (p1, p2):
         if not 0 < p < 1:
-            raise InputError(f"a rate lies between 0 and 1, not {p}")
+            raise InputError(f"a rate must lie between 0 and 1, not {p}")
     if not 2 <= patients < np.inf:
         raise InputError(f"a number of patients of at least 2 is needed, not {patients:g}")
     n2 = patients / (1 + ratio)
@@ -277,7 +277,7 @@ def conditional_power(
         the inverse-normal combination of both parts with the planned weights, so that it keeps its level.
     """
     if not 0 < fraction < 1:
-        raise InputError(f"an information fraction before the end lies between 0 and 1, not {fraction}")
+        raise InputError(f"an information fraction before the end must lie between 0 and 1, not {fraction}")
     seen = np.asarray(z, dtype=float)
     final = seen / np.sqrt(fraction) if drift is None else np.asarray(drift, dtype=float)
     rest = np.sqrt(1.0 - fraction)

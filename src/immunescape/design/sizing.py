@@ -116,10 +116,10 @@ def size_of_bounds(
     looks : information fractions, the last one 1. futility : spending function of beta (None: no stop for futility).
     """
     if not 0 < power < 1:
-        raise InputError(f"a power lies between 0 and 1, not {power:g}")
+        raise InputError(f"a power must lie between 0 and 1, not {power:g}")
     if not LEAST_ALPHA <= alpha < 0.5:
         raise InputError(
-            f"a one-sided alpha lies between {LEAST_ALPHA:g} and 0.5, not {alpha:g}",
+            f"a one-sided alpha must lie between {LEAST_ALPHA:g} and 0.5, not {alpha:g}",
             hint="Beyond about six standard deviations no test statistic is normal.",
         )
     fraction = np.asarray(looks, dtype=float)

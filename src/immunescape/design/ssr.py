@@ -80,7 +80,7 @@ class BlindedReestimation:
         if self.look < 1:
             raise InputError("sample-size re-estimation happens at look 1 or later")
         if not 0 < self.assumed < np.inf:
-            raise InputError(f"the rate that was assumed lies above 0, not at {self.assumed:g}")
+            raise InputError(f"the assumed rate must be above 0 and finite, not {self.assumed:g}")
         if self.maximum <= 1:
             raise InputError(f"the largest total must exceed the plan, not be {self.maximum:g} times it")
 

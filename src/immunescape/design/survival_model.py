@@ -38,7 +38,7 @@ class PiecewiseExponential:
         if not np.all(np.isfinite([*self.hazards, *self.changes])):
             raise InputError(f"hazards and change points are finite numbers, not {[*self.hazards, *self.changes]}")
         if min(self.hazards) < 0 or not 0 <= self.cured < 1:
-            raise InputError("hazards are at least 0 and a cured share lies between 0 and 1")
+            raise InputError("hazards must be at least 0, and a cured share must lie between 0 and 1")
         if np.any(np.diff((0.0, *self.changes)) <= 0):
             raise InputError(f"change points must increase from above 0, not {list(self.changes)}")
 

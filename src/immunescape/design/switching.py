@@ -80,7 +80,7 @@ class Switching:
         if self.patients < 20 or min(self.median, self.prognosis, self.benefit, self.follow_up) <= 0:
             raise InputError("switching needs at least 20 patients and times above 0")
         if min(self.switch) < 0 or max(self.switch) > 1:
-            raise InputError("probabilities of a switch lie between 0 and 1")
+            raise InputError("probabilities of a switch must lie between 0 and 1")
 
     def draw(self, rng: np.random.Generator) -> SwitchingData:
         """One trial."""

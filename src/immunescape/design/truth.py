@@ -73,7 +73,7 @@ class Rate:
 
     def __post_init__(self) -> None:
         if not 0 <= self.probability <= 1:
-            raise InputError(f"a rate lies between 0 and 1, not {self.probability}")
+            raise InputError(f"a rate must lie between 0 and 1, not {self.probability}")
 
 
 @dataclass
@@ -167,7 +167,7 @@ class Generator:
         if len(self.strata) != len(self.shares) or abs(sum(self.shares) - 1) > 1e-6 or min(self.shares) < 0:
             raise InputError(f"shares of the strata add up to 1, not {sum(self.shares):g}")
         if not 0 <= self.correlation < 1:
-            raise InputError(f"the correlation of endpoints lies between 0 and 1, not {self.correlation}")
+            raise InputError(f"the correlation of endpoints must lie between 0 and 1, not {self.correlation}")
         for arm, stratum, endpoint in self.parts:
             if endpoint.casefold() in COMPOSITES:
                 self._progression(arm, stratum, endpoint)  # rejects an impossible pair

@@ -54,7 +54,7 @@ def simon_admissible(
     if not 0 < p0 < p1 < 1:
         raise InputError(f"rates must satisfy 0 < p0 < p1 < 1, not {p0} and {p1}")
     if not (0 < alpha < 0.5 and 0 < beta < 0.5):
-        raise InputError("alpha and beta lie between 0 and 0.5")
+        raise InputError("alpha and beta must lie between 0 and 0.5")
     designs: list[SimonDesign] = []
     for n in range(2, n_max + 1):
         best: tuple[float, SimonDesign] | None = None

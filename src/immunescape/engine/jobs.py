@@ -118,7 +118,7 @@ def check_job(job: Job, states: Iterable[str]) -> Job:
 
     times = check_times(job.times)
     if not (np.ndim(job.rtol) == 0 and 0.0 < float(job.rtol) < 1.0):
-        raise EngineError(f"rtol is {job.rtol}; it lies between 0 and 1")
+        raise EngineError(f"rtol is {job.rtol}; it must lie between 0 and 1")
     if job.max_steps < 1:
         raise EngineError(f"max_steps is {job.max_steps}; at least one step is needed")
     state_names = tuple(states)

@@ -78,7 +78,7 @@ class Setting(_Record):
     @classmethod
     def _clones(cls, value: dict[str, float]) -> dict[str, float]:
         if any(not 0.0 <= share <= 1.0 for share in value.values()) or sum(value.values()) > 1.0 + 1e-9:
-            raise ValueError("shares of clones lie between 0 and 1 and add up to at most 1")
+            raise ValueError("shares of clones must lie between 0 and 1 and add up to at most 1")
         return value
 
     @property

@@ -139,6 +139,17 @@ def patient_of_run(
         See `patient_of_trial`.
     trial
         Trial file, where the trial is not one that ships.
+
+    Returns
+    -------
+    VirtualPatient
+        The patient at diagnosis, with the earlier lines of the trial.
+
+    Raises
+    ------
+    InputError
+        For a folder that is no run, a number or arm that it does not have, a trial that is not included, and a run of
+        another protocol that has the name of an included trial.
     """
     import pandas as pd
 
@@ -149,17 +160,24 @@ def patient_of_run(
         content = json.loads((root / "result.json").read_text(encoding="utf-8"))
         patients = pd.read_parquet(root / "patients.parquet")
         name, run = str(content["trial"]), (int(content["seed"]), str(content["engine"]), bool(content["paired"]))
+        protocol = str(content.get("provenance", {}).get("protocol_sha256", ""))
     except FileNotFoundError as error:
         raise InputError(
             f"no such file: {error.filename}", hint="Name the folder that `immunescape trial … --out` wrote."
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"cannot be read: {error}", where=str(root), hint="Run the trial again.") from None
     if not trial and name not in list_trials():
         raise InputError(f"'{name}' is not an included trial", where=str(root), hint="Give its YAML file as well.")
     spec = load_trial(trial or name)
     if spec.name != name:
         raise InputError(f"the run is of '{name}', the file describes '{spec.name}'", where=str(root))
+    if not trial and protocol not in ("", spec.sha256):
+        raise InputError(
+            f"the run is not of the included '{name}' but of another protocol of that name, or of an earlier version",
+            where=str(root),
+            hint="Give the YAML file that was run (--trial).",
+        )
     return _again(spec, patients, number, arm, run, None)
 
 

@@ -85,7 +85,7 @@ class PopulationSpec:
         if not self.max_days > 0.0:
             raise InputError(f"max_days is {self.max_days:g}; it must be positive")
         if not 0.0 < self.rtol < 0.1:
-            raise InputError(f"rtol is {self.rtol:g}; it lies between 0 and 0.1")
+            raise InputError(f"rtol is {self.rtol:g}; it must lie between 0 and 0.1")
 
 
 @dataclass(frozen=True)

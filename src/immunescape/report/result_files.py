@@ -160,7 +160,7 @@ def provenance(result: TrialResult, command: str) -> dict[str, Any]:
         **installation(),
         "engine": result.engine,
         "model_sha256": hashlib.sha256(document.encode()).hexdigest(),
-        "protocol_sha256": hashlib.sha256((result.trial.text or repr(result.trial)).encode()).hexdigest(),
+        "protocol_sha256": result.trial.sha256,
     }
 
 

@@ -215,7 +215,8 @@ def dose_problem(drug: str, amount: float, unit: str) -> str | None:
     times = mine / most
     if times <= TOO_MUCH:
         return None
-    return f"{amount:g} {unit} is {times:.0f} times the largest usual dose of {drug} ({usual.value:g} {usual.unit})"
+    many = f"{times:.0f}" if times < 1e6 else f"{times:.0e}"
+    return f"{amount:g} {unit} is {many} times the largest usual dose of {drug} ({usual.value:g} {usual.unit})"
 
 
 def administered(

@@ -7,6 +7,7 @@ one of a user. All records are frozen and hold plain values and parsed texts
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
@@ -285,6 +286,11 @@ class Trial:
     def experimental(self) -> tuple[Arm, ...]:
         """The experimental arms."""
         return tuple(arm for arm in self.arms if arm.role == "experimental")
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the protocol: of its file, or of the record where it was made without one."""
+        return hashlib.sha256((self.text or repr(self)).encode()).hexdigest()
 
     @property
     def can_pair(self) -> bool:

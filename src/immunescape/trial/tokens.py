@@ -36,7 +36,7 @@ class Token:
 
 def number_text(value: float) -> str:
     """Shortest text of a number that reads back as the same number (``5``, not ``5.0``)."""
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
 
 
 def pointing(

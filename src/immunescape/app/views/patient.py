@@ -100,7 +100,7 @@ def _controls() -> Tag:
         tags.details(
             tags.summary("Immune state and tumour, from day 0"),
             tags.p(
-                "Parameters of the model times a factor from the start of treatment on; the tumour is not grown again.",
+                "Factors that multiply model parameters from the start of treatment on; the tumour is not regrown.",
                 class_="isc-hint",
             ),
             *factors,
