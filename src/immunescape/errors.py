@@ -94,8 +94,12 @@ def nearest(name: object, candidates: Iterable[str], n: int = 3) -> list[str]:
 
 
 def several(names: str | Iterable[str]) -> list[str]:
-    """Return names as a list; one name may stand for a list of one."""
-    return [names] if isinstance(names, str) else list(names)
+    """Return names as a list; one name may stand for a list of one. What is neither is refused."""
+    if isinstance(names, str):
+        return [names]
+    if not isinstance(names, Iterable):
+        raise InputError(f"{names!r} is neither a name nor a list of names", hint="Write 'name' or ['name', 'other'].")
+    return list(names)
 
 
 def unknown_word(

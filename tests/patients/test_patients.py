@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -174,6 +175,37 @@ def test_numbers_of_numpy_are_values_of_a_parameter(patient: VirtualPatient) -> 
         patient.changed(k_kill=np.float64("nan"))
     with pytest.raises(InputError, match="cannot be changed to"):
         patient.changed(k_kill=True)
+
+
+@pytest.mark.parametrize("number", ["3", 2.5, True, -1])
+def test_a_number_that_no_patient_has_is_refused(number: Any) -> None:
+    with pytest.raises(InputError, match="the number of the patient is"):
+        immunescape.patient(seed=1, number=number)
+
+
+def test_what_is_neither_a_name_nor_a_list_is_refused(patient: VirtualPatient) -> None:
+    with pytest.raises(InputError, match="3 is neither a name nor a list of names"):
+        patient.compare(3)
+    with pytest.raises(InputError, match="the schedule of scans is 5"):
+        patient.simulate("none", months=1, scans=5)
+
+
+def test_one_mechanism_may_stand_for_a_list_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from immunescape.model.registry import get_mechanism
+
+    given = []
+
+    def stop(mechanisms: Any, *arguments: Any, **options: Any) -> None:
+        given.append(mechanisms)
+        raise InputError("enough")
+
+    monkeypatch.setattr("immunescape.population.reference_baseline.extended_model", stop)
+    hypoxia = get_mechanism("hypoxia")
+    with pytest.raises(InputError, match="enough"):
+        immunescape.patient(mechanisms=hypoxia)
+    with pytest.raises(InputError, match="enough"):
+        immunescape.build_model(drugs="", mechanisms=hypoxia)
+    assert given == [(hypoxia,), (hypoxia,)]
 
 
 def test_one_parameter_to_estimate_may_be_a_plain_name(patient: VirtualPatient, tmp_path) -> None:

@@ -81,7 +81,10 @@ def _split_names(text: str) -> list[str]:
 
 
 def build_model(
-    *, drugs: str | Sequence[str] = "all", without: str | Sequence[str] = (), mechanisms: Sequence[Mechanism] = ()
+    *,
+    drugs: str | Sequence[str] = "all",
+    without: str | Sequence[str] = (),
+    mechanisms: Mechanism | Sequence[Mechanism] = (),
 ) -> Model:
     """Assemble the model.
 
@@ -92,7 +95,7 @@ def build_model(
     without
         Mechanisms to leave out, likewise.
     mechanisms
-        Mechanisms beside the registered ones: declarations, or what :func:`mechanism_from_sbml` reads.
+        One or more beside the registered ones: declarations, or what :func:`mechanism_from_sbml` reads.
 
     Returns
     -------
@@ -106,7 +109,7 @@ def build_model(
     ModelError
         If another mechanism requires one that is left out, or a mechanism breaks the rules of the model (units, names).
     """
-    from immunescape.model import Model
+    from immunescape.model import Mechanism, Model
     from immunescape.model.registry import drugs as registered
     from immunescape.population.reference_baseline import with_reference_strengths
 
@@ -114,10 +117,10 @@ def build_model(
         drugs = list(registered()) if drugs.strip() == "all" else _split_names(drugs)
     if isinstance(without, str):
         without = _split_names(without)
-    if mechanisms:
+    if added := (mechanisms,) if isinstance(mechanisms, Mechanism) else tuple(mechanisms):
         from immunescape.population.reference_baseline import extended_model
 
-        return extended_model(tuple(mechanisms), tuple(drugs), without=tuple(without))
+        return extended_model(added, tuple(drugs), without=tuple(without))
     return with_reference_strengths(Model.build(drugs=drugs, without=without))
 
 

@@ -44,7 +44,7 @@ def draw_patient(
     number: int | None = None,
     engine: str = "auto",
     fit: PopulationFit | None = None,
-    mechanisms: Sequence[Mechanism] = (),
+    mechanisms: Mechanism | Sequence[Mechanism] = (),
     **covariates: Any,
 ) -> VirtualPatient:
     """Draw a virtual patient at diagnosis of advanced NSCLC.
@@ -63,7 +63,7 @@ def draw_patient(
     fit
         How distributions across patients are moved; None takes the fit that ships.
     mechanisms
-        Mechanisms beside the registered ones, such as :func:`immunescape.mechanism_from_sbml` reads: the tumour grows
+        One or more beside the registered ones, such as :func:`immunescape.mechanism_from_sbml` reads: the tumour grows
         with them, and they stay with the patient.
     **covariates
         Covariate = value: ``pdl1_tps=60``, ``stk11=True``, ``histology="squamous"``.
@@ -76,14 +76,16 @@ def draw_patient(
         candidates is diagnosed and plausible.
     """
     from immunescape.engine import get_engine
+    from immunescape.model.declarations import Mechanism
     from immunescape.population.blocks import BlockMaker, PopulationSpec
     from immunescape.population.covariates import sample_covariates
     from immunescape.population.reference_baseline import extended_model, prepared_model
 
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
         raise InputError(f"the seed is {seed!r}", hint="Seeds are whole numbers from 0 on.")
-    if number is not None and number < 0:
-        raise InputError(f"the number of the patient is {number}", hint="Numbers are 0 or more.")
+    if number is not None and (isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 0):
+        raise InputError(f"the number of the patient is {number!r}", hint="Numbers are whole, from 0 on.")
+    mechanisms = (mechanisms,) if isinstance(mechanisms, Mechanism) else tuple(mechanisms)
     requested = {name: _valid(name, value) for name, value in covariates.items()}
     spec = PopulationSpec(int(seed), region=region, rtol=_RTOL, fit=fit)
     if number is None:
@@ -97,7 +99,7 @@ def draw_patient(
         row = candidates.iloc[[position]]
         block = maker.grow(row)
         if len(block.table):
-            return replace(_patient(block.table, int(seed), 0, fit), mechanisms=tuple(mechanisms))
+            return replace(_patient(block.table, int(seed), 0, fit), mechanisms=mechanisms)
         for fate in block.draws["fate"]:
             reasons[str(fate)] = reasons.get(str(fate), 0) + 1
     tried = ", ".join(f"{k} ({n} times)" for k, n in sorted(reasons.items(), key=lambda item: -item[1]))

@@ -101,6 +101,8 @@ def simulate_patient(
     if rtol is None:
         rtol = patient.rtol
     _check_number("rtol", rtol, 0.0, 0.1)
+    if scans is not None and not isinstance(scans, str):
+        raise InputError(f"the schedule of scans is {scans!r}", hint=f"Text, such as '{SCANS}'.")
     given = _regimen(regimen)
     used, compiled = _prepared(patient, given, model, engine)
     setup = _Setup(patient=patient, model=used, compiled=compiled, regimen=given, rtol=rtol, engine=engine)
