@@ -209,7 +209,13 @@ class VirtualResult:
         return write_report(self.result, Path(path), NOTICE)
 
     def plot(self) -> Figure:
-        """Return predicted and published Kaplan-Meier curves as a figure that shows itself in a notebook."""
+        """Return predicted and published Kaplan-Meier curves as a figure that shows itself in a notebook.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Survival over months, one panel for each endpoint.
+        """
         from immunescape.report.trial_report import survival_plot
 
         return survival_plot(self.result)
