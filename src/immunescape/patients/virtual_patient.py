@@ -289,7 +289,7 @@ class VirtualPatient:
         """
         from immunescape.patients.courses import PatientCourses
 
-        chosen: Sequence[Change] = [values] if isinstance(values, str | float | int | Real) else values
+        chosen: Sequence[Change] = [values] if isinstance(values, (str, int, float, Real)) else values
         if not len(chosen):
             raise InputError(f"no value of '{parameter}' to simulate", hint="Give one or more values.")
         courses = []
@@ -358,7 +358,7 @@ def _checked(name: str, change: Change) -> None:
         except ValueError:
             factor = math.nan
         text = factor
-    if isinstance(text, bool) or not isinstance(text, Real) or not math.isfinite(text):
+    if isinstance(text, bool) or not isinstance(text, (int, float, Real)) or not math.isfinite(text):
         raise InputError(
             f"'{name}' cannot be changed to {change!r}",
             hint="Give a number in the unit of the parameter table, or a factor such as x2.",
