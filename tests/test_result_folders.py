@@ -18,7 +18,7 @@ from immunescape.cli import app
 from immunescape.cli.folders import check_results_folder, refuse_foreign_file
 from immunescape.cli.simulate import FILES as COURSE_FILES
 from immunescape.errors import ImmunescapeError, InputError
-from immunescape.profile.loading import example_folder
+from immunescape.profile.loading import example_folder, study_name
 
 STUDY = str(example_folder())
 HELD = {
@@ -189,6 +189,16 @@ def test_twins_and_ranking_of_a_patient_share_a_folder(tmp_path: Path) -> None:
     check_results_folder(tmp_path, "patient", "P1", force=False, files=("ranking.json", "ranking.html"))
     with pytest.raises(ImmunescapeError, match="the twins of the patient 'P1'"):
         check_results_folder(tmp_path, "patient", "P2", force=False, files=("ranking.json", "ranking.html"))
+
+
+def test_rankings_of_a_study_are_replaced_by_those_of_the_same_study_only(tmp_path: Path) -> None:
+    words = ["rank", STUDY, "--out", str(tmp_path)]
+    (tmp_path / "cohort.json").write_text(json.dumps(HELD["cohort.json"][0]))
+    done = CliRunner().invoke(app, words)
+    assert "contains the rankings of the study 'other-study'" in str(done.exception)
+    (tmp_path / "cohort.json").write_text(json.dumps({"study": study_name(STUDY), "patients": []}))
+    done = CliRunner().invoke(app, words)
+    assert "something was computed" in str(done.exception), "the same study is ranked again"
 
 
 def test_files_that_cannot_be_read_as_results_are_those_of_others(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def test_a_level_above_alpha_is_warned_of(rejected: int, words: str) -> None:
     assert bool(found) == bool(words)
     if words:
         assert words in found[0]
+    assert all(w.endswith(".") and not w.endswith("..") for w in warnings)
 
 
 def responses() -> Generator:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from immunescape.errors import InputError
-from immunescape.profile.loading import load_study
+from immunescape.profile.loading import example_folder, load_study, study_name
 from immunescape.profile.manifest import read_manifest, template
 from immunescape.profile.readers import all_readers
 from immunescape.profile.study import Study
@@ -139,11 +139,25 @@ def test_template_is_a_valid_manifest(tmp_path: Path) -> None:
         assert set(entry.options) <= set(known[entry.format].options)
 
 
+def test_the_name_of_a_study_is_known_before_it_is_read(tmp_path: Path) -> None:
+    assert study_name(example_folder()) == load_study(example_folder()).name
+    (tmp_path / "manifest.yaml").write_text("study: mine\nfiles:\n  - {file: absent.csv, format: samples}\n")
+    assert study_name(tmp_path) == study_name(tmp_path / "manifest.yaml") == "mine"
+    folder = tmp_path / "nsclc"
+    folder.mkdir()
+    (folder / "data_clinical_patient.txt").write_text("PATIENT_ID\nP1\n")
+    assert study_name(folder) == load_study(folder).name == "nsclc"
+    (folder / "meta_study.txt").write_text("cancer_study_identifier: nsclc_2026\n")
+    assert study_name(folder) == load_study(folder).name == "nsclc_2026"
+
+
 def test_a_folder_without_study_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--template"):
         load_study(tmp_path)
     with pytest.raises(InputError, match="folder not found"):
         load_study(tmp_path / "nothing")
+    with pytest.raises(InputError, match="folder not found"):
+        study_name(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,19 @@ class _Result:
     trial: Any
 
 
+@pytest.mark.parametrize(
+    ("rows", "headings"),
+    [
+        ([("calibration", "ORR", "1.0"), ("validation", "ORR", "1.0")], ("a",)),
+        ([("calibration", "ORR", "1.0"), ("calibration", "PFS", "1.0")], ("a", "b")),
+        ([("calibration", "ORR", "1.0"), ("calibration", "ORR", "1.0")], ("a",)),
+        ([("calibration", "1.5", "1.0"), ("calibration", "2.5", "1.0")], ("a",)),
+    ],
+)
+def test_rows_of_a_list_are_headed_by_what_tells_them_apart(rows, headings):
+    assert Table([dict(zip("abc", row, strict=True)) for row in rows]).headings == headings
+
+
 HEAD = "time,event,arm\n"
 ROWS = "1.5,1,chemo\n3.0,1,chemo\n4.0,0,chemo\n2.0,1,pembrolizumab\n9.0,0,pembrolizumab\n"
 

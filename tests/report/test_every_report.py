@@ -174,7 +174,7 @@ TABLES = """
 const tables = [...document.querySelectorAll('.stack')];
 const named = (e) => getComputedStyle(e, '::before').content !== 'none' && !!e.dataset.label;
 return [tables.filter((e) => e.scrollWidth > e.clientWidth + 1).length,
-  tables.length > 0 && tables.every((e) => [...e.querySelectorAll('td:not(:first-child)')].every(named))];
+  tables.length > 0 && tables.every((e) => [...e.querySelectorAll('td:not(.head)')].every(named))];
 """
 
 

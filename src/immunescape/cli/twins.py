@@ -128,8 +128,10 @@ def rank_command(
     settings = RankingSettings(weights=weights, margin=margin, twins=twins, seed=seed, workers=workers)
     question: dict[str, Any] = {"at": at, "options": options, "units": declared_units(unit), "settings": settings}
     if folder is not None and patient is None:
+        from immunescape.profile.loading import study_name
+
         target = out or Path("immunescape-results") / f"rankings-{folder.resolve().name}"
-        check_results_folder(target, "rankings", force=force, files=("cohort.json", "cohort.csv"))
+        check_results_folder(target, "rankings", study_name(folder), force=force, files=("cohort.json", "cohort.csv"))
         _rank_all(folder, target, as_json, design, question)
         return
     target = out or Path("immunescape-results") / f"ranking-{patient or 'example'}"

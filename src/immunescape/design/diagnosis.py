@@ -120,7 +120,7 @@ def diagnose(
     notes: dict[str, Any] = {}
     control = next((a.name for a in design.arms if a.role == "control"), None)
     if control is None:
-        return tuple(warnings), {}
+        return _sentences(warnings), {}
     survival = [e.name for e in design.endpoints if e.kind == "survival"]
     for scenario, decided in outcomes.items():
         if scenario == "null":
@@ -161,7 +161,12 @@ def diagnose(
                 f"scenario '{scenario}': {float(short.mean()):.0%} of the trials {why} a look that is set by events "
                 "has them; that look then happens with fewer events than it names, and spends alpha as if it had them"
             )
-    return tuple(dict.fromkeys(warnings)), notes
+    return _sentences(warnings), notes
+
+
+def _sentences(warnings: list[str]) -> tuple[str, ...]:
+    """Each warning once, with a full stop at its end."""
+    return tuple(dict.fromkeys(text if text.endswith(".") else f"{text}." for text in warnings))
 
 
 def _averages(design: Design, truth: Generator, scenario: str, decided: Decided, survival: list[str]) -> dict[str, Any]:

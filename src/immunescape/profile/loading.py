@@ -21,7 +21,7 @@ from immunescape.profile.readers._somatic import GENERIC_SAMPLES
 from immunescape.profile.readers.study_folder import is_study_folder, read_meta, read_study_folder
 from immunescape.profile.study import COLUMNS, Study, empty_table
 
-__all__ = ["OUTSIDE_VARIABLE", "example_folder", "join", "load_study"]
+__all__ = ["OUTSIDE_VARIABLE", "example_folder", "join", "load_study", "study_name"]
 
 _BUILT = ("mutations", "segments", "copy_number")
 
@@ -53,20 +53,50 @@ def load_study(folder: str | Path, units: Mapping[str, str] | None = None, allow
     path = Path(folder)
     declared = DeclaredUnits(units)
     outside = os.environ.get(OUTSIDE_VARIABLE) == "1" if allow_outside is None else allow_outside
+    manifest = _manifest_of(path)
+    return _from_cbioportal(path, declared, outside) if manifest is None else _from_manifest(manifest, declared, outside)
+
+
+def study_name(folder: str | Path) -> str:
+    """Return the name that :func:`load_study` gives the study of a folder, without reading its other files.
+
+    Parameters
+    ----------
+    folder
+        As for :func:`load_study`.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no study, or its manifest cannot be read.
+    """
+    path = Path(folder)
+    manifest = _manifest_of(path)
+    return _cbioportal_name(path) if manifest is None else manifests.read_manifest(manifest).study
+
+
+def _manifest_of(path: Path) -> Path | None:
+    """Return the manifest of a folder, or the file itself; None for a cBioPortal study. Anything else is refused."""
     if path.is_file():
-        return _from_manifest(path, declared, outside)
+        return path
     if not path.is_dir():
         raise InputError("folder not found", where=str(path), hint="Give a study folder or a manifest.yaml.")
     for name in ("manifest.yaml", "manifest.yml"):
         if (path / name).is_file():
-            return _from_manifest(path / name, declared, outside)
+            return path / name
     if is_study_folder(path):
-        return _from_cbioportal(path, declared, outside)
+        return None
     raise InputError(
         "neither a manifest.yaml nor a cBioPortal study (data_clinical_patient.txt)",
         where=str(path),
         hint="Write one: immunescape profile --template > manifest.yaml",
     )
+
+
+def _cbioportal_name(folder: Path) -> str:
+    """Return the identifier of a cBioPortal study; without one, the name of its folder."""
+    meta = read_meta(folder / "meta_study.txt") if (folder / "meta_study.txt").is_file() else {}
+    return meta.get("cancer_study_identifier") or folder.name
 
 
 OUTSIDE_VARIABLE = "IMMUNESCAPE_ALLOW_OUTSIDE"
@@ -87,13 +117,12 @@ def _inside(path: Path, folders: Iterable[Path], outside: bool, where: str = "")
 
 
 def _from_cbioportal(folder: Path, units: DeclaredUnits, outside: bool) -> Study:
-    meta = read_meta(folder / "meta_study.txt") if (folder / "meta_study.txt").is_file() else {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             _inside(path, (folder,), outside)
     whole = read_study_folder(folder, {"units": units})
     units.check("--unit")
-    return join([whole], meta.get("cancer_study_identifier") or folder.name)
+    return join([whole], _cbioportal_name(folder))
 
 
 def _from_manifest(path: Path, units: DeclaredUnits, outside: bool) -> Study:

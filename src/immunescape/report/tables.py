@@ -37,6 +37,8 @@ __all__ = [
 ]
 
 Row = dict[str, Any]
+HEADINGS = 3
+"""Number of columns that may head a row where a table is shown as a list."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,17 @@ class Table:
         texts = {c: [str(row.get(c, "")) for row in self.rows] for c in self.columns}
         numbers = (c for c, t in texts.items() if any(map(_NUMBER.fullmatch, t)) and all(map(_CELL.fullmatch, t)))
         return frozenset((*self.numeric, *numbers))
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """Leading columns, three at most, that tell the rows apart; the first alone where these do not."""
+        columns = self.columns
+        for k in range(1, min(HEADINGS, len(columns) - 1) + 1):
+            if k > 1 and columns[k - 1] in self.flush_right:
+                break
+            if len({tuple(str(row.get(c, "")) for c in columns[:k]) for row in self.rows}) == len(self.rows):
+                return tuple(columns[:k])
+        return tuple(columns[:1])
 
 
 _NUMBER = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?(e[+-]?\d+)?( ?%)?( \([^()]*\))?")

@@ -219,13 +219,25 @@
   });
   Shiny.outputBindings.register(figures, "immunescape.figures");
 
+  // number of leading columns, three at most, that tell the rows of a table apart; one where these do not
+  function headings(rows, columns) {
+    for (let k = 1; k <= Math.min(3, columns - 1); k++) {
+      if (k > 1 && rows.some((row) => /^[+−-]?\d/.test(row[k - 1] || ""))) break;
+      if (new Set(rows.map((row) => row.slice(0, k).join("\n"))).size === rows.length) return k;
+    }
+    return 1;
+  }
+
   // tables of stored pages: headers that say what they head, and the columns' names for narrow pages
   function dressTables(scope) {
     scope.querySelectorAll(".isc-page table:not(.isc-stack)").forEach((table) => {
       const names = Array.from(table.querySelectorAll("thead th")).map((th) => { th.scope = "col"; return th.textContent; });
       table.classList.add("isc-stack");
-      table.querySelectorAll("tbody tr").forEach((tr) => Array.from(tr.cells).forEach((cell, i) => {
+      const rows = Array.from(table.querySelectorAll("tbody tr"));
+      const heads = headings(rows.map((tr) => Array.from(tr.cells).map((cell) => cell.textContent.trim())), names.length);
+      rows.forEach((tr) => Array.from(tr.cells).forEach((cell, i) => {
         cell.dataset.label = names[i] || "";
+        if (i < heads) cell.classList.add("isc-head");
         if (!cell.textContent.trim()) cell.classList.add("isc-empty");
       }));
     });

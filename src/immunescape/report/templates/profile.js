@@ -22,6 +22,7 @@ async function start(DATA) {
     const cell = (c, i) => {
       const e = as("cell", el("td", "", stack ? el("span", "", c) : c));
       if (stack) e.dataset.label = head[i];
+      if (stack && i === 0) e.className = "head";
       return e;
     };
     const box = wide("table", as("table", el("table", "",
