@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from immunescape.app.evidence import prediction_rows
 from immunescape.predictions import Outcome, Prediction, read_predictions
 from immunescape.predictions.summary import figure_text, outcome_text, summary_rows
@@ -31,6 +33,17 @@ def test_a_row_holds_the_interval_the_chance_and_the_result_of_its_own_trial() -
     assert first["P(success)"] == "pfs 0.67"
     assert first["published"] == "pfs_hr 0.61 (0.5 to 0.75), A 2027"
     assert second["published"] == "–"
+
+
+def test_chances_of_several_arms_stand_by_endpoint() -> None:
+    of_two = replace(
+        prediction("x"),
+        forecast={
+            **prediction("x").forecast,
+            "probability_of_success": {"pfs, a and b": 0.72, "os, a and b": 0.56, "pfs, a": 0.33, "os, a": 0.26},
+        },
+    )
+    assert summary_rows([of_two], [])[0]["P(success)"] == "pfs 0.72 / 0.33, os 0.56 / 0.26"
 
 
 def test_medians_have_one_digit_and_results_without_interval_none() -> None:

@@ -48,13 +48,21 @@ def summary_rows(
                 "entered": prediction.date,
                 "PFS HR": figure_text(prediction.figure("pfs_hr")),
                 "OS HR": figure_text(prediction.figure("os_hr")),
-                "P(success)": ", ".join(f"{end} {value:.2f}" for end, value in chances.items()),
+                "P(success)": _chances_text(chances),
                 "model": made_with(prediction),
                 "before": "–" if before is None else _before_text(before),
                 "published": "; ".join(published) or "–",
             }
         )
     return rows
+
+
+def _chances_text(chances: Mapping[str, float]) -> str:
+    """Probabilities by endpoint; of several experimental arms one after the other, in the order of the protocol."""
+    of_endpoint: dict[str, list[str]] = {}
+    for name, value in chances.items():
+        of_endpoint.setdefault(name.partition(",")[0], []).append(f"{value:.2f}")
+    return ", ".join(f"{end} {' / '.join(values)}" for end, values in of_endpoint.items())
 
 
 def _before_text(prediction: Prediction) -> str:
