@@ -217,10 +217,23 @@ def test_a_treatment_that_is_no_drug_of_the_model_or_has_no_day_is_named():
     made = record(0.0, study(treatments=pd.concat([TREATED, table("treatments", rows)])))
     assert [n.split(" and is not used")[0] for n in made.notes] == [
         "'XY-12' (day -200) is no drug of the model",
-        "'carboplatin' has no first day",
+        "'carboplatin' has no first day: it is taken to have been given before, and counts for the setting but not as "
+        "a line; give its first day (column 'start_day')",
     ]
     assert (made.line, made.unknown_lines) == (2, 0)
+    assert setting_of(made).had_platinum
     assert not record(0.0, study(treatments=TREATED, responses=SCANS)).notes
+
+
+def test_a_drug_without_a_first_day_counts_for_the_setting_unless_its_line_has_not_begun():
+    earlier = {"start_day": -200.0, "end_day": -100.0, "drug": "carboplatin", "line": 1.0}
+    for number in (1.0, math.nan):
+        made = record(0.0, given(earlier, {"drug": "Keytruda", "line": number}))
+        assert setting_of(made).had_inhibitor
+        assert made.line == 2
+    ahead = record(0.0, given(earlier, {"drug": "Keytruda", "line": 2.0}))
+    assert not setting_of(ahead).had_inhibitor
+    assert any("counts neither as a line" in note for note in ahead.notes)
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ def setting_of(record: PatientRecord) -> Setting:
         fact = facts.get(target)
         return str(fact.allowed[0]) if fact is not None and len(fact.allowed) == 1 else ""
 
-    had = [d for line in record.history for d in line.drugs]
+    had = [d for line in record.history for d in line.drugs] + [d for drug in record.undated for d in drug.drugs]
     failed = [line for line in record.history if line.progressed]
     pdl1 = facts.get("pdl1_tps")
     score = None

@@ -136,6 +136,7 @@ class PatientRecord:
     lines : lines of treatment that began before `at` (or on day 0 where `at` is 0: see `planned`), in order.
     unknown_lines : earlier lines of drugs that the files do not name, or that the model has not.
     other_lines : those of them whose drugs the files name.
+    undated : treatments against the tumour without a first day, taken to have been given before the decision.
     entry_mm : sum of diameters after those lines, before the next; NaN where there are none, or no scan.
     planned : the line that begins on the day of the decision, as the files record it; None where they do not.
     ctdna : samples up to `at`, of one analyte and unit.
@@ -153,6 +154,7 @@ class PatientRecord:
     lines: tuple[LineRecord, ...] = ()
     unknown_lines: int = 0
     other_lines: tuple[LineRecord, ...] = ()
+    undated: tuple[RecordedDrug, ...] = ()
     entry_mm: float = math.nan
     planned: LineRecord | None = None
     ctdna: tuple[CtdnaSample, ...] = ()

@@ -84,6 +84,12 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
     notes.extend(_notes_on_progression(study, profile.patient, every))
     before = [line for line in lines if line.start < 0 or at > 0]
     planned = next((line for line in lines if line.start >= 0), None) if at == 0.0 else None
+    undated = _undated(study, profile.patient, every)
+    notes.extend(
+        f"'{drug.name}' has no first day: it is taken to have been given before, and counts for the setting but not as "
+        "a line; give its first day (column 'start_day')"
+        for drug in undated
+    )
     others = tuple(line for line in every if not line.drugs and (line.start < 0 or at > 0))
     unknown = _unknown_lines(row, every, at)
     first = dict(facts_of(profile))
@@ -118,6 +124,7 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
         lines=tuple(before),
         unknown_lines=unknown,
         other_lines=others,
+        undated=undated,
         entry_mm=entry,
         planned=planned,
         ctdna=ctdna,
@@ -185,6 +192,7 @@ def record_of_history(study: Study, profile: PatientProfile) -> PatientRecord:
         lines=tuple(line for line in lines if line.drugs),
         unknown_lines=_unknown_lines(row, lines, _WHOLE_COURSE),
         other_lines=tuple(line for line in lines if not line.drugs),
+        undated=_undated(study, profile.patient, lines),
     )
 
 
@@ -360,6 +368,21 @@ def _lines(study: Study, patient: str, at: float) -> list[LineRecord]:
     return lines
 
 
+def _undated(study: Study, patient: str, lines: Sequence[LineRecord]) -> tuple[RecordedDrug, ...]:
+    """Treatments against the tumour without a first day, by name, unless their line is one that has not begun.
+
+    Whether they were given before the decision is not known; an option of their class would need to know.
+    """
+    rows = study.treatments[(study.treatments["patient"] == patient) & study.treatments["start_day"].isna()]
+    drugs: dict[str, RecordedDrug] = {}
+    for cell, number in zip(rows["drug"], rows["line"], strict=True):
+        for drug in recorded_drug(cell):
+            counts = drug.counts == "line" or (drug.counts == "numbered" and number == number)
+            if counts and not number > len(lines):
+                drugs.setdefault(drug.name, drug)
+    return tuple(drugs[name] for name in sorted(drugs))
+
+
 def _notes_on_treatments(study: Study, patient: str, at: float, lines: Sequence[LineRecord]) -> list[str]:
     """Notes on treatments that the model cannot give as they are: what stands in for them, and what does not count."""
     seen: dict[str, str] = {}
@@ -377,11 +400,12 @@ def _notes_on_treatments(study: Study, patient: str, at: float, lines: Sequence[
     rows = study.treatments[study.treatments["patient"] == patient]
     unknown: dict[str, float] = {}
     undated: dict[str, None] = {}
+    counted = {drug.name for drug in _undated(study, patient, lines)}
     for start, cell, number in zip(rows["start_day"], rows["drug"], rows["line"], strict=True):
         for drug in recorded_drug(cell):
             if drug.counts == "never":
                 continue
-            if start != start:
+            if start != start and drug.name not in counted:
                 undated[drug.name] = None
             elif start <= at and drug.counts == "numbered" and number != number:
                 unknown[drug.name] = min(float(start), unknown.get(drug.name, math.inf))
