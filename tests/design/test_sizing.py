@@ -206,7 +206,7 @@ def test_the_script_for_reviewers_states_the_design(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["survival", "--hazard-ratio", "0.7", "--median", "12", "--alpha", "1e-12"], "lies between 1e-09 and 0.5"),
+        (["survival", "--hazard-ratio", "0.7", "--median", "12", "--alpha", "1e-12"], "must lie between 1e-09 and 0.5"),
         (
             ["rates", "--rates", "0.45,0.25", "--looks", "0.5,1", "--family", "wang-tsiatis"],
             "--family wang-tsiatis needs --parameter",

@@ -112,6 +112,7 @@ def test_a_first_choice_is_not_compared_with_a_standard_that_the_table_lacks(
     monkeypatch.setattr("immunescape.twins.options.STANDARD_ROLES", ())
     made = immunescape.rank_cohort(study, out=tmp_path)
     assert [(r["has_standard"], r["first_is_standard"]) for r in made.rows] == [(False, False)] * len(made.rankings)
+    monkeypatch.setenv("COLUMNS", "300")  # wide enough for a cell to stay on one line
     made.show()
     assert "no standard" in " ".join(capsys.readouterr().out.split())
 
