@@ -187,6 +187,10 @@ def test_stored_results_are_shown_and_claims_searched(page: Page, pictures: Path
     page.wait_text("#e_content", "Calibration trials")
     labels = "return [...document.querySelectorAll('.isc-page td')].map((e) => e.dataset.label)"
     assert "published (95 %)" in wait_for(lambda: page.script(labels)), "on a phone each value stands beside its name"
+    cells = "return ['td.isc-head', 'td.isc-number'].map((s) => document.querySelectorAll('.isc-page ' + s).length)"
+    headings, numbers = page.script(cells)
+    assert headings >= 2 * len(page.all(".isc-page tbody tr")), "rows are headed by what tells them apart"
+    assert numbers > 0
     page.accessible()
     page.shot(pictures, "evidence")
     page.put("e_page", "claims-results")

@@ -54,9 +54,9 @@ def load_study(folder: str | Path, units: Mapping[str, str] | None = None, allow
     declared = DeclaredUnits(units)
     outside = os.environ.get(OUTSIDE_VARIABLE) == "1" if allow_outside is None else allow_outside
     manifest = _manifest_of(path)
-    return (
-        _from_cbioportal(path, declared, outside) if manifest is None else _from_manifest(manifest, declared, outside)
-    )
+    if manifest is None:
+        return _from_cbioportal(path, declared, outside)
+    return _from_manifest(manifest, declared, outside)
 
 
 def study_name(folder: str | Path) -> str:

@@ -219,10 +219,16 @@
   });
   Shiny.outputBindings.register(figures, "immunescape.figures");
 
+  // whether texts are numbers, with or without an interval, or nothing, as in report/tables.py
+  function numbers(texts) {
+    const number = /^[+−-]?\d[\d,]*(\.\d+)?(e[+-]?\d+)?( ?%)?( \([^()]*\))?$/;
+    return texts.some((text) => number.test(text)) && texts.every((text) => number.test(text) || text === "–" || text === "");
+  }
+
   // number of leading columns, three at most, that tell the rows of a table apart; one where these do not
-  function headings(rows, columns) {
-    for (let k = 1; k <= Math.min(3, columns - 1); k++) {
-      if (k > 1 && rows.some((row) => /^[+−-]?\d/.test(row[k - 1] || ""))) break;
+  function headings(rows, numeric) {
+    for (let k = 1; k <= Math.min(3, numeric.length - 1); k++) {
+      if (k > 1 && numeric[k - 1]) break;
       if (new Set(rows.map((row) => row.slice(0, k).join("\n"))).size === rows.length) return k;
     }
     return 1;
@@ -231,12 +237,15 @@
   // tables of stored pages: headers that say what they head, and the columns' names for narrow pages
   function dressTables(scope) {
     scope.querySelectorAll(".isc-page table:not(.isc-stack)").forEach((table) => {
-      const names = Array.from(table.querySelectorAll("thead th")).map((th) => { th.scope = "col"; return th.textContent; });
+      const columns = Array.from(table.querySelectorAll("thead th")), rows = Array.from(table.querySelectorAll("tbody tr"));
+      const texts = rows.map((tr) => Array.from(tr.cells).map((cell) => cell.textContent.trim()));
+      const numeric = columns.map((_, i) => numbers(texts.map((row) => row[i] || "")));
+      const heads = headings(texts, numeric);
+      columns.forEach((th, i) => { th.scope = "col"; if (numeric[i]) th.classList.add("isc-number"); });
       table.classList.add("isc-stack");
-      const rows = Array.from(table.querySelectorAll("tbody tr"));
-      const heads = headings(rows.map((tr) => Array.from(tr.cells).map((cell) => cell.textContent.trim())), names.length);
       rows.forEach((tr) => Array.from(tr.cells).forEach((cell, i) => {
-        cell.dataset.label = names[i] || "";
+        cell.dataset.label = columns[i] ? columns[i].textContent : "";
+        if (numeric[i]) cell.classList.add("isc-number");
         if (i < heads) cell.classList.add("isc-head");
         if (!cell.textContent.trim()) cell.classList.add("isc-empty");
       }));
