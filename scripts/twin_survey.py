@@ -1,4 +1,4 @@
-"""Which patients of a study get 200 effective twins, which are refused and why, and what that costs.
+"""Which patients of a study get twins (200 effective candidates), which are refused and why, and what that costs.
 
     python scripts/twin_survey.py --out survey.jsonl                     # the example study
     python scripts/twin_survey.py FOLDER --out survey.jsonl --cpu-minutes 40
@@ -88,10 +88,12 @@ def markdown(rows: list[dict[str, Any]], total: int) -> str:
     """The rows as a table with a sentence before it."""
     reached = [r for r in rows if "refused" not in r]
     refused = len(rows) - len(reached)
-    text = f"{len(rows)} of {total} patients: {len(reached)} have 200 effective twins, {refused} are refused."
+    text = f"{len(rows)} of {total} patients: {len(reached)} have 200 effective candidates, {refused} are refused."
     if reached:
         seconds = [r["processor_s"] for r in reached]
         text += f" Median {statistics.median(seconds):.0f} s of processor time, at most {max(seconds):.0f} s."
+        fewer = sum(r["effective"] < 200 for r in reached)
+        text += f" The twins drawn from them have fewer than 200 effective ones in {fewer}."
     lines = [
         text,
         "",
