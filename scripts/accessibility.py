@@ -64,7 +64,9 @@ def main() -> int:
         sys.exit("axe-selenium-python is not installed")
     wrong = 0
     window = browser()
+    # selenium itself gives up after 120 s, which a large page takes on a busy machine
     window.set_script_timeout(300)
+    window.command_executor.client_config.timeout = 330
     try:
         print("| page | kB | findings of axe-core | sideways scroll | requests |\n| --- | ---: | ---: | ---: | ---: |")
         for name, page in pages(chosen).items():
