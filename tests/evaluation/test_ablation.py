@@ -472,3 +472,14 @@ def test_show_and_the_list_say_what_a_mechanism_was_tested_by() -> None:
     assert all(row["tested"] for row in mechanisms_table())
     assert shown("lipids")["tested"] == label_text("lipids")
     assert shown("epacadostat")["tested"].startswith("acts")
+
+
+def test_the_label_of_one_mechanism_of_a_drug_is_not_that_of_another(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    nothing = {"trials": difference([0.0, 0.1, -0.1])}
+    recorded(path, Ablation("cd8", {"trials": difference([0.2, 0.3, 0.4])}, label="by trials"))
+    recorded(path, Ablation("dna_damage", nothing, label="by claims only"))
+    assert ranks(get_drug("olaparib"), path) == (
+        True,
+        "acts through mechanisms tested by claims only: Response to DNA damage; by trials: CD8 T cells",
+    )

@@ -319,7 +319,7 @@ def ranks(drug: Drug, path: Path = FILE) -> tuple[bool, str]:
         if not supported and set(names) <= set(ablatable()):
             return False, f"acts only through what was never ablated, or is tested by nothing ({through})"
         return True, f"acts through what was in part never ablated ({through})"
-    return True, f"acts through what is tested {label} ({through})"
+    return True, f"acts through mechanisms tested {through_text(drug, path, titles=True)}"
 
 
 def record_labels(result: AblationResult, date: str, path: Path = FILE) -> list[str]:
