@@ -77,7 +77,12 @@ def make_views(folder: Path) -> None:
     """Walk through the app as its tests do, which keeps a picture of each view."""
     environment = {**os.environ, "IMMUNESCAPE_SCREENSHOTS": str(folder)}
     test = ROOT / "tests" / "app" / "test_views.py"
-    subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "0", str(test)], check=True, env=environment, cwd=ROOT)
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-m", "not nightly", str(test)],
+        check=True,
+        env=environment,
+        cwd=ROOT,
+    )
 
 
 def browser() -> Any:
