@@ -439,6 +439,7 @@ def test_a_day_that_is_none_is_refused(at):
         ((60.0, 50.0, 60.0), ("", "", ""), -100.0, "SD"),  # 20 % and 10 mm above the smallest
         ((60.0, 0.0, 8.0), ("", "", ""), -100.0, "CR"),
         ((60.0, 12.0, 16.0), ("", "", ""), math.inf, "PR"),  # a third, but 4 mm
+        ((90.0, 63.0, 63.0), ("", "", ""), math.inf, "PR"),  # 30 % exactly, of which 0.7 * 90 falls short
         ((60.0, 30.0, 75.0), ("", "", "SD"), math.inf, "PR"),  # the file's word holds
         ((60.0, 30.0, 75.0), ("", "SD", ""), -100.0, "SD"),
         ((math.nan, math.nan, 75.0), ("", "", ""), math.inf, ""),  # nothing to compare with

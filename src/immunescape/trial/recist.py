@@ -25,6 +25,8 @@ __all__ = [
     "duration_of_response",
     "first_progression",
     "first_response",
+    "has_progressed",
+    "has_shrunk",
     "progression_free_survival",
     "resistance_class",
     "timepoint_responses",
@@ -94,17 +96,28 @@ def timepoint_responses(
             words.append("PD")
         elif math.isnan(size):
             words.append("NE")
-        elif size >= 1.2 * nadir - 1e-9 and size - nadir >= 5.0 - 1e-9:
+        elif has_progressed(size, nadir):
             words.append("PD")
         elif empty:
             words.append("CR")
-        elif size <= 0.7 * baseline_mm + 1e-9:
+        elif has_shrunk(size, baseline_mm):
             words.append("PR")
         else:
             words.append("SD")
         if not math.isnan(size):
             nadir = min(nadir, float(size))
     return words
+
+
+def has_progressed(size_mm: float, nadir_mm: float) -> bool:
+    """Whether a sum of diameters is 20 % and 5 mm or more above the smallest one; False where either is NaN."""
+    # sums are given to a millimetre or tenth, so that limits are met exactly, but for rounding: 0.7 * 90 is below 63
+    return bool(size_mm >= 1.2 * nadir_mm - 1e-9 and size_mm - nadir_mm >= 5.0 - 1e-9)
+
+
+def has_shrunk(size_mm: float, baseline_mm: float) -> bool:
+    """Whether a sum of diameters is 30 % or more below the one before treatment; False where either is NaN."""
+    return bool(size_mm <= 0.7 * baseline_mm + 1e-9)
 
 
 def first_progression(days: ArrayLike, responses: Sequence[str]) -> float | None:

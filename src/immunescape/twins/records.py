@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.profile.biomarkers.words import analyte_title, within_sentence
+from immunescape.trial.recist import has_progressed, has_shrunk
 from immunescape.twins.facts import Fact, checked, facts_of_measurements
 from immunescape.twins.recorded_drugs import RecordedDrug, nearest_drug, recorded_drug
 from immunescape.twins.recorded_patient import CtdnaSample, LineRecord, PatientRecord, Scan, ShownScans
@@ -35,10 +36,6 @@ MEASURABLE_MM = 10.0
 """Smallest lesion that RECIST 1.1 counts as measurable."""
 MOST_GROWTH = 5.0
 """Growth of the sum of diameters between two scans beyond which one of them is taken for a wrong unit."""
-RECIST_GROWTH, RECIST_GROWTH_MM = 1.2, 5.0
-"""Growth of the sum of diameters above the smallest one, as a ratio and in mm, which RECIST 1.1 calls progression."""
-RECIST_SHRINKAGE = 0.7
-"""Sum of diameters over the one before treatment up to which RECIST 1.1 speaks of a partial response."""
 _SHOWN_BEFORE = 182.0
 """Days before a line of which scans are shown beside its forecast."""
 _WHOLE_COURSE = 1e6
@@ -436,11 +433,11 @@ def _with_responses(baseline: float, scans: tuple[Scan, ...]) -> tuple[Scan, ...
 
 
 def _response_by_size(size: float, smallest: float, baseline: float) -> str:
-    if size >= RECIST_GROWTH * smallest and size - smallest >= RECIST_GROWTH_MM:
+    if has_progressed(size, smallest):
         return "PD"
     if not math.isfinite(baseline):
         return ""
-    return "CR" if size == 0.0 else "PR" if size <= RECIST_SHRINKAGE * baseline else "SD"
+    return "CR" if size == 0.0 else "PR" if has_shrunk(size, baseline) else "SD"
 
 
 def _notes_on_progression(study: Study, patient: str, lines: Sequence[LineRecord]) -> list[str]:
