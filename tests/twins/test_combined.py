@@ -132,7 +132,7 @@ def test_pages_hold_the_scores_that_ship():
         gain = shipped_combination().held_out[end]["gain"]
         value, low, high = (f"{round(gain[k], 3) + 0.0:.3f}" for k in ("value", "low", "high"))
         assert f"{value}, {low} to {high}" in plain
-    assert f"learnt on {sum(shipped_combination().learnt_from.values())} patients" in plain
+    assert f"estimated in {sum(shipped_combination().learnt_from.values())} patients" in plain
 
 
 def record(lines: tuple[LineRecord, ...] = (), driver: str = "none", **values) -> PatientRecord:

@@ -69,7 +69,7 @@ def test_the_table_says_who_is_refused_and_by_what_and_a_rerun_repeats_nobody(su
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
-    assert "3 of 3 patients: 1 have 200 effective twins, 2 are refused." in text
+    assert "3 of 3 patients: 1 have 200 effective candidates, 2 are refused." in text
     assert "| P1 | 1 | 2 (1) | 1024 | 231 | tmb (1.2 %) |" in text
     assert "least likely: nlr" in text
     assert "the first sum of diameters is 4 mm" in text
