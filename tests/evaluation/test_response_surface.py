@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -156,6 +157,17 @@ def test_the_fit_finds_the_population_that_the_targets_describe() -> None:
         surface = updated(surface, x, np.array([t.figure(weighted) for t in aims]), np.full(2, 0.02))
     assert x == pytest.approx(asked, abs=0.05)
     assert (np.diag(covariance) < np.array([t.prior_sd for t in MOVING]) ** 2).all()
+
+
+def test_a_prior_centred_elsewhere_draws_the_fit_there_by_the_share_that_the_data_leave_open() -> None:
+    surface, aims = surface_about(np.zeros(2)), targets(np.array([0.05, 0.05]))
+    x, covariance = solve_surface(aims, surface, MOVING)
+    centre = 0.1
+    elsewhere = [replace(MOVING[0], prior_mean=centre), *MOVING[1:]]
+    y, same = solve_surface(aims, surface, elsewhere)
+    assert same == pytest.approx(covariance)
+    assert y - x == pytest.approx(covariance[:, 0] / MOVING[0].prior_sd ** 2 * centre)
+    assert y[0] > x[0]
 
 
 def test_a_step_stays_within_the_region_of_the_design() -> None:

@@ -243,6 +243,22 @@ def test_terms_of_ones_own_are_read_and_checked(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message) as caught:
             read_terms(path)
         assert caught.value
+    centred = head.replace("note\n", "note,prior_mean\n")
+    rows = (
+        "a,k_kill,shift,0.5,standard deviation,assumed,assumed,,-0.4",
+        "b,k_kill,scale,0.5,dimensionless,assumed,assumed,,0.8",
+        "c,k_growth,shift,0.5,standard deviation,assumed,assumed,,",
+    )
+    path.write_text(centred + "\n".join(rows) + "\n", encoding="utf-8")
+    shift, scale, unmoved = read_terms(path)
+    assert (shift.prior_mean, scale.prior_mean, unmoved.prior_mean) == (-0.4, pytest.approx(math.log(0.8)), 0.0)
+    assert shift.moved(0.1) == pytest.approx(1.0)
+    assert scale.moved(scale.coordinate(0.8)) == pytest.approx(0.0)
+    for row in ("shift,0.5", "scale,0.5"):
+        path.write_text(centred + f"a,k_kill,{row},dimensionless,assumed,assumed,,-4\n", encoding="utf-8")
+        with pytest.raises(InputError, match="centred at -4") as caught:
+            read_terms(path)
+        assert "line 2" in str(caught.value)
     courses = read_terms(Path(str(files("immunescape.knowledge"))) / "data" / "calibration_terms_courses.csv")
     assert len(courses) == 16
     assert set(courses) <= set(terms())

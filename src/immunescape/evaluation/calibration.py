@@ -136,6 +136,7 @@ class Objective:
         self.held = tuple(held)
         self.samples, self.targets, self.moving, self.keep = samples, targets, tuple(moving), keep
         self.prior = np.array([t.prior_sd for t in moving])
+        self.centre = np.array([t.prior_mean for t in moving])
         begin = self.weigh(np.asarray(start, dtype=float))
         # the chance of virtual figures at the start, brought to the share of patients that is taken to stay effective
         virtual = chance(targets, begin)
@@ -155,7 +156,7 @@ class Objective:
             6.0 * max(0.0, math.log(self.keep * len(s)) - math.log(effective_size(w))) for s, w in weighted.values()
         ]
         residuals = [t.residual(weighted, sd) for t, sd in zip(self.targets, self.spread, strict=True)]
-        return np.array(residuals + list(x / self.prior) + held)
+        return np.array(residuals + list((x - self.centre) / self.prior) + held)
 
     def log_posterior(self, x: FloatArray) -> float:
         """Ln of the posterior density at `x`, up to a constant."""

@@ -77,7 +77,7 @@ class Calibration:
     @property
     def surprises(self) -> list[str]:
         """Terms that moved by two prior standard deviations or more: the data contradict what was assumed."""
-        moves = [(t, float(x) / t.prior_sd) for t, x in zip(self.moving, self.last.x, strict=True)]
+        moves = [(t, t.moved(float(x))) for t, x in zip(self.moving, self.last.x, strict=True)]
         return [
             f"{t.name}, {t.term}: {move:+.1f} prior standard deviations" for t, move in moves if abs(move) >= SURPRISE
         ]
@@ -101,7 +101,7 @@ class Calibration:
                 "term": t.term,
                 "value": round(t.value(float(x)), 4),
                 "se": round(t.error(float(x), float(e)), 4),
-                "moved_prior_sd": round(float(x) / t.prior_sd, 3),
+                "moved_prior_sd": round(t.moved(float(x)), 3),
                 "identified": round(max(0.0, 1.0 - float(e) ** 2 / t.prior_sd**2), 3),
             }
             for t, x, e in zip(self.moving, self.last.x, error, strict=True)

@@ -11,29 +11,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from immunescape.errors import InputError
-from immunescape.knowledge.tables import Row, parse_rows, read_rows
+from immunescape.knowledge.tables import Row, lines_of_cells, parse_rows, read_rows
 from immunescape.population.fit import COEFFICIENT_TERMS, FitTerm, PopulationFit
 
 __all__ = ["Term", "coordinates", "held_terms", "limits", "read_terms", "scored", "terms", "to_fit"]
 
 FloatArray = NDArray[np.float64]
 _COLUMNS = ("name", "members", "term", "prior_sd", "unit", "source", "grade", "note")
+_PRIOR_MEAN = "prior_mean"
+"""A further, last column that a table may have."""
 RATIOS = ("scale", "factor")
 """Terms that multiply, and move on the log scale."""
+_FURTHEST, _FURTHEST_RATIO = 2.0, 0.7
+"""How far the coordinate of a term may move from no change; of a ratio."""
 
 
 @dataclass(frozen=True)
 class Term:
     """What may move: a shift, scale or covariate weight that the scores of all `members` share; prior SD of the move.
 
-    A scale moves on the log scale. Coefficients of lesions (members ``lesions.NAME``) have the terms ``factor`` (log
-    scale) and ``log_odds``.
+    The prior is normal in the coordinate, about `prior_mean` (0: no change). A scale moves on
+    the log scale. Coefficients of lesions (members ``lesions.NAME``) have the terms ``factor`` (log scale) and
+    ``log_odds``.
     """
 
     name: str
     members: tuple[str, ...]
     term: str
     prior_sd: float
+    prior_mean: float = 0.0
 
     def value(self, x: float) -> float:
         """The term's value at coordinate `x`, 0 being no change."""
@@ -47,6 +53,10 @@ class Term:
         """Inverse of `value`."""
         return math.log(value) if self.term in RATIOS else value
 
+    def moved(self, x: float) -> float:
+        """How many prior standard deviations coordinate `x` lies from the centre of the prior."""
+        return (x - self.prior_mean) / self.prior_sd
+
 
 def terms() -> tuple[Term, ...]:
     """Rows of ``calibration_terms.csv``."""
@@ -55,6 +65,9 @@ def terms() -> tuple[Term, ...]:
 
 def read_terms(path: Path) -> tuple[Term, ...]:
     """Rows of a table of one's own with the columns of ``calibration_terms.csv``.
+
+    A further, last column ``prior_mean`` may hold the value about which the prior of a term is centred (a measured one,
+    for instance); where it is empty, that is no change.
 
     Raises
     ------
@@ -71,7 +84,9 @@ def read_terms(path: Path) -> tuple[Term, ...]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the terms: {error}", where=str(path)) from error
-    listed = _terms(parse_rows(text, _COLUMNS, str(path)))
+    header = next((cells for _, cells in lines_of_cells(text, ",")), [])
+    columns = (*_COLUMNS, _PRIOR_MEAN) if header[-1:] == [_PRIOR_MEAN] else _COLUMNS
+    listed = _terms(parse_rows(text, columns, str(path)))
     if not listed:
         raise InputError("the table contains no terms", where=str(path))
     whole = Model.build(drugs=tuple(drugs()), check_units=False)
@@ -90,8 +105,25 @@ def _terms(rows: Sequence[Row]) -> tuple[Term, ...]:
         sd = row.number("prior_sd")
         if not sd > 0.0:
             raise InputError(f"the prior standard deviation of '{row['name']}' is {sd}", hint="It must be above 0.")
-        out.append(Term(row["name"], tuple(m.strip() for m in row["members"].split(";")), row["term"], sd))
+        members = tuple(m.strip() for m in row["members"].split(";"))
+        out.append(Term(row["name"], members, row["term"], sd, _prior_mean(row)))
     return tuple(out)
+
+
+def _prior_mean(row: Row) -> float:
+    """Coordinate about which the prior of a term is centred."""
+    if not row.cells.get(_PRIOR_MEAN):
+        return 0.0
+    value, ratio = row.number(_PRIOR_MEAN), row["term"] in RATIOS
+    bound = math.exp(_FURTHEST_RATIO) if ratio else _FURTHEST
+    low = 1.0 / bound if ratio else -bound
+    if not low < value < bound:
+        raise InputError(
+            f"the prior of '{row['name']}', {row['term']}, is centred at {value:g}",
+            where=row.where,
+            hint=f"A {'ratio' if ratio else 'value'} between {low:.2g} and {bound:.2g}, the limits of the term.",
+        )
+    return math.log(value) if ratio else value
 
 
 def scored(moving: Sequence[Term]) -> tuple[list[str], list[str]]:
@@ -103,7 +135,7 @@ def scored(moving: Sequence[Term]) -> tuple[list[str], list[str]]:
 
 def limits(moving: Sequence[Term]) -> FloatArray:
     """How far the coordinate of each term may move from no change."""
-    return np.where([t.term in RATIOS for t in moving], 0.7, 2.0)
+    return np.where([t.term in RATIOS for t in moving], _FURTHEST_RATIO, _FURTHEST)
 
 
 def to_fit(

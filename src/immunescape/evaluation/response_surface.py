@@ -194,13 +194,13 @@ def solve_surface(
     """
     from scipy.optimize import lsq_linear
 
-    prior = np.array([t.prior_sd for t in moving])
+    prior, mean = np.array([t.prior_sd for t in moving]), np.array([t.prior_mean for t in moving])
     kept = np.isfinite(surface.value)
     spread = np.array([math.hypot(t.sd, e) for t, e in zip(targets, surface.value_se, strict=True)])[kept]
     aim = np.array([t.value for t in targets])[kept]
     matrix = np.vstack([surface.slope[kept] / spread[:, None], np.diag(1.0 / prior)])
     # unknown: the step from the centre
-    right = np.concatenate([(aim - surface.value[kept]) / spread, -surface.centre / prior])
+    right = np.concatenate([(aim - surface.value[kept]) / spread, (mean - surface.centre) / prior])
     bound = limits(moving)
     low = np.maximum(-reach * surface.half, -bound - surface.centre)
     high = np.minimum(reach * surface.half, bound - surface.centre)

@@ -157,5 +157,5 @@ def _step(targets: Sequence[Target], weighted: Weighted, x: FloatArray, moving: 
     residual = [
         (v - t.value) / math.hypot(t.sd, e) for t, v, e in zip(targets, value, error, strict=True) if math.isfinite(v)
     ]
-    prior = float(sum((a / t.prior_sd) ** 2 for a, t in zip(x, moving, strict=True)))
+    prior = float(sum(t.moved(float(a)) ** 2 for a, t in zip(x, moving, strict=True)))
     return Step(x, value, error, 0.5 * float(np.square(residual).sum()), 0.5 * prior)
