@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from immunescape.console import markdown_table
-from immunescape.profile.resistance import CHECKPOINT_INHIBITORS
+from immunescape.knowledge.recorded_treatments import named_checkpoint_inhibitors
 from immunescape.profile.scores import response_probability
 
 PAGE = Path(__file__).parents[1] / "docs" / "response.md"
@@ -29,14 +29,14 @@ def rows_of(trials: pd.DataFrame) -> list[dict[str, str | float]]:
     rows: list[dict[str, str | float]] = []
     for t in trials.itertuples():
         regimen = re.sub(r"\(.*?\)", "", str(t.regimen)).casefold()
-        inhibitor = any(d in regimen for d in CHECKPOINT_INHIBITORS)
+        inhibitors = named_checkpoint_inhibitors(regimen)
         other = re.search(OTHERS, f"{t.regimen} {t.trial}", re.IGNORECASE)
-        if not inhibitor or other or "stage III" in t.population or pd.isna(t.orr_pct) or t.arm != "experimental":
+        if not inhibitors or other or "stage III" in t.population or pd.isna(t.orr_pct) or t.arm != "experimental":
             continue
         values = {
             "prior_therapy": str(t.line) != "1",
             "chemotherapy": bool(re.search(CHEMOTHERAPY, regimen)),
-            "ctla4": bool(re.search("ipilimumab|tremelimumab", regimen)),
+            "ctla4": "CTLA-4" in inhibitors,
             "squamous": {"squamous": True, "non-squamous": False}.get(t.histology),
             "pdl1": CLASSES.get(t.pdl1),
             "egfr": True if "EGFR TKI" in t.population else None,

@@ -19,19 +19,24 @@ from immunescape.report.profile_figures import (
 def test_words_with_a_meaning_stand_in_its_order_and_others_after_them():
     assert ordered_levels(["PD", "arm B", "SD", "CR", "arm A", "SD"]) == ["CR", "SD", "PD", "arm A", "arm B"]
     track = pd.Series(
-        ["No driver detected, PD-L1 ≥ 50 %", "No driver detected, PD-L1 < 1 %", None, "Targetable driver"]
+        [
+            "No targetable driver detected, PD-L1 ≥ 50 %",
+            "No targetable driver detected, PD-L1 < 1 %",
+            None,
+            "Targetable driver",
+        ]
     )
     words = [word for word, _, _ in track_legend(track)]
     assert words == [
         "Targetable driver",
-        "No driver detected, PD-L1 < 1 %",
-        "No driver detected, PD-L1 ≥ 50 %",
+        "No targetable driver detected, PD-L1 < 1 %",
+        "No targetable driver detected, PD-L1 ≥ 50 %",
         "not assessable",
     ]
 
 
 def test_groups_by_pdl1_darken_with_it_and_none_looks_like_a_state():
-    groups = [f"No driver detected, PD-L1 {range_}" for range_ in ("< 1 %", "1-49 %", "≥ 50 %")]
+    groups = [f"No targetable driver detected, PD-L1 {range_}" for range_ in ("< 1 %", "1-49 %", "≥ 50 %")]
     colours = list(level_colours(groups).values())
     light = [sum(int(c[k : k + 2], 16) for k in (1, 3, 5)) for c in colours]
     assert light == sorted(light, reverse=True)

@@ -20,28 +20,16 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from immunescape.knowledge.recorded_treatments import named_checkpoint_inhibitors, names_other_drug
 from immunescape.profile.study import Study
 from immunescape.units import DAYS_PER_MONTH
 
-__all__ = ["CHECKPOINT_INHIBITORS", "LANDMARK_DAYS", "Resistance", "classify", "resistance_of"]
+__all__ = ["LANDMARK_DAYS", "Resistance", "classify", "resistance_of"]
 
 LANDMARK_DAYS = 6 * DAYS_PER_MONTH
 EXPOSURE_DAYS = 42.0
 AFTER_STOP_DAYS = 84.0
 CONFIRM_DAYS = 28.0
-
-CHECKPOINT_INHIBITORS = frozenset(
-    """atezolizumab avelumab cemiplimab durvalumab ipilimumab nivolumab pembrolizumab tremelimumab sintilimab
-toripalimab tislelizumab camrelizumab penpulimab serplulimab sugemalimab benmelstobart
-envafolimab ivonescimab cadonilimab
-volrustomig retifanlimab dostarlimab""".split()
-)
-
-OTHER_DRUGS = frozenset(
-    """docetaxel paclitaxel pemetrexed gemcitabine carboplatin cisplatin vinorelbine etoposide chemotherapy osimertinib
-erlotinib gefitinib afatinib alectinib crizotinib lorlatinib sotorasib adagrasib placebo""".split()
-)
-"""Words for treatments that are no checkpoint inhibitors: SITC does not define resistance to them."""
 
 Class = Literal[
     "primary",
@@ -153,15 +141,13 @@ def _from_pfs(months: float, event: float, best: str | None) -> Resistance:
 
 
 def _treated(rows: pd.DataFrame) -> pd.DataFrame:
-    names = rows["drug"].fillna("").str.lower()
-    return rows[names.map(lambda text: any(drug in text for drug in CHECKPOINT_INHIBITORS)).astype(bool)]
+    return rows[rows["drug"].fillna("").map(lambda text: bool(named_checkpoint_inhibitors(text))).astype(bool)]
 
 
 def _without_checkpoint_inhibitor(treatments: list[object]) -> bool:
     """True where the texts on a patient's treatment name other drugs only; words such as 'combination' tell nothing."""
-    text = " ".join(w.lower() for w in treatments if isinstance(w, str))
-    checkpoint = any(w in text for w in (*CHECKPOINT_INHIBITORS, "mpdl3280a", "pd-1", "pd-l1", "pd1", "pdl1", "ici"))
-    return not checkpoint and any(w in text for w in OTHER_DRUGS)
+    text = " ; ".join(w for w in treatments if isinstance(w, str))
+    return not named_checkpoint_inhibitors(text) and names_other_drug(text)
 
 
 def _by_patient(rows: pd.DataFrame) -> Mapping[str, pd.DataFrame]:

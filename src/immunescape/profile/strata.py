@@ -84,7 +84,7 @@ def strata_of(biomarkers: Mapping[str, Mapping[str, Measurement]], patients: Seq
             said = "" if chosen.name == "driver" else caveat
             title = chosen.title
             if chosen.name != "driver" and len(untested) == len(table.driver_tests):
-                title = title.replace("No driver detected", "Drivers not tested")
+                title = title.replace("No targetable driver detected", "Drivers not tested")
             calls[patient] = StratumCall(chosen.name, title, tuple(chosen.options), said, tuple(chosen.citation))
     return calls
 

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Literal
 
-from immunescape.knowledge.recorded_treatments import load_recorded_treatments
+from immunescape.knowledge.recorded_treatments import load_recorded_treatments, whole_words
 from immunescape.knowledge.tables import read_rows
 from immunescape.profile.biomarkers.antibiotics import is_antibiotic
 
@@ -55,16 +55,10 @@ def _drug_names() -> Mapping[str, str]:
     return names
 
 
-_NOT_GIVEN = r"(?<!non[\s-])(?<!no\s)(?<!without\s)(?<!after\s)(?<!post[\s-])"
-
-
 @lru_cache(maxsize=1)
 def _names_within() -> re.Pattern[str]:
     """Every name of a drug or of what it stands in for, the longest first, as it may stand within a longer text."""
-    names = {*_drug_names(), *(n.casefold() for s in load_recorded_treatments().stand_ins for n in s.names)}
-    longest_first = sorted(names, key=lambda name: (-len(name), name))
-    texts = (r"[\s_–-]*".join(map(re.escape, re.split(r"[\s_–-]+", name))) for name in longest_first)
-    return re.compile(rf"{_NOT_GIVEN}(?<![a-z0-9])(?:{'|'.join(texts)})(?![a-z0-9])", re.IGNORECASE)
+    return whole_words({*_drug_names(), *(n for s in load_recorded_treatments().stand_ins for n in s.names)})
 
 
 def nearest_drug(name: str) -> str:

@@ -153,6 +153,25 @@ def test_drivers(gene, kind, protein, word):
     assert one(f"{gene.lower()}_status", make([(gene, kind, protein)])).value == word
 
 
+@pytest.mark.parametrize(
+    ("protein", "status", "v600"),
+    [
+        ("p.V600E", "activating", True),
+        ("p.V600K", "activating", True),
+        ("p.G469A", "activating", False),
+        ("p.A712T", "variant_of_unknown_significance", False),
+    ],
+)
+def test_braf_v600_is_told_from_other_changes_of_the_gene(protein, status, v600):
+    study = make([("BRAF", "Missense_Mutation", protein)])
+    assert (one("braf_status", study).value, one("braf_v600", study).value) == (status, v600)
+
+
+def test_braf_v600_of_a_gene_that_was_not_sequenced_is_not_assessable():
+    assert one("braf_v600", make([], genes=GENES - {"BRAF"})).value is None
+    assert one("braf_v600", make([])).value is False
+
+
 def test_kras_g12c_and_its_companions():
     study = make([("KRAS", "Missense_Mutation", "p.G12C"), ("STK11", *STOP)])
     assert one("kras_g12c", study).value is True

@@ -147,7 +147,28 @@ def test_drivers_that_nobody_tested_are_not_called_unseen(tmp_path: Path) -> Non
     assert alone.caveat == "not excluded: EGFR, ALK"
     both = ProfiledStudy(profiled(tmp_path / "b", {"pdl1.csv": text, "mutations.maf": maf(*SEEN)}))
     sequenced = both.patients["S1"].stratum
-    assert sequenced.title == "No driver detected, PD-L1 ≥ 50 %"
+    assert sequenced.title == "No targetable driver detected, PD-L1 ≥ 50 %"
+
+
+@pytest.mark.parametrize(
+    ("variant", "group"),
+    [
+        ("BRAF p.V600E", "driver"),
+        ("BRAF p.G469A", "pdl1_high"),
+        ("KRAS p.G12C", "pdl1_high"),
+        ("EGFR p.L858R", "driver"),
+    ],
+)
+def test_who_has_a_target_of_an_approved_first_inhibitor_is_in_the_group_of_drivers(
+    variant: str, group: str, tmp_path: Path
+) -> None:
+    text = PDL1 + "S1,S1,22C3,tps,70\n"
+    gene, protein = variant.split()
+    study = profiled(
+        tmp_path,
+        {"pdl1.csv": text, "mutations.maf": maf(*SEEN, (gene, 140453136, "Missense_Mutation", protein, 60, 40))},
+    )
+    assert ProfiledStudy(study).patients["S1"].stratum.name == group
 
 
 def test_the_hint_for_transcripts_keeps_the_format_of_one_sample(tmp_path: Path) -> None:

@@ -94,17 +94,22 @@ def _egfr_alteration(study: Study) -> dict[str, Measurement]:
     return measurements
 
 
-def _kras_g12c(study: Study) -> dict[str, Measurement]:
-    name, citation = "kras_g12c", ("skoulidis2021",)
-    measurements: dict[str, Measurement] = {}
-    for patient, (call, _, changes, note, rows) in _all(study, "KRAS").items():
-        if call is None:
-            measurements[patient] = Measurement.not_assessable(name, "", note, method=_METHOD, citation=citation)
-        else:
-            measurements[patient] = Measurement(
-                name, "G12C" in changes, "", "measured", method=_METHOD, citation=citation, note=note, source=rows
-            )
-    return measurements
+def _has(name: str, gene: str, found: Callable[[Classified], bool], citation: tuple[str, ...]) -> Function:
+    """Whether one alteration of a gene was found."""
+
+    def function(study: Study) -> dict[str, Measurement]:
+        measurements: dict[str, Measurement] = {}
+        for patient, classified in _all(study, gene).items():
+            call, _, _, note, rows = classified
+            if call is None:
+                measurements[patient] = Measurement.not_assessable(name, "", note, method=_METHOD, citation=citation)
+            else:
+                measurements[patient] = Measurement(
+                    name, found(classified), "", "measured", method=_METHOD, citation=citation, note=note, source=rows
+                )
+        return measurements
+
+    return function
 
 
 def _fusion_status(name: str, gene: str) -> Function:
@@ -221,8 +226,20 @@ register(
         family="driver",
         unit="",
         definition="Whether KRAS p.G12C was found.",
-        function=_kras_g12c,
+        function=_has("kras_g12c", "KRAS", lambda c: "G12C" in c[2], ("skoulidis2021",)),
         needs=("mutations",),
         references=("skoulidis2021",),
+    )
+)
+register(
+    Biomarker(
+        name="braf_v600",
+        title="BRAF V600",
+        family="driver",
+        unit="",
+        definition="Whether an alteration of BRAF V600 (V600E and others) was found, a target of approved drugs.",
+        function=_has("braf_v600", "BRAF", lambda c: "V600" in c[1], ("hendriks2023o",)),
+        needs=("mutations",),
+        references=("hendriks2023o",),
     )
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.knowledge.profile_records import Measurement
-from immunescape.profile.resistance import CHECKPOINT_INHIBITORS, OTHER_DRUGS
+from immunescape.knowledge.recorded_treatments import named_checkpoint_inhibitors, names_other_drug
 from immunescape.profile.scores.blood_values import further_column
 from immunescape.profile.scores.response_model import Observed, ResponseModel
 
@@ -134,8 +134,6 @@ def observe(name: str, value: Any, model: ResponseModel, where: str | None = Non
 
 
 _CHEMOTHERAPY = ("platin", "pemetrexed", "paclitaxel", "gemcitabine", "chemo", "docetaxel", "vinorelbine", "etoposide")
-_CTLA4 = ("ipilimumab", "tremelimumab", "ctla")
-_NAMED = re.compile(r"\b(ici|icis|icb|immunotherapy|checkpoint|pd-?l?1|pd-\(l\)1|anti-pd-?l?1|mpdl3280a)\b")
 _MUTANT = {"egfr": "egfr_status", "kras": "kras_status", "stk11": "stk11_status", "keap1": "keap1_status"}
 _LOSS = {
     "activating": 1.0,
@@ -153,11 +151,11 @@ _LABS = ("albumin", "hemoglobin", "platelets")
 def _treatment(row: Mapping[str, Any], drugs: tuple[str, ...]) -> dict[str, Any]:
     """Whether a CTLA-4 antibody or chemotherapy goes with the checkpoint inhibitor; empty where none is named."""
     named = [str(row.get(c)) for c in ("treatment", "treatment_class", "arm") if isinstance(row.get(c), str)]
-    text = " ".join((*named, *drugs)).casefold()
-    named_inhibitor = any(w in text for w in CHECKPOINT_INHIBITORS) or _NAMED.search(text) is not None
-    if not named_inhibitor and ("monotherapy" not in text or any(w in text for w in OTHER_DRUGS)):
+    text = " ; ".join((*named, *drugs)).casefold()
+    targets = named_checkpoint_inhibitors(text)
+    if not targets and ("monotherapy" not in text or names_other_drug(text)):
         return {}
-    ctla4, chemo = any(w in text for w in _CTLA4), any(w in text for w in _CHEMOTHERAPY)
+    ctla4, chemo = "CTLA-4" in targets, any(w in text for w in _CHEMOTHERAPY)
     if "combination" in text and not (ctla4 or chemo):
         return {}
     return {"ctla4": ctla4, "chemotherapy": chemo}
