@@ -94,7 +94,7 @@ def _egfr_alteration(study: Study) -> dict[str, Measurement]:
     return measurements
 
 
-def _has(name: str, gene: str, found: Callable[[Classified], bool], citation: tuple[str, ...]) -> Function:
+def _has(name: str, gene: str, holds: Callable[[Classified], bool], citation: tuple[str, ...]) -> Function:
     """Whether one alteration of a gene was found."""
 
     def function(study: Study) -> dict[str, Measurement]:
@@ -105,7 +105,7 @@ def _has(name: str, gene: str, found: Callable[[Classified], bool], citation: tu
                 measurements[patient] = Measurement.not_assessable(name, "", note, method=_METHOD, citation=citation)
             else:
                 measurements[patient] = Measurement(
-                    name, found(classified), "", "measured", method=_METHOD, citation=citation, note=note, source=rows
+                    name, holds(classified), "", "measured", method=_METHOD, citation=citation, note=note, source=rows
                 )
         return measurements
 
