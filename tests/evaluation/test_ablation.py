@@ -421,6 +421,12 @@ def test_the_cost_is_said_before_anything_runs(stand_in, tmp_path: Path, monkeyp
     ("words", "message"),
     [
         (["-m", "lipds"], "Did you mean 'lipids'"),
+        (["-m", "pd1"], "Did you mean 'checkpoints_pd1'"),
+        (["-m", "lipids+"], "'lipids+' lacks the name of a mechanism"),
+        (["-m", "mdsc,+"], "'+' lacks the name of a mechanism"),
+        (["-m", ""], "--mechanisms names nothing"),
+        (["-m", " ,"], "--mechanisms names nothing"),
+        (["--trials", ""], "--trials names nothing"),
         (["-m", "tumour_growth"], "'tumour_growth' is not a mechanism that can be switched off"),
         (["--trials", "keynote-010,oak"], "'keynote-010' is a validation trial"),
         (["--trials", "oak,nosuch"], "unknown trial 'nosuch'"),
@@ -446,6 +452,8 @@ def test_wrong_options_of_an_ablation_are_refused_before_anything_runs(
 
 def test_a_mechanism_that_is_named_twice_is_taken_once() -> None:
     assert chosen_mechanisms(["lipids", "mdsc", "lipids"]) == ["lipids", "mdsc"]
+    assert chosen_mechanisms(["lipids+lipids", "lipids"]) == ["lipids"]
+    assert chosen_mechanisms(["mdsc+lipids", "lipids + mdsc", "mdsc"]) == ["mdsc+lipids", "mdsc"]
     assert chosen_mechanisms([]) == ablatable()
 
 

@@ -34,13 +34,13 @@ def harness_command(
     ctx: typer.Context,
     *,
     trials: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--trials",
             help="Comma-separated trials [default: all available].",
             autocompletion=completion.trial_list,
         ),
-    ] = "",
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -93,7 +93,7 @@ def harness_command(
     from immunescape.evaluation.harness.stored import read_run
     from immunescape.report.harness_report import harness_markdown
 
-    names = [name.strip() for name in trials.split(",") if name.strip()]
+    names = named(trials, "--trials")
     if tables is not None and stored is None:
         raise InputError("--tables needs a finished run", hint="Name its harness.json with --from.")
     if tables is not None:

@@ -22,6 +22,7 @@ __all__ = [
     "first_with",
     "interruptible",
     "mechanisms_of",
+    "named",
     "plain_warnings",
     "refuse_unread",
     "show_result",
@@ -42,6 +43,22 @@ def mechanisms_of(files: Sequence[Path] | None) -> tuple[SbmlMechanism, ...]:
         for note in mechanism.notes:
             typer.echo(f"{mechanism.name}: {note}", err=True)
     return read
+
+
+def named(text: str | None, option: str) -> list[str]:
+    """Names of a comma-separated option; [] where it is not given.
+
+    Raises
+    ------
+    InputError
+        If it is given and names nothing, as an unset variable of the shell does: not everything is meant then.
+    """
+    if text is None:
+        return []
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise InputError(f"{option} names nothing", hint="Name something, or leave the option out to take all.")
+    return names
 
 
 @contextmanager

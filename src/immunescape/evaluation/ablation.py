@@ -187,26 +187,37 @@ class AblationResult:
 def chosen_mechanisms(names: Sequence[str]) -> list[str]:
     """Mechanisms of a run, each once: those named, or all that can be switched off.
 
-    Names joined by `TOGETHER` ("lipids+pge2") are switched off together, as in a smaller model.
+    Names joined by `TOGETHER` ("lipids+pge2") are switched off together, as in a smaller model; their order and
+    repetitions do not matter, and are those of the first mention.
 
     Raises
     ------
     InputError
-        For one that does not exist, or may not be switched off.
+        For one that does not exist, or may not be switched off, and for nothing on a side of `TOGETHER`.
     """
     from immunescape.model.registry import mechanisms
 
     can_be = ablatable()
-    for name in (single for together in names for single in together.split(TOGETHER)):
-        if name in can_be:
-            continue
-        if name in mechanisms():
+    chosen: dict[frozenset[str], str] = {}
+    for together in names:
+        singles = list(dict.fromkeys(single.strip() for single in together.split(TOGETHER)))
+        if "" in singles:
             raise InputError(
-                f"'{name}' is not a mechanism that can be switched off",
-                hint="Body and tumour must stay, and a mechanism that acts on no other leaves nothing to compare.",
+                f"'{together}' lacks the name of a mechanism",
+                hint=f"Write one name, or several joined by {TOGETHER} as in lipids{TOGETHER}pge2; `immunescape "
+                "mechanisms` lists them.",
             )
-        raise unknown_word("mechanism that can be switched off", name, can_be)
-    return list(dict.fromkeys(names)) or can_be
+        for name in singles:
+            if name in can_be:
+                continue
+            if name in mechanisms():
+                raise InputError(
+                    f"'{name}' is not a mechanism that can be switched off",
+                    hint="Body and tumour must stay, and a mechanism that acts on no other leaves nothing to compare.",
+                )
+            raise unknown_word("mechanism that can be switched off", name, can_be)
+        chosen.setdefault(frozenset(singles), TOGETHER.join(singles))
+    return list(chosen.values()) or can_be
 
 
 def group_of(target: Target) -> str:
