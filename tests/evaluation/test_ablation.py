@@ -375,7 +375,15 @@ def test_a_drug_one_of_whose_mechanisms_was_never_ablated_ranks_by_the_others(tm
     recorded(path, Ablation("cd8", {"trials": difference([0.0, 0.1, -0.1])}, label="by claims only"))
     may, why = ranks(doubtful, path)
     assert may
-    assert "in part never ablated (CD8 T cells + MHC class I on cancer cells)" in why
+    assert why == (
+        "acts through mechanisms tested by claims only: CD8 T cells; and through MHC class I on cancer cells, which "
+        "cannot be switched off"
+    )
+    assert ranks(til, tmp_path / "none.csv") == (
+        True,
+        "acts through Tumour growth and clones of cancer cells, which cannot be switched off; and through CD8 T cells, "
+        "which was never ablated",
+    )
     assert label_text("mdsc", path) == "never ablated"
     assert "cannot be switched off" in label_text("tumour_growth", path)
 
