@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
-from immunescape.errors import InputError, several, unknown_word
+from immunescape.errors import InputError, several
+from immunescape.model.absent_names import absent_name
 from immunescape.model.specificity import DEFAULT, Specificity
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ class VirtualPatient:
         }
         for name, change in self.changes.items():
             if name not in model.parameters:
-                raise unknown_word("parameter", name, model.parameters)
+                raise absent_name("parameter", name, model.parameters, (d.name for d in model.drugs))
             current = values.get(name, float(model.parameters[name].value))
             values[name] = current * float(change[1:]) if isinstance(change, str) else float(change)
             if not math.isfinite(values[name]):
