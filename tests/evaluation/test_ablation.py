@@ -222,6 +222,26 @@ def test_a_stored_mechanism_that_reads_as_json_but_is_not_whole_counts_as_none(
     assert ablation._stored(path, set_up) == {}
 
 
+def test_stored_seeds_of_another_set_up_are_not_overwritten_unasked(
+    stand_in: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    trials = [load_trial("oak"), load_trial("checkmate-057")]
+    options = {"trials": trials, "patients": 60, "seeds": 3, "rounds": 2, "out": tmp_path}
+    run_ablation(["glycolysis"], **options)
+    ran, stored = len(stand_in), (tmp_path / "glycolysis.json").read_bytes()
+    for change, word in (({"patients": 8}, "patients per arm"), ({"rounds": 1, "patients": 9}, "and rounds")):
+        with pytest.raises(InputError, match=word):
+            run_ablation(["glycolysis"], **{**options, **change})
+    assert len(stand_in) == ran
+    assert (tmp_path / "glycolysis.json").read_bytes() == stored
+    run_ablation(["glycolysis"], **{**options, "patients": 8}, force=True)
+    assert len(stand_in) > ran
+    content = json.loads((tmp_path / "glycolysis.json").read_text(encoding="utf-8"))
+    content["set_up"]["model"] = "an edit of the code"
+    (tmp_path / "glycolysis.json").write_text(json.dumps(content), encoding="utf-8")
+    run_ablation(["glycolysis"], **{**options, "patients": 8})  # outdated: made anew
+
+
 @pytest.mark.parametrize("changed", ["figures of patients", "a trial file"])
 def test_what_is_stored_of_other_data_or_another_protocol_is_run_again(
     stand_in: list[tuple[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str

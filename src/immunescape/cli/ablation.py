@@ -93,6 +93,7 @@ def ablate_command(
             out=out,
             engine=engine,
             progress=_tell,
+            force=force,
         )
     text, markdown = json_module.dumps(result.to_json(), indent=1, allow_nan=False), ablation_markdown(result)
     write_reports(out, {"ablation.json": text, "ablation.md": markdown})

@@ -70,7 +70,11 @@ def interruptible(folder: Path | None = None, what: str = "patients") -> Iterato
         from immunescape.parallel import exit_code
 
         code = exit_code()
-        kept = "" if folder is None else f" Finished {what} are kept in {folder}; the same command resumes."
+        kept = (
+            ""
+            if folder is None or not folder.is_dir()
+            else f" Finished {what} are kept in {folder}; the same command resumes."
+        )
         typer.echo(f"{'Terminated' if code == 143 else 'Interrupted'}.{kept}", err=True)
         raise typer.Exit(code) from None
 

@@ -8,7 +8,6 @@ zero without the drug.
 from __future__ import annotations
 
 from collections.abc import Iterator
-
 from typing import TYPE_CHECKING
 
 from immunescape.model.expressions import Apply, Expression, Name, Number, evaluate, names
