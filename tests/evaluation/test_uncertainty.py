@@ -253,6 +253,21 @@ def test_an_ensemble_says_what_assumptions_leave_open_and_resumes(figures: list[
     assert len(figures) == 6
 
 
+def test_a_single_draw_with_figures_has_no_interval(
+    figures: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(FAILED, 3.0, 5)  # of draws 0, 1 and 2 only the first gives figures
+    result = run_ensemble(load_trial("keynote-024"), draws=3, patients=8)
+    assert sorted(result.lost) == [1, 2]
+    response = next(r for r in result.rows if r["figure"] == "orr_pct")
+    assert (response["median"], response["low"], response["high"], response["draws"]) == (1.0, None, None, 1)
+    print_ensemble(result)
+    printed = capsys.readouterr().out
+    assert "1 (– to –)" in printed
+    assert "not reached" not in printed
+    assert "3 draws (2 of them without figures)" in printed
+
+
 def test_stored_draws_of_another_set_up_are_not_overwritten_unasked(figures: list[str], tmp_path: Path) -> None:
     from immunescape.cli.program import app
 

@@ -71,6 +71,8 @@ def test_what_the_integrator_leaves_below_zero_is_printed_as_zero() -> None:
         (["none", "--observe", "CD8_densty_T"], "CD8_density_T"),
         (["none", "--set", "cl_olaparib=x2"], "'cl_olaparib' belongs to olaparib, which no regimen here contains"),
         (["none", "--observe", "conc_pembrolizumab"], "Add pembrolizumab to a regimen"),
+        (["none", "--set", "k_kill=-1"], "'k_kill' would be -1"),
+        (["none", "--set", "k_kill=x-2"], "cannot be negative"),
         (["none", "--arm", "x"], "--run"),
         (["none", "--run", "/nowhere"], "--id"),
         ([], "no regimen"),

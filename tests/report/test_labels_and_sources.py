@@ -59,6 +59,12 @@ def test_sensitivity_says_what_each_mechanism_was_tested_by_and_what_its_value_r
     assert shown["r_help"]["Basis"] == "assumed, direction from borst2018"
 
 
+def test_the_sign_of_a_mean_effect_is_given_where_there_is_one() -> None:
+    effects = {name: {**OUTPUTS[name], "mu": mean} for name, mean in zip(OUTPUTS, (0.0, 0.3, -0.3), strict=True)}
+    shown = sensitivity_table(SimpleNamespace(top=lambda n: [{**ROWS[0], **effects}], method="morris")).rows[0]  # type: ignore[arg-type]
+    assert [str(cell)[-1] for cell in list(shown.values())[-3:]] == [")", "+", "−"]
+
+
 def test_a_credibility_assessment_labels_the_mechanisms_of_what_matters() -> None:
     sensitive = SimpleNamespace(top=lambda n: [{"parameter": "r_help"}, {"parameter": "size_at_diagnosis_x"}])
     helper, other = _graded(load_trial("keynote-024"), sensitive)  # type: ignore[arg-type]

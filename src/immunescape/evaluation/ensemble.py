@@ -46,7 +46,8 @@ class Ensemble:
     ----------
     rows : arm (empty for comparisons), figure, ``central`` (tables and fit as they ship) with its Monte Carlo error
         ``se``, and ``median``, ``low``, ``high`` (5th and 95th percentile) over the `draws` in which it is known. A
-        median survival that is not reached is longer than every other; None where the percentile is not reached.
+        median survival that is not reached is longer than every other; None where the percentile is not reached. A
+        single draw has no interval: ``low`` and ``high`` are None.
     lost : draws that gave no figures, with the reason: the reference patient could not be brought back, or more than
         a tenth of the virtual patients could not be integrated.
     failed : draw -> (virtual patients that could not be integrated, virtual patients tried), where any failed; counted
@@ -216,6 +217,8 @@ def _over_draws(central: Mapping[str, Any], of_draws: Sequence[Mapping[str, Any]
         gathered = [f[name][0] for f in of_draws if name in f]
         reached = [math.inf if v is None and late else v for v in gathered if v is not None or late]
         low, middle, high = _percentiles(reached)
+        if len(reached) < 2:  # an interval of one value would look certain
+            low = high = math.nan
         arm, _, figure = name.rpartition("|")
         rows.append(
             {

@@ -148,7 +148,8 @@ class VirtualPatient:
         Raises
         ------
         InputError
-            For a change of a parameter that the model does not have.
+            For a change of a parameter that the model does not have, or to a value that is not finite or is negative
+            where that of the table is not.
         """
         from immunescape.population.linking import patient_parameters
 
@@ -168,6 +169,10 @@ class VirtualPatient:
             values[name] = current * float(change[1:]) if isinstance(change, str) else float(change)
             if not math.isfinite(values[name]):
                 raise InputError(f"'{name}' would be {values[name]}", hint="Give a number or a factor such as x2.")
+            if values[name] < 0.0 <= model.parameters[name].value:
+                raise InputError(
+                    f"'{name}' would be {values[name]:g}", hint="It cannot be negative: give 0 or a positive number."
+                )
         return values
 
     def table(self, model: Model) -> pd.DataFrame:

@@ -56,6 +56,8 @@ def ensemble_table(result: Ensemble) -> Table:
     """One row for each figure."""
 
     def shown(row: dict[str, Any], name: str) -> str:
+        if name in ("low", "high") and row["draws"] < 2:
+            return "–"
         late = row[name] is None and row["draws"] and str(row["figure"]).endswith("_median_months")
         return NOT_REACHED if late else _number(row[name])
 
