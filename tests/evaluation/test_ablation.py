@@ -502,10 +502,14 @@ def test_the_list_of_mechanisms_shows_what_each_was_tested_by() -> None:
 
 
 def test_show_and_the_list_say_what_a_mechanism_was_tested_by() -> None:
-    from immunescape.api import mechanisms_table
+    from immunescape.api import drugs_table, mechanisms_table
     from immunescape.api.model import shown
 
     assert all(row["tested"] for row in mechanisms_table())
+    tested = {row["name"]: row["tested"] for row in drugs_table()}
+    assert (tested["pembrolizumab"], tested["epacadostat"], tested["bevacizumab"]) == ("trials", "data", "claims")
+    assert tested["carboplatin"] == "claims"  # though the tumour cannot be switched off
+    assert tested["tetrahydrouridine"] == "–"
     assert shown("lipids")["tested"] == label_text("lipids")
     assert shown("epacadostat")["tested"].startswith("acts")
 

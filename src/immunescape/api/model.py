@@ -35,8 +35,10 @@ def drugs_table() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``name``, ``class``, ``targets``, ``doses`` (units in which it may be dosed) and ``synonyms``.
+        ``name``, ``class``, ``targets``, ``tested`` (the strictest evidence that tests one of the mechanisms through
+        which it acts: trials, data, claims or nothing), ``doses`` (units in which it may be dosed) and ``synonyms``.
     """
+    from immunescape.evaluation.mechanism_labels import brief_drug_label
     from immunescape.model.registry import drugs
 
     return [
@@ -44,6 +46,7 @@ def drugs_table() -> list[dict[str, Any]]:
             "name": d.name,
             "class": d.drug_class,
             "targets": ", ".join(d.targets),
+            "tested": brief_drug_label(d),
             "doses": ", ".join(d.dose_units),
             "synonyms": ", ".join(d.synonyms),
         }
@@ -345,7 +348,7 @@ def _show_component(name: str, drug: str | None) -> None:
     print(f"Ablation: {_tested(name, bool(drug))}\n")
     if drug:
         row = next(r for r in drugs_table() if r["name"] == name)
-        print("\n".join(f"{k}: {v}" for k, v in row.items() if k != "name" and v) + "\n")
+        print("\n".join(f"{k}: {v}" for k, v in row.items() if k not in ("name", "tested") and v) + "\n")
     rows = [r for r in parameter_table(model) if r["mechanism"] == name]
     print_table("Parameters", [{k: v for k, v in r.items() if k != "mechanism"} for r in rows])
     if drug and (held := _effect_rows(model, name)):

@@ -33,6 +33,7 @@ __all__ = [
     "MechanismLabel",
     "ablatable",
     "acts_through",
+    "brief_drug_label",
     "brief_label",
     "drug_label",
     "explanation",
@@ -146,9 +147,11 @@ def mechanism_labels(path: Path = FILE) -> dict[str, MechanismLabel]:
 
 
 def short_label(mechanism: str, path: Path = FILE) -> str:
-    """Label of a mechanism in a word or two, for a column of a table."""
+    """Label of a mechanism, or why there is none, in a few words for a column of a table."""
     label = mechanism_labels(path).get(mechanism)
-    return NOT_TESTED if label is None else label.label or "not decided"
+    if label is None:
+        return NOT_TESTED if mechanism in ablatable() else FIXED
+    return label.label or "not decided"
 
 
 def owner_label(owner: str, path: Path = FILE) -> str:
@@ -267,10 +270,7 @@ def _by_label(drug: Drug, path: Path) -> dict[str, list[str]]:
     """Label, or why there is none -> mechanisms through which a drug acts; labels first."""
     grouped: dict[str, list[str]] = {}
     for mechanism in acts_through(drug):
-        label = short_label(mechanism, path)
-        if label == NOT_TESTED and mechanism not in ablatable():
-            label = FIXED
-        grouped.setdefault(label, []).append(mechanism)
+        grouped.setdefault(short_label(mechanism, path), []).append(mechanism)
     return {label: grouped[label] for label in sorted(grouped, key=lambda label: (label not in LABELS, label))}
 
 
@@ -305,6 +305,15 @@ def drug_label(drug: Drug, path: Path = FILE) -> str:
     if not labels_through or "" in labels_through:
         return ""
     return next(label for label in LABELS[2:] if label in labels_through)
+
+
+def brief_drug_label(drug: Drug, path: Path = FILE) -> str:
+    """Best of what the mechanisms were tested by through which a drug acts, in one word; a dash where that is unknown.
+
+    Unlike `drug_label` it says so too where another of the mechanisms cannot be switched off.
+    """
+    grouped = _by_label(drug, path)
+    return next((_BRIEF[label] for label in LABELS if label in grouped), "–")
 
 
 def ranks(drug: Drug, path: Path = FILE) -> tuple[bool, str]:
