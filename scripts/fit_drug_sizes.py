@@ -197,8 +197,8 @@ def refuse_unknown_errors(centre: Mapping[tuple[str, str, str], tuple[float, flo
     missing = [f"{t.trial} {t.figure}" for t in TARGETS if (t.trial, t.arm, t.figure) not in centre]
     if missing:
         raise SystemExit(
-            f"{', '.join(missing)}: no figure with a standard error from {patients} virtual patients per arm; take more "
-            "patients (--patients) or seeds (--seeds), and another folder (--out)"
+            f"{', '.join(missing)}: no figure with a standard error from {patients} virtual patients per arm; take "
+            "more patients (--patients) or seeds (--seeds), and another folder (--out)"
         )
 
 
