@@ -370,7 +370,7 @@ def print_ranking(result: RankedPatient) -> None:
     print()
     print_table("Other figures of the same twins", more_figure_rows(result))
     print()
-    print_table("What drugs of the options act through, by what tested it", through_rows(result))
+    print_table("What the options act through, by what tested it", through_rows(result))
     print()
     _print_beside(result)
     for sentence in ranking.words:
