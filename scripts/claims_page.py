@@ -11,9 +11,9 @@ state of the model (``docs/claims-before-refit.csv``).
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -330,4 +330,6 @@ def wrong_model(counter: Mapping[str, Any] | None) -> str:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="+", help="output of `immunescape claims --json`, with and without --must-not")
+    main(*parser.parse_args().files)

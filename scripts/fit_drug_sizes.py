@@ -187,9 +187,19 @@ def read(out: Path) -> dict[tuple[str, str, str], tuple[float, float]]:
             figures[trial, arm["name"], "orr_pct"] = math.log(p / (1 - p)), 1 / math.sqrt(arm["n"] * p * (1 - p))
         for figure in ("pfs_hr", "os_hr"):
             value, se = row["comparison"].get(figure, (None, None))
-            if value is not None:
+            if value is not None and se is not None:
                 figures[trial, "", figure] = math.log(value), se
     return figures
+
+
+def refuse_unknown_errors(centre: Mapping[tuple[str, str, str], tuple[float, float]], patients: int) -> None:
+    """Stop before the other design points where a figure, or its error, cannot be estimated from so few patients."""
+    missing = [f"{t.trial} {t.figure}" for t in TARGETS if (t.trial, t.arm, t.figure) not in centre]
+    if missing:
+        raise SystemExit(
+            f"{', '.join(missing)}: no figure with a standard error from {patients} virtual patients per arm; take "
+            "more patients (--patients) or seeds (--seeds), and another folder (--out)"
+        )
 
 
 def parabola(points: Sequence[tuple[float, float]]) -> FloatArray:
@@ -209,6 +219,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     centre = simulated("centre", {}, sorted({t for c in CLASSES for t in c.trials}), arguments)
+    refuse_unknown_errors(centre, arguments.patients * arguments.seeds)
     design: dict[str, dict[float, dict[tuple[str, str, str], tuple[float, float]]]] = {}
     for number, batch in enumerate([CLASSES[k] for k in chosen] for chosen in BATCHES):
         for side in (0, 2):

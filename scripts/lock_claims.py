@@ -8,6 +8,7 @@ belongs into ``claim_changes.yaml``, with date, reason, the form that it had and
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import hashlib
 import sys
@@ -43,4 +44,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     sys.exit(main())

@@ -9,6 +9,7 @@ reference of expression beside it is built from 200 further made-up samples; the
 
 from __future__ import annotations
 
+import argparse
 import csv
 import gzip
 import json
@@ -607,4 +608,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     main()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 from immunescape.knowledge.mechanism_rules import load_rules
 from immunescape.profile.calls.caller import rule_text
 
@@ -31,4 +33,5 @@ def page() -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     print(page(), end="")

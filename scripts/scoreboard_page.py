@@ -11,8 +11,8 @@ Without ``--data`` the tables of measured lesions and of response by PD-L1 and b
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -281,8 +281,10 @@ def page(record: dict[str, Any], notes: str) -> str:
 
 def main() -> None:
     """Read the JSON file named on the command line, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scoreboard", type=Path, help="output of `immunescape validate --json`")
     docs = Path(__file__).parents[1] / "docs"
-    record = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    record = json.loads(parser.parse_args().scoreboard.read_text(encoding="utf-8"))
     notes = (docs / "scoreboard-notes.md").read_text(encoding="utf-8")
     (docs / "scoreboard.md").write_text(page(record, notes), encoding="utf-8")
     print(f"Written: {docs / 'scoreboard.md'}")

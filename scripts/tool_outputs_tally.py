@@ -7,6 +7,7 @@ refusal without advice, an exception) is a fault.
 
 from __future__ import annotations
 
+import argparse
 import fnmatch
 import sys
 from collections.abc import Callable
@@ -263,6 +264,8 @@ def page(outcomes: list[Outcome]) -> str:
 
 
 if __name__ == "__main__":
-    done = tally(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="folder with outputs of tools")
+    done = tally(parser.parse_args().folder)
     print(page(done), end="")
     sys.exit(1 if faults(done) else 0)

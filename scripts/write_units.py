@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+
 from immunescape.model import Model
 from immunescape.model.registry import drugs
 from immunescape.model.units import write_kept_units
@@ -17,4 +19,5 @@ def used_units() -> set[str]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     write_kept_units(used_units())

@@ -35,6 +35,7 @@ HELD = {
     "ablation.json": ({"model": "0", "rounds": 2}, "an ablation of mechanisms"),
     "harness.json": ({"digest": "0"}, "a run of the harness"),
     "add_ons.json": ({"backbone": "pembrolizumab"}, "the benefit of added drugs"),
+    "ensemble.json": ({"trial": "other-trial"}, "the ensemble of the trial 'other-trial'"),
     "judged.json": ({"form": 1, "pools": {}}, "judged forecasts"),
 }
 COMMANDS: dict[tuple[str, ...], tuple[tuple[str, ...], str]] = {
@@ -47,7 +48,7 @@ COMMANDS: dict[tuple[str, ...], tuple[tuple[str, ...], str]] = {
     ("rank",): (("--example",), "ranking.html"),
     ("simulate",): (("none",), "scans.csv"),
     ("credibility",): (("keynote-024",), "credibility.md"),
-    ("ensemble",): (("keynote-024",), ""),
+    ("ensemble",): (("keynote-024",), "ensemble.json"),
     ("validate",): (("keynote-024",), ""),
     ("calibrate",): (("keynote-024",), "population_fit.csv"),
     ("harness",): (("--trials", "keynote-024"), "harness.md"),

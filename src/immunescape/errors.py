@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 import types
 from collections.abc import Iterable, Mapping
@@ -81,7 +82,7 @@ def nearest(name: object, candidates: Iterable[str], n: int = 3) -> list[str]:
     """Return up to `n` candidates that look most like `name`, best first; nothing looks like what is no text.
 
     Slips of one or two letters come first, then longer names that begin with the name (``CD8`` for ``CD8_density_T``),
-    then what resembles it less.
+    those of which it is a word (``pd1`` for ``checkpoints_pd1``), then what resembles it less.
     """
     if not isinstance(name, str):
         return []
@@ -90,7 +91,8 @@ def nearest(name: object, candidates: Iterable[str], n: int = 3) -> list[str]:
     alike = difflib.get_close_matches(short, list(pool), n=n, cutoff=0.5)
     slips = [m for m in alike if difflib.SequenceMatcher(None, short, m).ratio() >= 0.8]
     longer = sorted((c for c in pool if len(short) >= 3 and c.startswith(short)), key=lambda c: (len(c), c))
-    return [pool[m] for m in dict.fromkeys([*slips, *longer, *alike])][:n]
+    inner = sorted((c for c in pool if len(short) >= 2 and short in re.split("[ _-]", c)), key=lambda c: (len(c), c))
+    return [pool[m] for m in dict.fromkeys([*slips, *longer, *inner, *alike])][:n]
 
 
 def several(names: str | Iterable[str]) -> list[str]:

@@ -222,6 +222,26 @@ def test_a_stored_mechanism_that_reads_as_json_but_is_not_whole_counts_as_none(
     assert ablation._stored(path, set_up) == {}
 
 
+def test_stored_seeds_of_another_set_up_are_not_overwritten_unasked(
+    stand_in: list[tuple[str, int]], tmp_path: Path
+) -> None:
+    trials = [load_trial("oak"), load_trial("checkmate-057")]
+    options = {"trials": trials, "patients": 60, "seeds": 3, "rounds": 2, "out": tmp_path}
+    run_ablation(["glycolysis"], **options)
+    ran, stored = len(stand_in), (tmp_path / "glycolysis.json").read_bytes()
+    for change, word in (({"patients": 8}, "patients per arm"), ({"rounds": 1, "patients": 9}, "and rounds")):
+        with pytest.raises(InputError, match=word):
+            run_ablation(["glycolysis"], **{**options, **change})
+    assert len(stand_in) == ran
+    assert (tmp_path / "glycolysis.json").read_bytes() == stored
+    run_ablation(["glycolysis"], **{**options, "patients": 8}, force=True)
+    assert len(stand_in) > ran
+    content = json.loads((tmp_path / "glycolysis.json").read_text(encoding="utf-8"))
+    content["set_up"]["model"] = "an edit of the code"
+    (tmp_path / "glycolysis.json").write_text(json.dumps(content), encoding="utf-8")
+    run_ablation(["glycolysis"], **{**options, "patients": 8})  # outdated: made anew
+
+
 @pytest.mark.parametrize("changed", ["figures of patients", "a trial file"])
 def test_what_is_stored_of_other_data_or_another_protocol_is_run_again(
     stand_in: list[tuple[str, int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
@@ -375,7 +395,15 @@ def test_a_drug_one_of_whose_mechanisms_was_never_ablated_ranks_by_the_others(tm
     recorded(path, Ablation("cd8", {"trials": difference([0.0, 0.1, -0.1])}, label="by claims only"))
     may, why = ranks(doubtful, path)
     assert may
-    assert "in part never ablated (CD8 T cells + MHC class I on cancer cells)" in why
+    assert why == (
+        "acts through mechanisms tested by claims only: CD8 T cells; and through MHC class I on cancer cells, which "
+        "cannot be switched off"
+    )
+    assert ranks(til, tmp_path / "none.csv") == (
+        True,
+        "acts through Tumour growth and clones of cancer cells, which cannot be switched off; and through CD8 T cells, "
+        "which was never ablated",
+    )
     assert label_text("mdsc", path) == "never ablated"
     assert "cannot be switched off" in label_text("tumour_growth", path)
 
@@ -421,6 +449,12 @@ def test_the_cost_is_said_before_anything_runs(stand_in, tmp_path: Path, monkeyp
     ("words", "message"),
     [
         (["-m", "lipds"], "Did you mean 'lipids'"),
+        (["-m", "pd1"], "Did you mean 'checkpoints_pd1'"),
+        (["-m", "lipids+"], "'lipids+' lacks the name of a mechanism"),
+        (["-m", "mdsc,+"], "'+' lacks the name of a mechanism"),
+        (["-m", ""], "--mechanisms names nothing"),
+        (["-m", " ,"], "--mechanisms names nothing"),
+        (["--trials", ""], "--trials names nothing"),
         (["-m", "tumour_growth"], "'tumour_growth' is not a mechanism that can be switched off"),
         (["--trials", "keynote-010,oak"], "'keynote-010' is a validation trial"),
         (["--trials", "oak,nosuch"], "unknown trial 'nosuch'"),
@@ -446,6 +480,8 @@ def test_wrong_options_of_an_ablation_are_refused_before_anything_runs(
 
 def test_a_mechanism_that_is_named_twice_is_taken_once() -> None:
     assert chosen_mechanisms(["lipids", "mdsc", "lipids"]) == ["lipids", "mdsc"]
+    assert chosen_mechanisms(["lipids+lipids", "lipids"]) == ["lipids"]
+    assert chosen_mechanisms(["mdsc+lipids", "lipids + mdsc", "mdsc"]) == ["mdsc+lipids", "mdsc"]
     assert chosen_mechanisms([]) == ablatable()
 
 
@@ -466,10 +502,14 @@ def test_the_list_of_mechanisms_shows_what_each_was_tested_by() -> None:
 
 
 def test_show_and_the_list_say_what_a_mechanism_was_tested_by() -> None:
-    from immunescape.api import mechanisms_table
+    from immunescape.api import drugs_table, mechanisms_table
     from immunescape.api.model import shown
 
     assert all(row["tested"] for row in mechanisms_table())
+    tested = {row["name"]: row["tested"] for row in drugs_table()}
+    assert (tested["pembrolizumab"], tested["epacadostat"], tested["bevacizumab"]) == ("trials", "data", "claims")
+    assert tested["carboplatin"] == "claims"  # though the tumour cannot be switched off
+    assert tested["tetrahydrouridine"] == "–"
     assert shown("lipids")["tested"] == label_text("lipids")
     assert shown("epacadostat")["tested"].startswith("acts")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def test_an_unknown_add_on_is_refused_with_the_nearest() -> None:
     ("arguments", "message"),
     [
         (["--trials", "oak"], "--trials"),
-        (["--data", ".", "--workers", "2"], "--data and --workers"),
+        (["--data", ".", "--page", "x.md"], "--data and --page"),
         (["--record", "x"], "--record"),
         (["--out", "FILE/x"], "is a file"),
     ],
@@ -74,6 +75,46 @@ def test_the_summary_counts_immune_drugs_alone(measured: AddOns) -> None:
     assert measured.without_gain() == ["sargramostim"]
     assert measured.harming() == ["sargramostim"]
     assert "| sotorasib | targeted |" in measured.to_markdown()
+
+
+def test_each_drug_stands_with_what_it_acts_through_and_what_tested_that(measured: AddOns) -> None:
+    text = measured.to_markdown()
+    assert "dendritic_cells [claims], mdsc [trials]" in text
+    assert "In brackets: what a mechanism was tested by" in text
+    assert measured.to_json()["drugs"][0]["through"]
+
+
+def test_a_drug_that_acts_only_through_what_nothing_tests_stands_last(measured: AddOns) -> None:
+    best = max(measured.rows, key=lambda r: r.helped_pct)
+    rows = tuple(replace(r, ranked=r is not best) for r in measured.rows)
+    text = replace(measured, rows=rows).to_markdown()
+    assert text.index(f"| {best.drug} |") > max(text.index(f"| {r.drug} |") for r in rows if r.ranked)
+    assert f"nothing tests what these act through: {best.drug}." in text
+    assert "nothing tests what these act through" not in measured.to_markdown()
+
+
+def test_results_do_not_depend_on_the_number_of_cores_and_progress_counts_all_seeds() -> None:
+    told: list[tuple[int, int]] = []
+
+    def tell(done: int, total: int) -> None:
+        told.append((done, total))
+
+    one, two = (add_ons(["sotorasib"], patients=6, seeds=(3, 4), workers=n, progress=tell) for n in (1, 2))
+    assert one == two
+    assert {total for _, total in told} == {2 * 2 * 6}
+    assert told[: len(told) // 2] == sorted(told[: len(told) // 2])
+    assert told[-1] == (24, 24)
+
+
+def test_an_interrupted_run_does_not_claim_to_have_stored_anything(monkeypatch, tmp_path: Path) -> None:
+    def interrupted(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("immunescape.evaluation.harness.add_ons.add_ons", interrupted)
+    result = CliRunner().invoke(app, ["harness", "--add-ons", "-w", "1", "-o", str(tmp_path / "out")])
+    assert result.exit_code == 130
+    assert "Interrupted." in result.output
+    assert "resumes" not in result.output
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import math
 import re
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -250,6 +251,45 @@ def test_an_ensemble_says_what_assumptions_leave_open_and_resumes(figures: list[
     path.write_text(json.dumps({"key": json.loads(path.read_text(encoding="utf-8"))["key"]}), encoding="utf-8")
     assert run_ensemble(trial, draws=4, patients=8, out=tmp_path).rows == result.rows
     assert len(figures) == 6
+
+
+def test_a_single_draw_with_figures_has_no_interval(
+    figures: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(FAILED, 3.0, 5)  # of draws 0, 1 and 2 only the first gives figures
+    result = run_ensemble(load_trial("keynote-024"), draws=3, patients=8)
+    assert sorted(result.lost) == [1, 2]
+    response = next(r for r in result.rows if r["figure"] == "orr_pct")
+    assert (response["median"], response["low"], response["high"], response["draws"]) == (1.0, None, None, 1)
+    print_ensemble(result)
+    printed = capsys.readouterr().out
+    assert "1 (– to –)" in printed
+    assert "not reached" not in printed
+    assert "3 draws (2 of them without figures)" in printed
+
+
+def test_stored_draws_of_another_set_up_are_not_overwritten_unasked(figures: list[str], tmp_path: Path) -> None:
+    from immunescape.cli.program import app
+
+    def invoked(*options: str) -> Any:
+        return CliRunner().invoke(app, ["ensemble", "keynote-024", "--draws", "4", "-o", str(tmp_path), *options])
+
+    first = invoked("-n", "8")
+    assert first.exit_code == 0, first.output
+    assert "4 draws (1 of them without figures)" in first.output
+    written = json.loads((tmp_path / "ensemble.json").read_text(encoding="utf-8"))
+    assert (written["trial"], written["patients"], list(written["lost"])) == ("keynote-024", 8, ["1"])
+    stored, ran = (tmp_path / "draw-2.json").read_bytes(), len(figures)
+    for options, word in ((("-n", "9"), "patients"), (("-n", "8", "--width", "2"), "width")):
+        refused = invoked(*options)
+        assert f"other {word}" in str(refused.exception)
+    assert "the ensemble of the trial 'keynote-024'" in str(
+        CliRunner().invoke(app, ["ensemble", "oak", "-o", str(tmp_path)]).exception
+    )
+    assert (tmp_path / "draw-2.json").read_bytes() == stored
+    assert len(figures) == ran
+    assert invoked("-n", "9", "--force").exit_code == 0
+    assert len(figures) > ran
 
 
 def test_a_draw_in_which_many_patients_fail_gives_no_figures_and_is_counted(

@@ -23,13 +23,14 @@ from immunescape.evaluation.mechanism_labels import (
     title_labelled,
 )
 from immunescape.knowledge.claim_records import load_claims
+from immunescape.model import Model
 from immunescape.model.registry import get_drug
 from immunescape.model.toxicity import toxicity_facts
 from immunescape.patients.relief import LimitingStep, reliefs
 from immunescape.report.claims_report import claims_table
 from immunescape.report.reference_pages import drug_page, mechanism_page
 from immunescape.report.sensitivity_report import sensitivity_table
-from immunescape.report.tables import cited, toxicity_rows
+from immunescape.report.tables import cited, grades_table, toxicity_rows
 from immunescape.report.uncertainty_report import audit_table
 from immunescape.trial.loading import load_trial
 from immunescape.twins.steps import cycle_steps
@@ -57,6 +58,20 @@ def test_sensitivity_says_what_each_mechanism_was_tested_by_and_what_its_value_r
     assert shown["k_kill"]["Tested"] == "by trials"
     assert shown["r_growth_anlotinib"]["Tested"] == "–"  # of a drug, not of a mechanism
     assert shown["r_help"]["Basis"] == "assumed, direction from borst2018"
+
+
+def test_a_report_lists_each_drug_with_what_it_acts_through_and_what_tested_that() -> None:
+    model = Model.build(drugs=["olaparib", "pembrolizumab"], check_units=False)
+    tested = {r["Mechanism or drug"]: r["Tested"] for r in grades_table(model).rows}
+    assert tested["Pembrolizumab"] == "by trials: checkpoints_pd1"
+    assert tested["Olaparib"] == "by claims only: dna_damage; by patients' data: cd8"
+    assert tested["CD4 helper T cells"] == "by nothing"
+
+
+def test_the_sign_of_a_mean_effect_is_given_where_there_is_one() -> None:
+    effects = {name: {**OUTPUTS[name], "mu": mean} for name, mean in zip(OUTPUTS, (0.0, 0.3, -0.3), strict=True)}
+    shown = sensitivity_table(SimpleNamespace(top=lambda n: [{**ROWS[0], **effects}], method="morris")).rows[0]  # type: ignore[arg-type]
+    assert [str(cell)[-1] for cell in list(shown.values())[-3:]] == [")", "+", "−"]
 
 
 def test_a_credibility_assessment_labels_the_mechanisms_of_what_matters() -> None:

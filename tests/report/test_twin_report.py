@@ -183,6 +183,17 @@ def test_steps_stand_in_the_order_of_the_cycle_with_a_mark_for_each_option():
     assert relief.data[0]["x"] == [-0.1, 0.4]
 
 
+def test_the_terminal_says_what_tested_that_through_which_options_act_and_what_limits(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    from immunescape.report.twin_text import print_ranking
+
+    print_ranking(made()[0])
+    shown = capsys.readouterr().out
+    assert "What the options act through, by what tested it" in shown
+    assert "Pembrolizumab: by trials: PD-1, PD-L1 and PD-L2 in the tumour" in shown
+    assert shown.index("Limiting step") < shown.index("In brackets: what a mechanism was tested by")
+
+
 def test_statistical_models_stand_beside_the_twins_on_page_terminal_and_in_json(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "250")
     from immunescape.report.twin_text import BESIDE, print_ranking, print_twins

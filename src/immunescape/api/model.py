@@ -35,8 +35,10 @@ def drugs_table() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``name``, ``class``, ``targets``, ``doses`` (units in which it may be dosed) and ``synonyms``.
+        ``name``, ``class``, ``targets``, ``tested`` (the strictest evidence that tests one of the mechanisms through
+        which it acts: trials, data, claims or nothing), ``doses`` (units in which it may be dosed) and ``synonyms``.
     """
+    from immunescape.evaluation.mechanism_labels import brief_drug_label
     from immunescape.model.registry import drugs
 
     return [
@@ -44,6 +46,7 @@ def drugs_table() -> list[dict[str, Any]]:
             "name": d.name,
             "class": d.drug_class,
             "targets": ", ".join(d.targets),
+            "tested": brief_drug_label(d),
             "doses": ", ".join(d.dose_units),
             "synonyms": ", ".join(d.synonyms),
         }
@@ -265,6 +268,7 @@ def shown(name: str) -> dict[str, Any]:
     """Return what :func:`show` prints as plain data."""
     from immunescape.model import Model
     from immunescape.model.describe import parameter_table
+    from immunescape.model.drug_effects import citation_keys_of
     from immunescape.model.registry import get_drug, mechanisms
     from immunescape.report.reference_pages import claims_about
     from immunescape.trial.loading import list_trials, load_trial
@@ -305,12 +309,20 @@ def shown(name: str) -> dict[str, Any]:
         **{k: v for k, v in facts.items() if k != "name"},
         "tested": _tested(target, kind == "drug"),
         "parameters": rows,
+        **({"effect_parameters": _effect_rows(model, target)} if kind == "drug" else {}),
         "equations": model.equations(target),
         "claims": [{"id": c.id, "text": c.text, "observe": c.observe, "day": c.day} for c in claims_about(target)],
-        "references": sorted(
-            {*module.references, *(k for p in model.parameters.values() if p.owner == target for k in p.sources)}
-        ),
+        "references": citation_keys_of(model, module),
     }
+
+
+def _effect_rows(model: Model, drug: str) -> list[dict[str, Any]]:
+    """Parameters of a drug's effect that stand in the tables of mechanisms."""
+    from immunescape.model.describe import parameter_table
+    from immunescape.model.drug_effects import effect_parameters
+
+    rows = {r["name"]: r for r in parameter_table(model)}
+    return [rows[name] for name in effect_parameters(model, drug)]
 
 
 def _tested(name: str, drug: bool) -> str:
@@ -328,6 +340,7 @@ def _show_component(name: str, drug: str | None) -> None:
     from immunescape.knowledge.references import format_reference, get_reference, load_references
     from immunescape.model import Model
     from immunescape.model.describe import parameter_table
+    from immunescape.model.drug_effects import citation_keys_of
 
     model = Model.build(drugs=[drug] if drug else [])
     module = next(m for m in (*model.mechanisms, *model.drugs) if m.name == name)
@@ -335,18 +348,19 @@ def _show_component(name: str, drug: str | None) -> None:
     print(f"Ablation: {_tested(name, bool(drug))}\n")
     if drug:
         row = next(r for r in drugs_table() if r["name"] == name)
-        print("\n".join(f"{k}: {v}" for k, v in row.items() if k != "name" and v) + "\n")
+        print("\n".join(f"{k}: {v}" for k, v in row.items() if k not in ("name", "tested") and v) + "\n")
     rows = [r for r in parameter_table(model) if r["mechanism"] == name]
     print_table("Parameters", [{k: v for k, v in r.items() if k != "mechanism"} for r in rows])
+    if drug and (held := _effect_rows(model, name)):
+        print_table("Parameters of its effect in the tables of mechanisms", held)
     print(model.equations(name))
     if drug:
         _show_toxicity(name)
     from immunescape.report.text import print_claims
 
     print_claims(name)
-    keys = {*module.references, *(k for p in model.parameters.values() if p.owner == name for k in p.sources)}
-    references = load_references()
-    print("References\n" + "\n".join(f"  [{k}] {format_reference(get_reference(k, references))}" for k in sorted(keys)))
+    keys, references = citation_keys_of(model, module), load_references()
+    print("References\n" + "\n".join(f"  [{k}] {format_reference(get_reference(k, references))}" for k in keys))
 
 
 def _show_toxicity(drug: str) -> None:

@@ -11,7 +11,7 @@ import typer
 from immunescape.cli import completion
 from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, FirstSeed, JsonNotMarkdown, Workers
-from immunescape.cli.running import interruptible, write_reports
+from immunescape.cli.running import interruptible, named, write_reports
 
 if TYPE_CHECKING:
     from immunescape.evaluation.ablation import AblationResult
@@ -27,22 +27,22 @@ def register(app: typer.Typer) -> None:
 def ablate_command(
     *,
     mechanisms: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--mechanisms",
             "-m",
             help="Comma-separated mechanisms [default: all that can be switched off]; a+b: both off together.",
             autocompletion=completion.ablatable_list,
         ),
-    ] = "",
+    ] = None,
     trials: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--trials",
             help="Comma-separated calibration trials [default: four with patients' data].",
             autocompletion=completion.trial_list,
         ),
-    ] = "",
+    ] = None,
     data: Annotated[
         Path | None, typer.Option("--data", help="Folder with patients' data (oak/, loris/, km/, tumour_kinetics/).")
     ] = None,
@@ -76,8 +76,8 @@ def ablate_command(
     from immunescape.trial.loading import load_trial
 
     check_results_folder(out, "ablation", force=force, files=("ablation.json", "ablation.md"))
-    names = chosen_mechanisms([name.strip() for name in mechanisms.split(",") if name.strip()])
-    chosen = [load_trial(name.strip()) for name in trials.split(",") if name.strip()] or [load_trial(n) for n in TRIALS]
+    names = chosen_mechanisms(named(mechanisms, "--mechanisms"))
+    chosen = [load_trial(name) for name in named(trials, "--trials") or TRIALS]
     total = simulated_patients(len(names), chosen, patients, seeds, rounds)
     typer.echo(_cost(len(names), seeds, rounds, total), err=True)
     with interruptible(out, "mechanisms"):
@@ -93,6 +93,7 @@ def ablate_command(
             out=out,
             engine=engine,
             progress=_tell,
+            force=force,
         )
     text, markdown = json_module.dumps(result.to_json(), indent=1, allow_nan=False), ablation_markdown(result)
     write_reports(out, {"ablation.json": text, "ablation.md": markdown})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_module
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, JsonNotTable, Seed, TrialName, Workers
-from immunescape.cli.running import Progress, interruptible, show_result
+from immunescape.cli.running import Progress, interruptible, show_result, write_reports
 
 __all__ = ["register"]
 
@@ -33,7 +34,7 @@ def ensemble_command(
     workers: Workers = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder in which completed draws are stored, so that a rerun resumes."),
+        typer.Option("--out", "-o", help="Folder for ensemble.json and completed draws; a rerun resumes."),
     ] = None,
     as_json: JsonNotTable = False,
     force: Force = False,
@@ -44,11 +45,12 @@ def ensemble_command(
     from immunescape.report.uncertainty_report import print_ensemble
     from immunescape.trial.loading import load_trial
 
+    spec = load_trial(trial)
     if out is not None:
-        check_results_folder(out, "ensemble", force=force)
+        check_results_folder(out, "ensemble", spec.name, force=force, files=("ensemble.json",))
     with interruptible(out, "draws"), Progress(quiet=as_json, what="draws") as advance:
         result = run_ensemble(
-            load_trial(trial),
+            spec,
             draws=draws,
             patients=patients,
             seed=seed,
@@ -57,5 +59,9 @@ def ensemble_command(
             out=out,
             engine=engine,
             progress=advance,
+            force=force,
         )
+    if out is not None:
+        text = json_module.dumps(result.to_json(), indent=1, allow_nan=False)
+        write_reports(out, {"ensemble.json": text})
     show_result(result, print_ensemble, as_json)

@@ -49,6 +49,7 @@ _HELD = {
     "credibility.json": _Held("credibility", "the credibility assessment of the trial", "trial"),
     "calibration.json": _Held("calibration", "a calibration", "effective_sample_size", named=False),
     "ablation.json": _Held("ablation", "an ablation of mechanisms", "rounds", named=False),
+    "ensemble.json": _Held("ensemble", "the ensemble of the trial", "trial"),
     "harness.json": _Held("harness", "a run of the harness", "digest", named=False),
     "judged.json": _Held("judged", "judged forecasts", "pools", named=False),
     "reference.json": _Held("reference", "the expression reference", "name"),

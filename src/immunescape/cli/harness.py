@@ -12,7 +12,7 @@ import typer
 from immunescape.cli import completion
 from immunescape.cli.folders import Force, check_results_folder
 from immunescape.cli.options import Engine, FirstSeed, JsonNotMarkdown, Seeds, Workers
-from immunescape.cli.running import interruptible, refuse_unread, write_reports
+from immunescape.cli.running import interruptible, named, refuse_unread, write_reports
 from immunescape.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ def harness_command(
     ctx: typer.Context,
     *,
     trials: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--trials",
             help="Comma-separated trials [default: all available].",
             autocompletion=completion.trial_list,
         ),
-    ] = "",
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -86,14 +86,14 @@ def harness_command(
 
     check_results_folder(out, "harness", force=force, files=ADD_ON_FILES if add_ons else HARNESS_FILES)
     if add_ons:
-        refuse_unread(ctx, "with --add-ons", ("trials", "data", "record", "page", "workers", "stored", "tables"))
-        measure_add_ons(patients, range(seed, seed + seeds), out, as_json, engine)
+        refuse_unread(ctx, "with --add-ons", ("trials", "data", "record", "page", "stored", "tables"))
+        measure_add_ons(patients, range(seed, seed + seeds), out, as_json, workers=workers, engine=engine)
         return
     from immunescape.evaluation.harness import run_harness
     from immunescape.evaluation.harness.stored import read_run
     from immunescape.report.harness_report import harness_markdown
 
-    names = [name.strip() for name in trials.split(",") if name.strip()]
+    names = named(trials, "--trials")
     if tables is not None and stored is None:
         raise InputError("--tables needs a finished run", hint="Name its harness.json with --from.")
     if tables is not None:
@@ -144,15 +144,15 @@ def write_tables(run: Harness, folder: Path) -> None:
         typer.echo(f"Written: {folder / name}", err=True)
 
 
-def measure_add_ons(patients: int, seeds: range, out: Path, as_json: bool, engine: str) -> None:
+def measure_add_ons(patients: int, seeds: range, out: Path, as_json: bool, *, workers: int | None, engine: str) -> None:
     """Write add_ons.json, add_ons.md and add_ons_patients.csv to `out`, and print one of the first two."""
     from immunescape.evaluation.harness.add_ons import add_ons
 
     def tell(done: int, total: int) -> None:
-        typer.echo(f"{done} of {total} patients", err=True)
+        typer.echo(f"{done} of {total} courses", err=True)
 
-    with interruptible(out, "patients"):
-        effects = add_ons(patients=patients, seeds=tuple(seeds), engine=engine, progress=tell)
+    with interruptible():  # nothing is stored before the end
+        effects = add_ons(patients=patients, seeds=tuple(seeds), workers=workers, engine=engine, progress=tell)
     text, markdown = json_module.dumps(effects.to_json(), indent=1, allow_nan=False), effects.to_markdown()
     contents = {"add_ons.json": text, "add_ons.md": markdown}
     if effects.by_patient is not None:

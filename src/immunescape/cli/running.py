@@ -22,6 +22,7 @@ __all__ = [
     "first_with",
     "interruptible",
     "mechanisms_of",
+    "named",
     "plain_warnings",
     "refuse_unread",
     "show_result",
@@ -44,6 +45,22 @@ def mechanisms_of(files: Sequence[Path] | None) -> tuple[SbmlMechanism, ...]:
     return read
 
 
+def named(text: str | None, option: str) -> list[str]:
+    """Names of a comma-separated option; [] where it is not given.
+
+    Raises
+    ------
+    InputError
+        If it is given and names nothing, as an unset variable of the shell does: not everything is meant then.
+    """
+    if text is None:
+        return []
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise InputError(f"{option} names nothing", hint="Name something, or leave the option out to take all.")
+    return names
+
+
 @contextmanager
 def interruptible(folder: Path | None = None, what: str = "patients") -> Iterator[None]:
     """Exit with code 130 on Ctrl-C and 143 on SIGTERM, and report where finished results are stored."""
@@ -53,7 +70,11 @@ def interruptible(folder: Path | None = None, what: str = "patients") -> Iterato
         from immunescape.parallel import exit_code
 
         code = exit_code()
-        kept = "" if folder is None else f" Finished {what} are kept in {folder}; the same command resumes."
+        kept = (
+            ""
+            if folder is None or not folder.is_dir()
+            else f" Finished {what} are kept in {folder}; the same command resumes."
+        )
         typer.echo(f"{'Terminated' if code == 143 else 'Interrupted'}.{kept}", err=True)
         raise typer.Exit(code) from None
 

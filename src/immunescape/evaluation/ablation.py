@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import ImmunescapeError, InputError, unknown_word
 from immunescape.evaluation.mechanism_labels import GROUPS, LABELS, TOGETHER, ablatable
+from immunescape.evaluation.set_ups import refuse_other_set_up
 from immunescape.evaluation.target_sets import data_targets
 from immunescape.evaluation.targets import Target, trial_targets
 from immunescape.evaluation.trial_classes import roles
@@ -68,6 +69,8 @@ BEYOND = 2.0
 TRIALS = ("oak", "checkmate-057", "checkmate-017", "keynote-024")
 """Trials unless others are named: the smallest set in which all kinds of patients' data can be looked at."""
 FORM = 2
+CHOICES = {"patients": "patients per arm", "rounds": "rounds", "trials": "trials", "targets": "patients' data"}
+"""What of a set-up its user chooses, as a message names it."""
 
 
 @dataclass(frozen=True)
@@ -187,26 +190,37 @@ class AblationResult:
 def chosen_mechanisms(names: Sequence[str]) -> list[str]:
     """Mechanisms of a run, each once: those named, or all that can be switched off.
 
-    Names joined by `TOGETHER` ("lipids+pge2") are switched off together, as in a smaller model.
+    Names joined by `TOGETHER` ("lipids+pge2") are switched off together, as in a smaller model; their order and
+    repetitions do not matter, and are those of the first mention.
 
     Raises
     ------
     InputError
-        For one that does not exist, or may not be switched off.
+        For one that does not exist, or may not be switched off, and for nothing on a side of `TOGETHER`.
     """
     from immunescape.model.registry import mechanisms
 
     can_be = ablatable()
-    for name in (single for together in names for single in together.split(TOGETHER)):
-        if name in can_be:
-            continue
-        if name in mechanisms():
+    chosen: dict[frozenset[str], str] = {}
+    for together in names:
+        singles = list(dict.fromkeys(single.strip() for single in together.split(TOGETHER)))
+        if "" in singles:
             raise InputError(
-                f"'{name}' is not a mechanism that can be switched off",
-                hint="Body and tumour must stay, and a mechanism that acts on no other leaves nothing to compare.",
+                f"'{together}' lacks the name of a mechanism",
+                hint=f"Write one name, or several joined by {TOGETHER} as in lipids{TOGETHER}pge2; `immunescape "
+                "mechanisms` lists them.",
             )
-        raise unknown_word("mechanism that can be switched off", name, can_be)
-    return list(dict.fromkeys(names)) or can_be
+        for name in singles:
+            if name in can_be:
+                continue
+            if name in mechanisms():
+                raise InputError(
+                    f"'{name}' is not a mechanism that can be switched off",
+                    hint="Body and tumour must stay, and a mechanism that acts on no other leaves nothing to compare.",
+                )
+            raise unknown_word("mechanism that can be switched off", name, can_be)
+        chosen.setdefault(frozenset(singles), TOGETHER.join(singles))
+    return list(chosen.values()) or can_be
 
 
 def group_of(target: Target) -> str:
@@ -306,6 +320,7 @@ def run_ablation(
     engine: str = "auto",
     progress: Callable[[str, int, int, float], None] | None = None,
     simulate: Callable[..., TrialResult] | None = None,
+    force: bool = False,
 ) -> AblationResult:
     """Switch mechanisms off, one at a time.
 
@@ -333,12 +348,14 @@ def run_ablation(
         Called with (mechanism, number of it, of how many, seconds since the start).
     simulate
         In place of `run_trial`, for tests.
+    force
+        Overwrite what `out` holds of another set-up.
 
     Raises
     ------
     InputError
         For a mechanism that does not exist or may not be switched off, a trial that is not a calibration trial, too few
-        trials.
+        trials; and where `out` holds one of these mechanisms with another number of patients, other trials or data.
     """
     from immunescape.trial.runner import numbers_digest
 
@@ -352,6 +369,8 @@ def run_ablation(
     run = _Run.of(protocols, data, patients=patients, rounds=rounds, folds=folds, workers=workers, engine=engine)
     if simulate is not None:
         run = replace(run, simulate=simulate)
+    if out is not None and not force:
+        refuse_other_set_up((out / _file_name(name) for name in (FULL, *chosen)), run.set_up, CHOICES)
     numbers = tuple(range(seed, seed + seeds))
     began = time.perf_counter()
     whole = run.of_seeds(FULL, numbers, out)

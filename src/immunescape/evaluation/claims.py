@@ -411,14 +411,16 @@ def groups_by_size(
             yield group, size
 
 
-def virtual_patients(patients: int, seed: int, engine: str, cluster: Any, specificity: str | None = None) -> Population:
+def virtual_patients(
+    patients: int, seed: int, engine: str, cluster: Any, specificity: str | None = None, threads: int | None = None
+) -> Population:
     """Draw the patients of the claims: the fitted population, with the parameters of every drug in which it differs."""
     from immunescape.evaluation.scenarios import quick_engine
     from immunescape.evaluation.summary import full_model
     from immunescape.population.population import Population
 
     size = min(256, max(16, patients))  # candidates that are grown and not needed cost time
-    grows = quick_engine(engine, None if cluster is None else 1)
+    grows = quick_engine(engine, threads if cluster is None else 1)
     return Population.generate(
         full_model(specificity), patients, seed=seed, engine=grows, block_size=size, cluster=cluster
     )

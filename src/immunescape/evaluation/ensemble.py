@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from immunescape.errors import InputError, ModelError
 from immunescape.evaluation.harness.figures import figures
 from immunescape.evaluation.posterior import Posterior
+from immunescape.evaluation.set_ups import refuse_other_set_up
 from immunescape.evaluation.uncertainty import WIDTHS, draw, failed_patients, fit_of, simulated_draw
 from immunescape.files import check_folder, stored_json, whole_file
 from immunescape.population.fit import PopulationFit
@@ -33,6 +34,8 @@ SHOWN = ("orr_pct", "pd_pct", "pfs_median_months", "os_median_months", "pfs_12_p
 """Figures of an arm that are gathered."""
 COMPARED = ("pfs_hr", "os_hr", "orr_difference")
 LOW, HIGH = 0.05, 0.95
+CHOICES = {"trial": "trial", "draws": "number of draws", "patients": "patients", "seed": "seed", "width": "width"}
+"""What of a run its user chooses, as a message names it; fits are drawn together, so their number is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +46,8 @@ class Ensemble:
     ----------
     rows : arm (empty for comparisons), figure, ``central`` (tables and fit as they ship) with its Monte Carlo error
         ``se``, and ``median``, ``low``, ``high`` (5th and 95th percentile) over the `draws` in which it is known. A
-        median survival that is not reached is longer than every other; None where the percentile is not reached.
+        median survival that is not reached is longer than every other; None where the percentile is not reached. A
+        single draw has no interval: ``low`` and ``high`` are None.
     lost : draws that gave no figures, with the reason: the reference patient could not be brought back, or more than
         a tenth of the virtual patients could not be integrated.
     failed : draw -> (virtual patients that could not be integrated, virtual patients tried), where any failed; counted
@@ -88,6 +92,7 @@ def run_ensemble(
     engine: str = "auto",
     progress: Callable[[int, int], None] | None = None,
     simulate: Callable[..., TrialResult] | None = None,
+    force: bool = False,
 ) -> Ensemble:
     """Predict a trial with every draw of what is assumed.
 
@@ -111,6 +116,13 @@ def run_ensemble(
         Called with (draws done, draws in all).
     simulate
         In place of `run_trial`, for tests.
+    force
+        Overwrite draws that `out` holds of another set-up.
+
+    Raises
+    ------
+    InputError
+        For fewer than two draws, a width that is no factor, and a folder with draws of another set-up.
     """
     from immunescape.population.reference_baseline import prepared_model
     from immunescape.trial.runner import model_digest, run_trial
@@ -124,10 +136,13 @@ def run_ensemble(
     fits = posterior.draws(draws, seed) if posterior is not None else [PopulationFit.shipped()] * draws
     text = "\x1f".join([model_digest(), trial.text or repr(trial), str(patients), str(seed), repr(width), str(draws)])
     key = hashlib.sha256(text.encode()).hexdigest()
+    set_up = {"trial": trial.name, "draws": draws, "patients": patients, "seed": seed, "width": width}
+    if out is not None and not force:
+        refuse_other_set_up((_file(out, number) for number in range(-1, draws)), set_up, CHOICES)
 
     def made(number: int) -> dict[str, Any]:
         """Figures of a draw; -1 is the model as it ships."""
-        path = None if out is None else out / f"{'central' if number < 0 else f'draw-{number}'}.json"
+        path = None if out is None else _file(out, number)
         stored: dict[str, Any] | None = stored_json(path, lambda content: _whole(content, key, number))
         if stored is not None:
             return stored
@@ -136,7 +151,7 @@ def run_ensemble(
             try:
                 fit = fit_of(draw(model, seed, number, width=width, engine=engine), model, fits[number])
             except ModelError as error:
-                return _keep(path, key, {"lost": error.message})
+                return _keep(path, key, set_up, {"lost": error.message})
 
         def simulated(n: int) -> TrialResult:
             return (simulate or run_trial)(
@@ -145,10 +160,30 @@ def run_ensemble(
 
         result = simulated_draw(simulated, patients) if number >= 0 else simulated(patients)
         if isinstance(result, str):
-            return _keep(path, key, {"lost": result})
-        return _keep(path, key, {"figures": _gathered(figures(result)), "failed": list(failed_patients(result))})
+            return _keep(path, key, set_up, {"lost": result})
+        return _keep(
+            path, key, set_up, {"figures": _gathered(figures(result)), "failed": list(failed_patients(result))}
+        )
 
     central = made(-1)["figures"]
+    figure_rows, lost, failed = _collected(made, draws, progress)
+    return Ensemble(
+        trial=trial.name,
+        rows=tuple(_over_draws(central, figure_rows)),
+        draws=draws,
+        lost=lost,
+        failed=failed,
+        patients=patients,
+        seed=seed,
+        width=width,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _collected(
+    made: Callable[[int], dict[str, Any]], draws: int, progress: Callable[[int, int], None] | None
+) -> tuple[list[dict[str, Any]], dict[int, str], dict[int, tuple[int, int]]]:
+    """Figures of the draws that gave some, why others gave none, and patients that were not integrated by draw."""
     figure_rows: list[dict[str, Any]] = []
     lost: dict[int, str] = {}
     failed: dict[int, tuple[int, int]] = {}
@@ -163,17 +198,7 @@ def run_ensemble(
             figure_rows.append(simulated["figures"])
         if progress is not None:
             progress(number + 1, draws)
-    return Ensemble(
-        trial=trial.name,
-        rows=tuple(_over_draws(central, figure_rows)),
-        draws=draws,
-        lost=lost,
-        failed=failed,
-        patients=patients,
-        seed=seed,
-        width=width,
-        seconds=time.perf_counter() - began,
-    )
+    return figure_rows, lost, failed
 
 
 def _check_numbers(draws: int, width: float) -> None:
@@ -192,6 +217,8 @@ def _over_draws(central: Mapping[str, Any], of_draws: Sequence[Mapping[str, Any]
         gathered = [f[name][0] for f in of_draws if name in f]
         reached = [math.inf if v is None and late else v for v in gathered if v is not None or late]
         low, middle, high = _percentiles(reached)
+        if len(reached) < 2:  # an interval of one value would look certain
+            low = high = math.nan
         arm, _, figure = name.rpartition("|")
         rows.append(
             {
@@ -252,9 +279,14 @@ def _whole(content: Any, key: str, number: int) -> bool:
     return bool(pairs) and all(len(pair) == 2 for pair in pairs) and all(isinstance(v, (int, float)) for v in numbers)
 
 
-def _keep(path: Path | None, key: str, content: dict[str, Any]) -> dict[str, Any]:
+def _file(folder: Path, number: int) -> Path:
+    """File of a draw; -1 is the model as it ships."""
+    return folder / f"{'central' if number < 0 else f'draw-{number}'}.json"
+
+
+def _keep(path: Path | None, key: str, set_up: Mapping[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     if path is not None:
         hint = "Make room or choose another folder (--out); the same command resumes from what is stored."
         with whole_file(path, "cannot store a draw", hint=hint) as stream:
-            stream.write(json.dumps({"key": key, **content}).encode())
+            stream.write(json.dumps({"key": key, "set_up": set_up, **content}).encode())
     return content

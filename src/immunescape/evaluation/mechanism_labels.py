@@ -33,6 +33,7 @@ __all__ = [
     "MechanismLabel",
     "ablatable",
     "acts_through",
+    "brief_drug_label",
     "brief_label",
     "drug_label",
     "explanation",
@@ -68,7 +69,7 @@ COLUMNS = (
     "note",
 )
 _BRIEF = dict(zip(LABELS, ("trials", "data", "claims", "nothing"), strict=True))
-NOT_TESTED = "never ablated"
+NOT_TESTED, FIXED = "never ablated", "cannot be switched off"
 _STAYS = "body and tumour cannot be switched off, and a mechanism that acts on no other leaves nothing to compare"
 TOGETHER = "+"
 """Joins the names of mechanisms that are switched off together."""
@@ -146,9 +147,11 @@ def mechanism_labels(path: Path = FILE) -> dict[str, MechanismLabel]:
 
 
 def short_label(mechanism: str, path: Path = FILE) -> str:
-    """Label of a mechanism in a word or two, for a column of a table."""
+    """Label of a mechanism, or why there is none, in a few words for a column of a table."""
     label = mechanism_labels(path).get(mechanism)
-    return NOT_TESTED if label is None else label.label or "not decided"
+    if label is None:
+        return NOT_TESTED if mechanism in ablatable() else FIXED
+    return label.label or "not decided"
 
 
 def owner_label(owner: str, path: Path = FILE) -> str:
@@ -255,14 +258,20 @@ def through_text(drug: Drug, path: Path = FILE, titles: bool = False) -> str:
     """
     from immunescape.model.registry import mechanisms
 
-    tested: dict[str, list[str]] = {}
-    for mechanism in acts_through(drug):
-        label = short_label(mechanism, path)
-        if label == NOT_TESTED and mechanism not in ablatable():
-            label = "cannot be switched off"
-        tested.setdefault(label, []).append(mechanisms()[mechanism].title if titles else mechanism)
     between = _BETWEEN_TITLES if titles else ", "
-    return "; ".join(f"{label}: {between.join(names)}" for label, names in sorted(tested.items())) or "none"
+    groups = {
+        label: between.join(mechanisms()[name].title if titles else name for name in names)
+        for label, names in _by_label(drug, path).items()
+    }
+    return "; ".join(f"{label}: {names}" for label, names in groups.items()) or "none"
+
+
+def _by_label(drug: Drug, path: Path) -> dict[str, list[str]]:
+    """Label, or why there is none -> mechanisms through which a drug acts; labels first."""
+    grouped: dict[str, list[str]] = {}
+    for mechanism in acts_through(drug):
+        grouped.setdefault(short_label(mechanism, path), []).append(mechanism)
+    return {label: grouped[label] for label in sorted(grouped, key=lambda label: (label not in LABELS, label))}
 
 
 _BETWEEN_TITLES = " + "
@@ -298,6 +307,15 @@ def drug_label(drug: Drug, path: Path = FILE) -> str:
     return next(label for label in LABELS[2:] if label in labels_through)
 
 
+def brief_drug_label(drug: Drug, path: Path = FILE) -> str:
+    """Best of what the mechanisms were tested by through which a drug acts, in one word; a dash where that is unknown.
+
+    Unlike `drug_label` it says so too where another of the mechanisms cannot be switched off.
+    """
+    grouped = _by_label(drug, path)
+    return next((_BRIEF[label] for label in LABELS if label in grouped), "–")
+
+
 def ranks(drug: Drug, path: Path = FILE) -> tuple[bool, str]:
     """Whether the effect of a drug may rank it against others, and why.
 
@@ -310,16 +328,31 @@ def ranks(drug: Drug, path: Path = FILE) -> tuple[bool, str]:
     through = _BETWEEN_TITLES.join(mechanisms()[name].title for name in names)
     if not names:
         return False, "acts on no mechanism itself"
-    label = drug_label(drug, path)
-    if label == LABELS[3]:
+    if drug_label(drug, path) == LABELS[3]:
         return False, f"acts only through what is tested by nothing ({through})"
-    if not label:
-        labels = mechanism_labels(path)
-        supported = [m for m in names if m in labels and labels[m].label in LABELS[:3]]
-        if not supported and set(names) <= set(ablatable()):
-            return False, f"acts only through what was never ablated, or is tested by nothing ({through})"
-        return True, f"acts through what was in part never ablated ({through})"
-    return True, f"acts through mechanisms tested {through_text(drug, path, titles=True)}"
+    grouped = _by_label(drug, path)
+    if not {*LABELS[:3], FIXED} & set(grouped):
+        return False, f"acts only through what was never ablated, or is tested by nothing ({through})"
+    return True, _acts(grouped)
+
+
+def _acts(grouped: Mapping[str, list[str]]) -> str:
+    """Sentence on what a drug acts through, by label, and what of it has none."""
+    from immunescape.model.registry import mechanisms
+
+    titles = {label: _BETWEEN_TITLES.join(mechanisms()[n].title for n in names) for label, names in grouped.items()}
+    tested = "; ".join(f"{label}: {said}" for label, said in titles.items() if label in LABELS)
+    without = [
+        f"through {said}, which {label if label == FIXED else f'{_was(grouped[label])} {label}'}"
+        for label, said in titles.items()
+        if label not in LABELS
+    ]
+    parts = [f"through mechanisms tested {tested}"] if tested else []
+    return f"acts {'; and '.join([*parts, *without])}"
+
+
+def _was(names: list[str]) -> str:
+    return "was" if len(names) == 1 else "were"
 
 
 def record_labels(result: AblationResult, date: str, path: Path = FILE) -> list[str]:

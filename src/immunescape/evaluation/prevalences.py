@@ -7,7 +7,7 @@ tumour that carries a marker need not be suppressed by it, so that a published s
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -267,4 +267,6 @@ def renew_page(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    renew_page(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("page", type=Path, help="page whose table of published prevalences is renewed")
+    renew_page(parser.parse_args().page)

@@ -166,16 +166,16 @@ def quick_engine(name: str, threads: int | None = None) -> Engine:
     return made
 
 
-def _compile(models: Sequence[Model], engine: str) -> list[Compiled]:
+def _compile(models: Sequence[Model], engine: str, threads: int | None) -> list[Compiled]:
     from concurrent.futures import ThreadPoolExecutor
 
     if not models:
         return []
 
     def compile_model(model: Model) -> Any:
-        return quick_engine(engine).compile(model.to_sbml())
+        return quick_engine(engine, threads).compile(model.to_sbml())
 
-    with ThreadPoolExecutor(min(len(models), os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(len(models), threads or os.cpu_count() or 1)) as pool:
         return list(pool.map(compile_model, models))
 
 
@@ -191,6 +191,7 @@ def simulate(
     library: Library | None = None,
     cluster: Any = None,
     rewirings: tuple[Rewiring, ...] = (),
+    threads: int | None = None,
 ) -> Simulated:
     """Simulate scenarios over a population.
 
@@ -214,6 +215,8 @@ def simulate(
         A ``distributed.Client`` or the address of a dask scheduler, whose workers then simulate; None simulates here.
     rewirings
         What the models are given gates for; a `library` serves one set of them.
+    threads
+        Cores to use here; None takes all. Results do not depend on it.
 
     Raises
     ------
@@ -225,7 +228,8 @@ def simulate(
     regimens = {text: parse_regimen(text) for s in scenarios for text in s.regimens}
     drugs = {s: tuple(dict.fromkeys(d for text in s.regimens for d in regimens[text].drugs)) for s in scenarios}
     library = {} if library is None else library
-    models = _models(drugs, library, population, engine=engine, rewirings=rewirings, here=cluster is None)
+    here = cluster is None
+    models = _models(drugs, library, population, engine=engine, rewirings=rewirings, here=here, threads=threads)
     grid = np.array(sorted({0.0, *(float(d) for d in days)}))
     if len(grid) == 1:
         grid = np.array([0.0, 1e-3])
@@ -283,13 +287,14 @@ def _models(
     engine: str,
     rewirings: tuple[Rewiring, ...],
     here: bool,
+    threads: int | None,
 ) -> dict[tuple[str, ...], Model]:
     """Group of drugs -> model, as few as serve all scenarios; if they run `here`, `library` gets the new compiled."""
     groups = [g for g in library if any(set(d) <= set(g) for d in drugs.values())]
     groups += drug_groups({s: d for s, d in drugs.items() if not any(set(d) <= set(g) for g in groups)}, least=0)
     new = {g: _model(g, rewirings, _specificity(population)) for g in groups if g not in library}
     if here:
-        compiled = _compile(list(new.values()), engine)
+        compiled = _compile(list(new.values()), engine, threads)
         library |= {g: pair for g, pair in zip(new, zip(new.values(), compiled, strict=True), strict=True)}
     return {g: library[g][0] if g in library else new[g] for g in groups}
 

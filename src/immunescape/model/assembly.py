@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from immunescape.errors import ModelError, unknown_word
+from immunescape.errors import ImmunescapeError, ModelError, unknown_word
 from immunescape.model.couplings import add_clones, add_pools, add_processes
 from immunescape.model.declarations import Clone, Drug, Mechanism
 from immunescape.model.dimensions import check
@@ -166,14 +166,20 @@ class Model:
         for table in (self.quantities, self.states, self.parameters):
             if name in table:
                 return 1.0 / table[name].factor
-        raise unknown_word("quantity", name, [*self.quantities, *self.states, *self.parameters])
+        raise self._absent(name)
 
     def unit(self, name: str) -> str:
         """Return the declared unit of a quantity, state or parameter."""
         for table in (self.quantities, self.states, self.parameters):
             if name in table:
                 return table[name].unit
-        raise unknown_word("quantity", name, [*self.quantities, *self.states, *self.parameters])
+        raise self._absent(name)
+
+    def _absent(self, name: str) -> ImmunescapeError:
+        from immunescape.model.absent_names import absent_name
+
+        every = [*self.quantities, *self.states, *self.parameters]
+        return absent_name("quantity", name, every, (d.name for d in self.drugs))
 
     def atol(self) -> dict[str, float]:
         """Return the absolute tolerance of every state, in base units."""

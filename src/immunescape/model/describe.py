@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from immunescape.errors import unknown_word
+from immunescape.model.composition import series_exponent
 from immunescape.model.declarations import Drug, Mechanism
 from immunescape.model.expressions import Name, Number, names, write
 from immunescape.model.parameters import table_path
+from immunescape.model.specificity import in_series
 from immunescape.model.units import dimension_text
 
 if TYPE_CHECKING:
     from immunescape.model.assembly import Model
     from immunescape.model.parameters import Parameter
 
-__all__ = ["bibliography", "citation_keys", "equations", "parameter_table", "reactions_of", "state_table", "summary"]
+__all__ = [
+    "bibliography",
+    "citation_keys",
+    "composition_numbers",
+    "equations",
+    "parameter_table",
+    "reactions_of",
+    "state_table",
+    "summary",
+]
 
 
 def equations(model: Model, mechanism: str | None = None) -> str:
@@ -156,8 +168,16 @@ def _source(p: Parameter) -> str:
     return f"direction from {keys}" if keys and p.grade == "assumed" else keys or "assumed"
 
 
+def composition_numbers(model: Model) -> list[Parameter]:
+    """Numbers that stand in the equations of a model as such, and so are none of its parameters: the exponent."""
+    exponent = series_exponent()
+    if not in_series(model.specificity) or exponent.name in model.parameters:
+        return []
+    return [replace(exponent, owner="composition")]
+
+
 def parameter_table(model: Model) -> list[dict[str, object]]:
-    """Return one row for each parameter of the tables (switches and reference strengths aside)."""
+    """Return one row for each number of the tables (switches and reference strengths aside), the exponent included."""
     return [
         {
             "name": p.name,
@@ -169,7 +189,7 @@ def parameter_table(model: Model) -> list[dict[str, object]]:
             "mechanism": p.owner,
             "note": p.note,
         }
-        for p in model.parameters.values()
+        for p in (*model.parameters.values(), *composition_numbers(model))
         if p.grade != "defined"
     ]
 
@@ -185,8 +205,9 @@ def unused_parameters(model: Model) -> list[str]:
 
 def summary(model: Model) -> str:
     """Write what a model is made of, with the grades of its parameters."""
-    grades = Counter(p.grade for p in model.parameters.values() if p.grade != "defined")
-    directed = sum(p.grade == "assumed" and bool(p.sources) for p in model.parameters.values())
+    numbers = [*model.parameters.values(), *composition_numbers(model)]
+    grades = Counter(p.grade for p in numbers if p.grade != "defined")
+    directed = sum(p.grade == "assumed" and bool(p.sources) for p in numbers)
     lines = [
         f"{len(model.states)} states, {len(model.reactions)} reactions, {len(model.quantities)} quantities, "
         f"{len(model.events)} events, {len(model.observables)} observables",

@@ -75,6 +75,25 @@ class Parameter:
         return f"assumed, direction from {'; '.join(self.sources)}"
 
     @property
+    def across_patients(self) -> str:
+        """Distribution across patients with its spread and bounds, as a phrase; empty where patients do not differ."""
+        if not self.distribution:
+            return ""
+        parts = [self.distribution]
+        if self.prevalence is not None and self.silent is not None:
+            parts += [
+                f"active in {100 * self.prevalence:.3g} % of patients",
+                f"{self.silent:.3g} of the mean in the others",
+            ]
+        if self.spread is not None:
+            what = "SD" if self.distribution == "normal" else "SD of ln"
+            parts.append(f"{what} {self.spread:.3g}")
+        if self.lower is not None or self.upper is not None:
+            ends = ("" if end is None else f"{end:.4g}" for end in (self.lower, self.upper))
+            parts.append(" to ".join(end or "…" for end in ends))
+        return ", ".join(parts)
+
+    @property
     def base(self) -> float:
         """Value in base units, as the model and its SBML hold it."""
         return self.to_base(self.value)

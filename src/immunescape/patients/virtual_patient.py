@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
-from immunescape.errors import InputError, several, unknown_word
+from immunescape.errors import InputError, several
+from immunescape.model.absent_names import absent_name
 from immunescape.model.specificity import DEFAULT, Specificity
 
 if TYPE_CHECKING:
@@ -147,7 +148,8 @@ class VirtualPatient:
         Raises
         ------
         InputError
-            For a change of a parameter that the model does not have.
+            For a change of a parameter that the model does not have, or to a value that is not finite or is negative
+            where that of the table is not.
         """
         from immunescape.population.linking import patient_parameters
 
@@ -162,11 +164,15 @@ class VirtualPatient:
         }
         for name, change in self.changes.items():
             if name not in model.parameters:
-                raise unknown_word("parameter", name, model.parameters)
+                raise absent_name("parameter", name, model.parameters, (d.name for d in model.drugs))
             current = values.get(name, float(model.parameters[name].value))
             values[name] = current * float(change[1:]) if isinstance(change, str) else float(change)
             if not math.isfinite(values[name]):
                 raise InputError(f"'{name}' would be {values[name]}", hint="Give a number or a factor such as x2.")
+            if values[name] < 0.0 <= model.parameters[name].value:
+                raise InputError(
+                    f"'{name}' would be {values[name]:g}", hint="It cannot be negative: give 0 or a positive number."
+                )
         return values
 
     def table(self, model: Model) -> pd.DataFrame:

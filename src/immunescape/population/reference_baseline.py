@@ -16,6 +16,7 @@ has each clone's share of the cells at diagnosis.
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -404,6 +405,7 @@ def _shared_out(model: Model, states: Mapping[str, float]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     for option in ("none", "sparse", "series"):
         for key, value in sorted(update_reference_strengths(specificity=option).items()):
             print(option, *key, f"{value:.6g}")

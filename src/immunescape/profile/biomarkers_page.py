@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from immunescape.console import markdown_table
@@ -104,4 +104,6 @@ def biomarkers_page() -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(biomarkers_page(), encoding="utf-8")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("page", type=Path, help="file to write, such as docs/biomarkers.md")
+    parser.parse_args().page.write_text(biomarkers_page(), encoding="utf-8")

@@ -22,10 +22,10 @@ def ablation_markdown(result: AblationResult) -> str:
         "# Ablation",
         "",
         f"Trials {', '.join(result.trials)}; {result.patients} virtual patients per arm and round, {result.rounds} "
-        f"rounds, seeds {seeds}; model {result.model[:16]}, numbers {result.numbers[:16]}. Values are changes in the "
-        "mean absolute error, in standard deviations of the published figures, when the mechanism is switched off and "
-        "the median of `k_kill` re-tuned, with the standard error over seeds. Positive values mean a worse fit without "
-        "it.",
+        f"round{'' if result.rounds == 1 else 's'}, seeds {seeds}; model {result.model[:16]}, numbers "
+        f"{result.numbers[:16]}. Values are changes in the mean absolute error, in standard deviations of the "
+        "published figures, when the mechanism is switched off and the median of `k_kill` re-tuned, with the standard "
+        "error over seeds. Positive values mean a worse fit without it.",
         "",
     ]
     if len(result.seeds) < SEEDS_NEEDED:

@@ -157,10 +157,11 @@ def page(model: Model, component: Mechanism, course: ReferenceCourse | None, pic
     course, picture
         What was simulated, and the file name of its picture.
     """
-    from immunescape.evaluation.mechanism_labels import label_text
+    from immunescape.evaluation.mechanism_labels import label_text, ranks
     from immunescape.knowledge.references import format_reference, get_reference, load_references
     from immunescape.model.declarations import Drug
     from immunescape.model.describe import parameter_table
+    from immunescape.model.drug_effects import citation_keys_of, effect_parameters
 
     lines = [f"# {component.title}", "", f"`{component.name}` – {component.summary}", ""]
     if not isinstance(component, Drug):
@@ -168,7 +169,7 @@ def page(model: Model, component: Mechanism, course: ReferenceCourse | None, pic
     else:
         facts = [f"class: {component.drug_class}", f"targets: {', '.join(component.targets)}"]
         facts.append(f"doses: {', '.join(component.dose_units)}")
-        lines += ["; ".join(facts) + ".", ""]
+        lines += ["; ".join(facts) + ".", "", f"Ablation: {ranks(component)[1]}", ""]
     if component.requires:
         lines += ["Requires: " + ", ".join(f"`{r}`" for r in component.requires) + ".", ""]
     if component.modulations:
@@ -182,15 +183,15 @@ def page(model: Model, component: Mechanism, course: ReferenceCourse | None, pic
         lines += ["## What it does", "", f"![{component.title}: {what}]({picture})", ""]
         lines += [f"*The reference patient from diagnosis on: {what}.*", ""]
     lines += ["## Equations", "", "```text", model.equations(component.name).rstrip(), "```", ""]
-    rows = [r for r in parameter_table(model) if r["mechanism"] == component.name]
+    table = {r["name"]: r for r in parameter_table(model)}
+    rows = [r for r in table.values() if r["mechanism"] == component.name]
     lines += ["## Parameters", "", *_table([{k: v for k, v in r.items() if k != "mechanism"} for r in rows])]
-    keys = {
-        *component.references,
-        *(k for p in model.parameters.values() if p.owner == component.name for k in p.sources),
-    }
+    if isinstance(component, Drug) and (held := [table[n] for n in effect_parameters(model, component.name)]):
+        lines += ["## Parameters of its effect in the tables of mechanisms", "", *_table(held)]
+    keys = citation_keys_of(model, component)
     references = load_references()
     lines += ["## References", ""]
-    lines += [f"- [{k}] {format_reference(get_reference(k, references))}" for k in sorted(keys) if k in references]
+    lines += [f"- [{k}] {format_reference(get_reference(k, references))}" for k in keys if k in references]
     return "\n".join(lines) + "\n"
 
 

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from immunescape.console import markdown_table
 from immunescape.model.declarations import Mechanism
+from immunescape.model.drug_effects import citation_keys_of, effect_parameters
 from immunescape.report.tables import cited, toxicity_rows
 
 if TYPE_CHECKING:
     from immunescape.knowledge.claim_records import Claim
     from immunescape.knowledge.references import Reference
     from immunescape.model.assembly import Model
+    from immunescape.model.parameters import Parameter
     from immunescape.profile.biomarkers import Biomarker
 
 __all__ = [
@@ -93,6 +95,7 @@ def mechanism_page(name: str, model: Model | None = None) -> str:
 
 def drug_page(name: str, model: Model | None = None) -> str:
     """Write the page of one drug as Markdown; parameters as in `mechanism_page`."""
+    from immunescape.evaluation.mechanism_labels import ranks
     from immunescape.model import Model as Assembled
     from immunescape.model.registry import get_drug
 
@@ -107,7 +110,9 @@ def drug_page(name: str, model: Model | None = None) -> str:
         ("synonyms", ", ".join(drug.synonyms)),
     ]
     lines = _head(drug) + markdown_table(("", ""), [(heading, cell(text)) for heading, text in facts if text])
-    lines += _parameters(model, drug.name) + _structure(drug) + _equations(model, drug.name)
+    lines += ["", f"Ablation: {cell(ranks(drug)[1])}", ""]
+    lines += _parameters(model, drug.name) + _effect_parameters(model, drug.name)
+    lines += _structure(drug) + _equations(model, drug.name)
     harm = toxicity_rows([drug.name])
     if harm:
         rows = [
@@ -262,26 +267,39 @@ def _keys(cited_: str) -> str:
 
 
 def _parameters(model: Model, owner: str) -> list[str]:
-    rows = []
-    for p in model.parameters.values():
-        if p.owner != owner or p.grade == "defined":
-            continue
-        spread = "" if p.spread is None else f" {p.spread:.4g}"
-        bounds = "" if p.lower is None and p.upper is None else f" [{_end(p.lower)}, {_end(p.upper)}]"
-        distribution = f"{p.distribution}{spread}{bounds}"
-        row = (
-            f"`{p.name}`",
-            cell(p.value),
-            cell(p.unit),
-            cell(distribution),
-            p.grade,
-            _keys(cited(p.grade, p.sources)),
-        )
-        rows.append((*row, cell(p.note)))
-    if not rows:
-        return ["No parameters.", ""]
+    listed = [p for p in model.parameters.values() if p.owner == owner and p.grade != "defined"]
     head = ("name", "value", "unit", "across patients", "grade", "source", "note")
-    return ["## Parameters", "", *markdown_table(head, rows)]
+    if not listed:
+        return ["No parameters.", ""]
+    return ["## Parameters", "", *markdown_table(head, map(_parameter_cells, listed))]
+
+
+def _effect_parameters(model: Model, drug: str) -> list[str]:
+    """Parameters of a drug's effect that stand in the tables of mechanisms."""
+    held = [model.parameters[name] for name in effect_parameters(model, drug)]
+    if not held:
+        return []
+    head = ("name", "mechanism", "value", "unit", "across patients", "grade", "source", "note")
+    rows = []
+    for p in held:
+        name, *rest = _parameter_cells(p)
+        rows.append((name, f"`{p.owner}`", *rest))
+    return ["## Parameters of its effect in the tables of mechanisms", "", *markdown_table(head, rows)]
+
+
+def _parameter_cells(p: Parameter) -> tuple[str, ...]:
+    """Name, value, unit, distribution, grade, source and note."""
+    spread = "" if p.spread is None else f" {p.spread:.4g}"
+    bounds = "" if p.lower is None and p.upper is None else f" [{_end(p.lower)}, {_end(p.upper)}]"
+    return (
+        f"`{p.name}`",
+        cell(p.value),
+        cell(p.unit),
+        cell(f"{p.distribution}{spread}{bounds}"),
+        p.grade,
+        _keys(cited(p.grade, p.sources)),
+        cell(p.note),
+    )
 
 
 def _end(value: float | None) -> str:
@@ -323,6 +341,5 @@ def _claims(name: str) -> list[str]:
 
 
 def _references(model: Model, record: Mechanism) -> list[str]:
-    keys = {*record.references, *(k for p in model.parameters.values() if p.owner == record.name for k in p.sources)}
-    lines = [_reference(k) for k in sorted(keys)]
+    lines = [_reference(key) for key in citation_keys_of(model, record)]
     return ["## References", "", *lines, ""] if lines else []

@@ -38,7 +38,8 @@ def sensitivity_table(result: Sensitivity, n: int = 20) -> Table:
         }
         for output, title in _TITLES.items():
             value, low, high = _index(row[output], result.method)
-            sign = "" if result.method == "sobol" else ("+" if row[output]["mu"] > 0 else "−")
+            mean = 0.0 if result.method == "sobol" else row[output]["mu"]
+            sign = "" if mean == 0.0 else "+" if mean > 0.0 else "−"
             shown[title] = f"{value:.3g} ({low:.3g} to {high:.3g}) {sign}".strip()
         rows.append(shown)
     return Table(rows, ("Rank",))

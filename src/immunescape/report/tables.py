@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from immunescape.console import markdown_table
-from immunescape.evaluation.mechanism_labels import owner_label
+from immunescape.evaluation.mechanism_labels import owner_label, through_text
+from immunescape.model.declarations import Drug
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -416,7 +417,10 @@ def baseline_table(result: TrialResult) -> Table:
 
 
 def grades_table(model: Model) -> Table:
-    """How many parameters of each mechanism and drug are measured, fitted, assumed."""
+    """How many parameters of each mechanism and drug are measured, fitted, assumed, and what each was tested by.
+
+    Of a drug, what the mechanisms were tested by through which it acts.
+    """
     rows = []
     for component in (*model.mechanisms, *model.drugs):
         grades = Counter(p.grade for p in model.parameters.values() if p.owner == component.name)
@@ -425,7 +429,7 @@ def grades_table(model: Model) -> Table:
                 "Mechanism or drug": component.title,
                 "States": sum(s.owner == component.name for s in model.states.values()),
                 **{g: grades.get(g, 0) for g in ("measured", "fitted", "assumed")},
-                "Tested": owner_label(component.name),
+                "Tested": through_text(component) if isinstance(component, Drug) else owner_label(component.name),
             }
         )
     return Table(rows, ("States", "measured", "fitted", "assumed"))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from immunescape.console import print_table
-from immunescape.evaluation.mechanism_labels import step_mechanism, through_text, title_labelled
+from immunescape.evaluation.mechanism_labels import explanation, step_mechanism, through_text, title_labelled
 from immunescape.model.drugs._titles import sentence_case
 from immunescape.profile.biomarkers.words import within_sentence
 from immunescape.report.fact_text import fact_rows, least_likely_text, share_text
@@ -370,6 +370,8 @@ def print_ranking(result: RankedPatient) -> None:
     print()
     print_table("Other figures of the same twins", more_figure_rows(result))
     print()
+    print_table("What the options act through, by what tested it", through_rows(result))
+    print()
     _print_beside(result)
     for sentence in ranking.words:
         print(f"  {sentence}")
@@ -387,6 +389,7 @@ def print_ranking(result: RankedPatient) -> None:
         if share >= 0.05
     )
     print(f"\nLimiting step of the cancer-immunity cycle in the twins at diagnosis: {shares}")
+    print(f"  {explanation()}")
     if result.next is not None:
         print("\nWhat to measure next:")
         for sentence in result.next.words:

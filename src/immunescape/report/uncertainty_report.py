@@ -56,6 +56,8 @@ def ensemble_table(result: Ensemble) -> Table:
     """One row for each figure."""
 
     def shown(row: dict[str, Any], name: str) -> str:
+        if name in ("low", "high") and row["draws"] < 2:
+            return "–"
         late = row[name] is None and row["draws"] and str(row["figure"]).endswith("_median_months")
         return NOT_REACHED if late else _number(row[name])
 
@@ -84,6 +86,6 @@ def print_ensemble(result: Ensemble) -> None:
         if number not in result.lost:
             print(f"Draw {number}: {not_integrated} of {tried} virtual patients could not be integrated")
     print(
-        f"{result.draws} draws, {result.patients} virtual patients per arm and draw, prior widths multiplied by "
-        f"{result.width:g}; seed {result.seed}, {result.seconds:.0f} s"
+        f"{result.draws} draws ({len(result.lost)} of them without figures), {result.patients} virtual patients per "
+        f"arm and draw, prior widths multiplied by {result.width:g}; seed {result.seed}, {result.seconds:.0f} s"
     )

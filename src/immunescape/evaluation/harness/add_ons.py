@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from immunescape.console import markdown_table
 from immunescape.errors import unknown_word
 from immunescape.evaluation.harness.harmed import BEYOND, HARMING_PCT, HarmedPatients, baseline_features, harmed_in
-from immunescape.evaluation.mechanism_labels import through_text
+from immunescape.evaluation.mechanism_labels import acts_through, explanation, labelled, ranks, through_text
 from immunescape.evaluation.scenarios import Scenario, Simulated, simulate
 from immunescape.knowledge.tables import Row, read_rows
 from immunescape.model.registry import get_drug
@@ -76,6 +76,8 @@ class AddOn:
     volume_pct : mean change of the volume (geometric), percent.
     response_pct, gain_points, gain_se : response with the drug, and what it adds, patient by patient.
     step, step_pct : step whose factor it relieves most on day 42, and by how much (mean over patients, percent).
+    through : mechanisms through which it acts, each with what it was tested by in one word.
+    ranked : whether these may rank it against others (:func:`immunescape.evaluation.mechanism_labels.ranks`).
     harmed_in : how those whom it harms differ at diagnosis; None where it harms fewer than `HARMING_PCT`.
     """
 
@@ -92,6 +94,8 @@ class AddOn:
     gain_se: float
     step: str
     step_pct: float
+    through: str = ""
+    ranked: bool = True
     harmed_in: HarmedPatients | None = None
 
     @property
@@ -154,7 +158,7 @@ class AddOns:
         }
 
     def to_markdown(self) -> str:
-        """The table, most helpful first, with its summary above."""
+        """The table, most helpful first, with its summary above; drugs that nothing may rank stand last."""
         head = (
             f"{self.patients} patients ({', '.join(f'seed {s}' for s in self.seeds)}), {self.backbone}, response alone "
             f"{self.response_pct:.0f} %, specificity `{self.specificity}`. Immune drugs: median helped "
@@ -170,6 +174,7 @@ class AddOns:
             "volume, %",
             "response gained, points (SE)",
             "step",
+            "acts through",
         )
         cells = (
             (
@@ -181,10 +186,19 @@ class AddOns:
                 f"{r.volume_pct:+.0f}",
                 f"{r.gain_points:+.1f} ({r.gain_se:.1f})",
                 f"{r.step} ({r.step_pct:+.0f} %)",
+                r.through or "–",
             )
-            for r in sorted(self.rows, key=lambda r: -r.helped_pct)
+            for r in sorted(self.rows, key=lambda r: (not r.ranked, -r.helped_pct))
         )
-        return "\n".join([head, "", *markdown_table(columns, cells), *self._harm()])
+        below = [explanation(), *self._unranked()]
+        return "\n".join([head, "", *markdown_table(columns, cells), *below, *self._harm()])
+
+    def _unranked(self) -> list[str]:
+        """A sentence on drugs that stand last because nothing tests what they act through."""
+        names = [r.drug for r in self.rows if not r.ranked]
+        if not names:
+            return []
+        return ["", f"Last, in no order: nothing tests what these act through: {', '.join(names)}."]
 
     def _harm(self) -> list[str]:
         """Lines on the patients harmed, most frequent harm first; none where no drug harms as many."""
@@ -223,6 +237,7 @@ def add_ons(
     patients: int = 80,
     seeds: Sequence[int] = (1,),
     specificity: str | None = None,
+    workers: int | None = None,
     engine: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> AddOns:
@@ -240,10 +255,12 @@ def add_ons(
         Seeds, pooled.
     specificity
         Of the model, see :mod:`immunescape.model.specificity`; None takes the package's default.
+    workers
+        Cores to use; None takes all. Results do not depend on it.
     engine
         Engine by name.
     progress
-        Called with (patients simulated, in all) of a seed.
+        Called with (courses simulated, courses in all).
     """
     from immunescape.evaluation.claims import virtual_patients
 
@@ -255,11 +272,13 @@ def add_ons(
     runs: list[tuple[Population, Simulated]] = []
     days = [*np.arange(0.0, LAST_DAY + 1.0, 21.0).tolist()]
     library: Any = {}
-    for seed in seeds:
-        people = virtual_patients(patients, seed, engine, None, option)
-        every = dict.fromkeys((alone, *pairs.values()), LAST_DAY)
-        outputs = dict.fromkeys(every, names)
-        runs.append((people, simulate(people, every, outputs, days, engine=engine, progress=progress, library=library)))
+    every = dict.fromkeys((alone, *pairs.values()), LAST_DAY)
+    outputs = dict.fromkeys(every, names)
+    for number, seed in enumerate(seeds):
+        people = virtual_patients(patients, seed, engine, None, option, workers)
+        tell = None if progress is None else _counted(progress, number, len(seeds))
+        run = simulate(people, every, outputs, days, engine=engine, progress=tell, library=library, threads=workers)
+        runs.append((people, run))
     compared, by_patient = _compared(rows, alone, pairs, seeds, runs)
     responded = np.concatenate([_response(run, alone) for _, run in runs])
     response = 100.0 * float(np.nanmean(responded))
@@ -272,6 +291,15 @@ def add_ons(
         rows=compared,
         by_patient=by_patient,
     )
+
+
+def _counted(progress: Callable[[int, int], None], number: int, seeds: int) -> Callable[[int, int], None]:
+    """Progress of one of several seeds as that of all."""
+
+    def tell(done: int, total: int) -> None:
+        progress(number * total + done, seeds * total)
+
+    return tell
 
 
 def _compared(
@@ -326,6 +354,7 @@ def _row(
             ]
             factors[step].append(max(relief, key=lambda v: float(np.nanmean(v))))
             worst[step].append(min(relief, key=lambda v: float(np.nanmean(v))))
+    drug = get_drug(row["drug"])
     a, b, zero = (np.concatenate(x) for x in (without, with_, start))
     finite = np.isfinite(a) & np.isfinite(b)
     a, b, zero = a[finite], b[finite], zero[finite]
@@ -350,7 +379,7 @@ def _row(
             {name: (values[finite], logarithmic) for name, (values, logarithmic) in features.items()},
             step=step if lost <= -100.0 * _LEAST else "",
             step_pct=lost,
-            through=through_text(get_drug(row["drug"])),
+            through=through_text(drug),
         )
     added = AddOn(
         drug=row["drug"],
@@ -366,6 +395,8 @@ def _row(
         gain_se=100.0 * float(gain.std()) / math.sqrt(len(gain)),
         step=best if relieved >= 100.0 * _LEAST else "none of them",
         step_pct=relieved,
+        through=", ".join(labelled(name) for name in acts_through(drug)),
+        ranked=ranks(drug)[0],
         harmed_in=differ,
     )
     return added, every
