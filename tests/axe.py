@@ -1,4 +1,4 @@
-"""The accessibility checks of axe-core in a browser, where the package `axe-selenium-python` is at hand."""
+"""The accessibility checks of axe-core in a browser, where the package `axe-playwright-python` is at hand."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["axe_findings", "axe_source"]
 
 def axe_source() -> str:
     """The checks as JavaScript; empty where the package is not installed."""
-    found = find_spec("axe_selenium_python")
+    found = find_spec("axe_playwright_python")
     if found is None or found.origin is None:
         return ""
-    return (Path(found.origin).parent / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+    return (Path(found.origin).parent / "axe.min.js").read_text(encoding="utf-8")
 
 
 def axe_findings(browser: Any, source: str) -> list[str]:

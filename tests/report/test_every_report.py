@@ -79,7 +79,7 @@ def test_a_page_as_the_package_writes_it_obeys_every_rule(page: Path) -> None:
 
 def test_axe_finds_nothing_in_a_page_light_or_dark_wide_or_narrow(page: Path, new_browser: Callable[..., Any]) -> None:
     if not (source := axe_source()):
-        pytest.skip("axe-selenium-python is not installed")
+        pytest.skip("axe-playwright-python is not installed")
     browser = new_browser()
     for scheme in ("light", "dark"):
         features = [{"name": "prefers-color-scheme", "value": scheme}]
