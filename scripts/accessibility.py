@@ -2,7 +2,7 @@
 
 ``python scripts/accessibility.py --reports FOLDER`` checks the pages that ``scripts/screenshots.py --reports FOLDER``
 left there; ``python scripts/accessibility.py NAME=PAGE.html …`` any others. Each page is opened in light and dark, 1280
-and 390 pixels wide, with all details open. It needs Chromium with its chromedriver, selenium and the copy of axe-core in
+and 390 pixels wide, with all details open. It needs Chromium with its chromedriver, selenium and the axe-core of
 axe-playwright-python.
 """
 
