@@ -141,7 +141,7 @@ def run_ranking_task(request: Mapping[str, Any], folder: Path, progress: Progres
         "setting": result.setting,
         "about": f"The same twins under every option. {_about(twins)}",
         "words": list(result.ranking.words),
-        "score": score_note(result),
+        "score": score_note(result, "under 'Weights, margin and own regimens of the ranking'"),
         "against": _contradicting(result.ranking),
         "left": list(result.left_out),
         "tables": [_options_table(result), *_beside_table(BESIDE, beside_option_rows(result))],

@@ -291,12 +291,12 @@ def more_figure_rows(result: RankedPatient) -> list[dict[str, Any]]:
 _WEIGHTED = {"progression_free": "progression-free survival"}
 
 
-def score_note(result: RankedPatient) -> str:
-    """Definitions of the score and the probabilities."""
+def score_note(result: RankedPatient, change: str = "with --weight") -> str:
+    """Definitions of the score and the probabilities; `change` is how a reader changes the weights."""
     ranking = result.ranking
     weights = ", ".join(f"{_WEIGHTED.get(k, k)} {v:g}" for k, v in ranking.weights.items())
     return (
-        f"Score: benefit minus harm with weights {weights} (change them with --weight). Best: among options with the "
+        f"Score: benefit minus harm with weights {weights} (change them {change}). Best: among options with the "
         "same level of evidence. Not worse: survival at 12 months at most "
         f"{100 * ranking.margin:.0f} points below that of the standard."
     )
