@@ -73,6 +73,13 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return some_page(tmp_path_factory.mktemp("page"))
 
 
+def test_a_title_of_letters_on_a_keyboard_is_set_as_in_print(tmp_path: Path) -> None:
+    page = write_page(tmp_path / "page.html", "page.html", {"title": "PD-L1 TPS >= 50 %", "notice": "research"})
+    text = page.read_text(encoding="utf-8")
+    assert "<h1>PD-L1 TPS ≥ 50 %</h1>" in text
+    assert "<title>PD-L1 TPS ≥ 50 %" in text
+
+
 def test_a_page_as_the_package_writes_it_obeys_every_rule(page: Path) -> None:
     assert page_faults(page.read_text(encoding="utf-8")) == []
 
