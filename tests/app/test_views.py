@@ -192,9 +192,8 @@ def test_stored_results_are_shown_and_claims_searched(page: Page, pictures: Path
     assert "published (95 %)" in wait_for(lambda: page.script(labels)), "on a phone each value stands beside its name"
     cells = "return ['td.isc-head', 'td.isc-number'].map((s) => document.querySelectorAll('.isc-page ' + s).length)"
     headings, numbers = page.script(cells)
-    chapters = page.script(
-        "return [...document.querySelectorAll('.isc-chapters a')].map((a) => a.getAttribute('href'))"
-    )
+    links = "return [...document.querySelectorAll('.isc-chapters a')].map((a) => a.getAttribute('href'))"
+    chapters = page.script(links)
     assert len(chapters) == len(page.all(".isc-page h2")) == len([c for c in chapters if page.all(c)])
     assert headings >= 2 * len(page.all(".isc-page tbody tr")), "rows are headed by what tells them apart"
     assert numbers > 0

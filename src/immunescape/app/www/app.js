@@ -252,8 +252,8 @@
     });
   }
   // long stored pages: their chapters as links below the title
-  function listChapters(scope) {
-    scope.querySelectorAll(".isc-page").forEach((page) => {
+  function listChapters() {
+    document.querySelectorAll(".isc-page").forEach((page) => {
       const chapters = Array.from(page.querySelectorAll("h2")), title = page.querySelector("h1");
       if (chapters.length < 4 || !title || page.querySelector(".isc-chapters")) return;
       const box = document.createElement("details"), list = document.createElement("ul");
@@ -271,7 +271,7 @@
       title.after(box);
     });
   }
-  function dress(scope) { dressTables(scope); listChapters(scope); }
+  function dress(scope) { dressTables(scope); listChapters(); }
   new MutationObserver((changes) => changes.forEach((c) => c.addedNodes.forEach((n) => {
     if (n.querySelectorAll && n.querySelector(".isc-page table")) dress(n);
     else if (n.closest && n.closest(".isc-page")) dress(n.closest(".isc-page").parentElement);
