@@ -338,7 +338,7 @@ def build_reference(
 
 
 def biomarkers_table() -> list[dict[str, Any]]:
-    """One row for each biomarker: name, family, unit, label, definition, cut-offs, what it needs."""
+    """One row for each biomarker: name, family, unit, label, what it needs, definition."""
     from immunescape.knowledge.biomarker_labels import biomarker_label
     from immunescape.profile.biomarkers.registry import biomarkers
 
@@ -348,8 +348,8 @@ def biomarkers_table() -> list[dict[str, Any]]:
             "family": b.family,
             "unit": b.unit or ", ".join(b.words) or "true or false",
             "label": biomarker_label(b.name).label,
-            "definition": b.definition,
             "needs": ", ".join(b.needs),
+            "definition": b.definition,
         }
         for b in biomarkers().values()
     ]
