@@ -2,7 +2,8 @@
 
 ``python scripts/accessibility.py --reports FOLDER`` checks the pages that ``scripts/screenshots.py --reports FOLDER``
 left there; ``python scripts/accessibility.py NAME=PAGE.html …`` any others. Each page is opened in light and dark, 1280
-and 390 pixels wide, with all details open. It needs Chromium with its chromedriver, selenium and axe-selenium-python.
+and 390 pixels wide, with all details open. It needs Chromium with its chromedriver, selenium and the axe-core of
+axe-playwright-python.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def main() -> int:
     chosen = parser.parse_args()
     source = axe_source()
     if not source:
-        sys.exit("axe-selenium-python is not installed")
+        sys.exit("axe-playwright-python is not installed")
     wrong = 0
     window = browser()
     # selenium itself gives up after 120 s, which a large page takes on a busy machine

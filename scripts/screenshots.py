@@ -114,7 +114,7 @@ def keep(picture: Image.Image, path: Path, width: int) -> None:
     height, scaled = SIZES[width]
     picture = picture.convert("RGB").crop((0, 0, min(width, picture.width), min(height, picture.height)))
     picture = picture.resize((scaled, round(picture.height * scaled / picture.width)), Image.Resampling.LANCZOS)
-    picture.quantize(COLOURS, Image.Quantize.MEDIANCUT).save(path, optimize=True)
+    picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
 
 
 def main() -> int:

@@ -25,6 +25,7 @@ HELD = {
     "result.json": ({"trial": "other-trial", "seed": 1}, "the trial 'other-trial'"),
     "design.json": ({"design": "other-design", "kind": "enrichment"}, "the design 'other-design'"),
     "profile.json": ({"schema": "2", "study": "other-study"}, "the study 'other-study'"),
+    "associations.json": ({"study": "other-study", "treated": None}, "the associations of the study 'other-study'"),
     "cohort.json": ({"study": "other-study", "patients": []}, "the rankings of the study 'other-study'"),
     "course.json": ([{"regimen": 'other "drug"'}, {"regimen": "none"}], "the course under 'other \"drug\"', 'none'"),
     "twins.json": ({"patient": "other-patient"}, "the twins of the patient 'other-patient'"),

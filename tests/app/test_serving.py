@@ -33,6 +33,11 @@ def test_a_port_in_use_is_said_with_the_way_out() -> None:
             _listener("127.0.0.1", busy.getsockname()[1])
 
 
+def test_a_browser_that_is_quicker_than_the_app_waits_for_it() -> None:
+    with _listener("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname(), 5) as visitor:
+        assert visitor.getpeername() == listener.getsockname()
+
+
 def test_the_plain_modules_do_not_need_shiny() -> None:
     import ast
     from pathlib import Path

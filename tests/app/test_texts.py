@@ -48,7 +48,7 @@ def test_all_sliders_together_keep_comments_and_the_design_can_be_read() -> None
     design = read_design("design.yaml", changed)
     assert design.alpha == 0.01
     assert design.patients == 500
-    assert "TPS 50-100" in items["scenarios.0.truth.1.hazard_ratio"].label
+    assert items["scenarios.0.truth.1.hazard_ratio"].label.startswith("Hazard ratio: OS, anti-PD-1, TPS 50-100")
 
 
 @pytest.mark.parametrize("text", ["", "a: [", "- 1\n- 2", "!!python/object/apply:os.system ['true']", "\x01"])

@@ -149,6 +149,9 @@ def test_twins_are_drawn_of_the_patient_shown_and_the_options_ranked_on_them(
     assert "rank FOLDER --patient P1 --options options.yaml --weight survival=1" in command
     assert "mine" in page.text("#k_tables")
     assert "(standard)" in page.text("#k_tables")
+    assert "--weight" not in page.text("#k_tables")
+    broken = "return [...document.querySelectorAll('#k_tables .isc-whole')].map((e) => e.getClientRects().length)"
+    assert set(page.script(broken)) == {1}, "intervals stand on one line each"
     wait_for(lambda: len(page.all("#k_figures .main-svg")) >= 2)
     assert page.fetched("#k_csv").startswith("option,evidence,role")
     assert json.loads(page.fetched("#k_json"))["patient"] == "P1"
@@ -189,6 +192,9 @@ def test_stored_results_are_shown_and_claims_searched(page: Page, pictures: Path
     assert "published (95 %)" in wait_for(lambda: page.script(labels)), "on a phone each value stands beside its name"
     cells = "return ['td.isc-head', 'td.isc-number'].map((s) => document.querySelectorAll('.isc-page ' + s).length)"
     headings, numbers = page.script(cells)
+    links = "return [...document.querySelectorAll('.isc-chapters a')].map((a) => a.getAttribute('href'))"
+    chapters = page.script(links)
+    assert len(chapters) == len(page.all(".isc-page h2")) == len([c for c in chapters if page.all(c)])
     assert headings >= 2 * len(page.all(".isc-page tbody tr")), "rows are headed by what tells them apart"
     assert numbers > 0
     page.accessible()

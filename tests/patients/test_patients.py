@@ -140,6 +140,13 @@ def test_regimens_are_compared_in_one_patient(patient: VirtualPatient) -> None:
     assert courses.table["course"].unique().tolist() == ["no treatment", PEMBROLIZUMAB]
 
 
+def test_what_did_not_happen_has_no_month(patient: VirtualPatient) -> None:
+    outcomes = patient.compare(["none", PEMBROLIZUMAB], months=0.5, observe=["diameter_T"]).outcomes
+    for name in ("progression_months", "death_months"):
+        assert outcomes[name].dtype == float
+        assert outcomes[name].isna().all()
+
+
 def test_a_sweep_moves_what_the_parameter_does(patient: VirtualPatient) -> None:
     sweep = patient.sweep("k_growth", ["x0.5", "x1", "x2"], months=3, conduct="planned", observe=["V_T"])
     last = [c.table["V_T"].iloc[-1] for c in sweep]

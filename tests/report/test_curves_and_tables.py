@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def test_curves_at_hand_reach_the_figure(shared_data):
 @pytest.mark.slow
 def test_cohort_writes_tables_and_report(tmp_path):
     from immunescape.cli import app
-    from immunescape.profile.loading import example_folder
+    from immunescape.profile.loading import example_folder, study_name
 
     done = CliRunner().invoke(app, ["cohort", str(example_folder()), "--outcome", "os", "--out", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
@@ -89,6 +90,14 @@ def test_cohort_writes_tables_and_report(tmp_path):
     assert pd.read_csv(tmp_path / "out" / "outcomes.csv").columns[0] == "patient"
     assert "<html" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "associations.csv" in done.output
+    stored = json.loads((tmp_path / "out" / "associations.json").read_text(encoding="utf-8"))
+    assert stored["study"] == study_name(example_folder())
+    again = pd.DataFrame(stored["associations"])["p"].astype(float)
+    assert again.tolist() == pytest.approx(table["p"].tolist(), nan_ok=True)
+    refused = CliRunner().invoke(app, ["simulate", "none", "--out", str(tmp_path / "out")])
+    assert "contains the associations of the study" in str(refused.exception)
+    done = CliRunner().invoke(app, ["cohort", str(example_folder()), "--outcome", "os", "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
 
 
 def test_cohort_refuses_a_folder_that_it_cannot_write_before_anything_is_read(tmp_path):

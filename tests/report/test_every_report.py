@@ -73,13 +73,20 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return some_page(tmp_path_factory.mktemp("page"))
 
 
+def test_a_title_of_letters_on_a_keyboard_is_set_as_in_print(tmp_path: Path) -> None:
+    page = write_page(tmp_path / "page.html", "page.html", {"title": "PD-L1 TPS >= 50 %", "notice": "research"})
+    text = page.read_text(encoding="utf-8")
+    assert "<h1>PD-L1 TPS ≥ 50 %</h1>" in text
+    assert "<title>PD-L1 TPS ≥ 50 %" in text
+
+
 def test_a_page_as_the_package_writes_it_obeys_every_rule(page: Path) -> None:
     assert page_faults(page.read_text(encoding="utf-8")) == []
 
 
 def test_axe_finds_nothing_in_a_page_light_or_dark_wide_or_narrow(page: Path, new_browser: Callable[..., Any]) -> None:
     if not (source := axe_source()):
-        pytest.skip("axe-selenium-python is not installed")
+        pytest.skip("axe-playwright-python is not installed")
     browser = new_browser()
     for scheme in ("light", "dark"):
         features = [{"name": "prefers-color-scheme", "value": scheme}]

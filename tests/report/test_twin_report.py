@@ -19,6 +19,7 @@ from immunescape.report.twin_report import (
     write_ranking,
     write_twins,
 )
+from immunescape.report.twin_text import contradicting
 from immunescape.twins.conditioning import TwinPopulation
 from immunescape.twins.courses import Courses
 from immunescape.twins.facts import Fact
@@ -297,6 +298,14 @@ def test_fans_side_by_side_have_one_scale(tmp_path):
     ranges = [layout["yaxis"]["range"] for _, layout, _ in pictures if "range" in layout.get("yaxis", {})]
     assert len(ranges) > 1
     assert all(r == ranges[0] for r in ranges)
+
+
+def test_a_trial_without_a_registry_number_has_no_empty_brackets():
+    ranking = made()[0].ranking
+    found = next(e for r in ranking.rows for e in r.option.evidence)
+    trials = tuple(replace(found, trial="JCOG1", registry=n, result="negative", finding="none") for n in ("", "NCT1"))
+    rows = tuple(replace(r, option=replace(r.option, title="X", evidence=trials)) for r in ranking.rows[:1])
+    assert contradicting(replace(ranking, rows=rows)) == ["X: JCOG1: none", "X: JCOG1 (NCT1): none"]
 
 
 def test_trials_of_a_class_stand_once_with_their_results_counted(tmp_path):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -172,8 +174,9 @@ class ProfiledStudy(StudyTables):
         Parameters
         ----------
         folder
-            Where ``associations.csv``, ``outcomes.csv`` (one row a patient), ``report.html`` and, with `treated`,
-            ``interactions_pfs.csv`` and ``interactions_os.csv`` go.
+            Where ``associations.csv``, ``associations.json`` (the same tests, with the study they are of),
+            ``outcomes.csv`` (one row a patient), ``report.html`` and, with `treated`, ``interactions_pfs.csv`` and
+            ``interactions_os.csv`` go.
         endpoints
             As for :meth:`associations`.
         treated
@@ -189,17 +192,28 @@ class ProfiledStudy(StudyTables):
         InputError
             For an endpoint or arm that the files do not have.
         """
+        from immunescape.files import make_folder
+        from immunescape.report.files import write_whole
+
         target = Path(folder)
         table, outcome = self.associations(endpoints)
         tables = {"associations.csv": table, "outcomes.csv": outcome.rename_axis("patient").reset_index()}
         if treated is not None:
             for endpoint in [e for e in several(endpoints or ["os"]) if e in ("pfs", "os")] or ["os"]:
                 tables[f"interactions_{endpoint}.csv"] = self.interactions(treated, endpoint)
-        target.mkdir(parents=True, exist_ok=True)
-        written = []
+        make_folder(target)
+        content = {
+            "notice": NOTICE,
+            "study": self.name,
+            "immunescape": installed_version(),
+            "date": datetime.now(UTC).isoformat(timespec="seconds"),
+            "treated": treated,
+            "associations": json.loads(table.to_json(orient="records", double_precision=10)),
+        }
+        text = json.dumps(content, indent=1, ensure_ascii=False)
+        written = [write_whole(target / "associations.json", text.encode("utf-8"))]
         for name, rows in tables.items():
-            rows.to_csv(target / name, index=False)
-            written.append(target / name)
+            written.append(write_whole(target / name, rows.to_csv(index=False).encode("utf-8")))
         return [*written, self.report(target / "report.html")]
 
     def save(self, folder: str | Path) -> list[Path]:
@@ -324,7 +338,7 @@ def build_reference(
 
 
 def biomarkers_table() -> list[dict[str, Any]]:
-    """One row for each biomarker: name, family, unit, label, definition, cut-offs, what it needs."""
+    """One row for each biomarker: name, family, unit, label, what it needs, definition."""
     from immunescape.knowledge.biomarker_labels import biomarker_label
     from immunescape.profile.biomarkers.registry import biomarkers
 
@@ -334,8 +348,8 @@ def biomarkers_table() -> list[dict[str, Any]]:
             "family": b.family,
             "unit": b.unit or ", ".join(b.words) or "true or false",
             "label": biomarker_label(b.name).label,
-            "definition": b.definition,
             "needs": ", ".join(b.needs),
+            "definition": b.definition,
         }
         for b in biomarkers().values()
     ]

@@ -134,12 +134,17 @@ def _is_assumption(path: tuple[str | int, ...]) -> bool:
     return False
 
 
+def _endpoint(name: Any) -> str:
+    """The name of an endpoint; abbreviations of times (os, pfs) in capitals."""
+    return str(name).upper() if len(str(name)) <= 3 else str(name)
+
+
 def _about(path: tuple[str | int, ...], data: Mapping[str, Any]) -> str:
     """Of which look, scenario, arm, stratum an assumption is."""
     match path:
         case ("looks", int(k), _):
             look = data["looks"][k]
-            return f", look {k + 1}" + (f" ({look['endpoint']})" if "endpoint" in look else "")
+            return f", look {k + 1}" + (f" ({_endpoint(look['endpoint'])})" if "endpoint" in look else "")
         case ("dropout", _):
             return f" within {data['dropout'].get('months', 12):g} months"
         case ("scenarios", int(k), "pool", _):
@@ -147,7 +152,8 @@ def _about(path: tuple[str | int, ...], data: Mapping[str, Any]) -> str:
         case ("scenarios", int(k), "truth", int(j), _):
             scenario = data["scenarios"][k]
             truth = scenario["truth"][j]
-            words = [str(truth[n]) for n in ("endpoint", "arm", "stratum") if truth.get(n)]
+            words = [_endpoint(truth["endpoint"])] if truth.get("endpoint") else []
+            words += [str(truth[n]) for n in ("arm", "stratum") if truth.get(n)]
             return f": {', '.join(words)} ({scenario.get('name', f'scenario {k + 1}')})"
     return ""
 

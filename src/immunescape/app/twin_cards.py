@@ -108,6 +108,7 @@ def run_ranking_task(request: Mapping[str, Any], folder: Path, progress: Progres
         BESIDE,
         beside_notes,
         beside_option_rows,
+        contradicting,
         first_with_rows,
         score_note,
         through_rows,
@@ -141,8 +142,8 @@ def run_ranking_task(request: Mapping[str, Any], folder: Path, progress: Progres
         "setting": result.setting,
         "about": f"The same twins under every option. {_about(twins)}",
         "words": list(result.ranking.words),
-        "score": score_note(result),
-        "against": _contradicting(result.ranking),
+        "score": score_note(result, "under 'Weights, margin and own regimens of the ranking'"),
+        "against": contradicting(result.ranking),
         "left": list(result.left_out),
         "tables": [_options_table(result), *_beside_table(BESIDE, beside_option_rows(result))],
         "steps": _steps_table(result.ranking),
@@ -207,16 +208,6 @@ def _options_table(result: RankedPatient) -> dict[str, Any]:
 
     rows = _rows(option_rows(result))
     return {"title": "Options, by level of evidence and then by score", "rows": rows, "numeric": list(rows[0])[2:]}
-
-
-def _contradicting(ranking: Ranking) -> list[str]:
-    """Findings of trials that speak against an option."""
-    return [
-        f"{r.option.title}: {e.trial} ({e.registry}): {e.finding}"
-        for r in ranking.rows
-        for e in r.option.evidence
-        if e.result in ("negative", "mixed")
-    ]
 
 
 def _steps_table(ranking: Ranking) -> dict[str, Any]:

@@ -42,6 +42,7 @@ _HELD = {
     "result.json": _Held("trial", "the result of the trial", "trial"),
     "design.json": _Held("design", "the result of the design", "design"),
     "profile.json": _Held("study", "the profile of the study", "study"),
+    "associations.json": _Held("associations", "the associations of the study", "study"),
     "cohort.json": _Held("rankings", "the rankings of the study", "study"),
     "course.json": _Held("course", "the course under", "regimen"),
     "twins.json": _Held("patient", "the twins of the patient", "patient"),

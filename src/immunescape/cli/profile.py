@@ -16,7 +16,14 @@ __all__ = ["register"]
 
 PROFILE_FILES = ("profile.json", "biomarkers.parquet", "report.html")
 """What `profile` writes."""
-COHORT_FILES = ("associations.csv", "outcomes.csv", "interactions_pfs.csv", "interactions_os.csv", "report.html")
+COHORT_FILES = (
+    "associations.json",
+    "associations.csv",
+    "outcomes.csv",
+    "interactions_pfs.csv",
+    "interactions_os.csv",
+    "report.html",
+)
 """What `cohort` writes."""
 REFERENCE_FILES = ("reference.json", "quantiles.csv", "statistics.csv.gz")
 """What `reference build` writes."""
@@ -143,7 +150,9 @@ def cohort_command(
     unit: Unit = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for associations.csv, outcomes.csv, interactions and report.html."),
+        typer.Option(
+            "--out", "-o", help="Folder for associations (csv, json), outcomes.csv, interactions and report.html."
+        ),
     ] = None,
     as_json: JsonNotTables = False,
     example: Annotated[bool, typer.Option("--example", help="Test the included synthetic example study.")] = False,
@@ -154,12 +163,12 @@ def cohort_command(
     from immunescape.console import NOTICE
 
     if out is not None:
-        check_results_folder(out, "study", force=force, files=COHORT_FILES)
+        check_results_folder(out, "associations", force=force, files=COHORT_FILES)
     folder = _study_folder(folder, example, "cohort")
     study = profile_study(folder, rules=rules, reference=reference, units=declared_units(unit))
     endpoints = [e for e in (outcome or ["os"]) if e in ("pfs", "os")] or ["os"] if treated is not None else []
     if out is not None:
-        check_results_folder(out, "study", study.name, force=force, files=COHORT_FILES)
+        check_results_folder(out, "associations", study.name, force=force, files=COHORT_FILES)
     written = [] if out is None else study.save_statistics(out, outcome, treated)
     if as_json:
         table, _ = study.associations(outcome)

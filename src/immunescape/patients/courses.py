@@ -63,7 +63,7 @@ class PatientCourses:
                 row |= {"best_response": o["best_response"], "best_change_pct": o["best_change_pct"]}
                 for name in ("progression", "treatment_end", "death"):
                     day = o[f"{name}_day"]
-                    row[f"{name}_months"] = None if day is None else day / DAYS_PER_MONTH
+                    row[f"{name}_months"] = float("nan") if day is None else day / DAYS_PER_MONTH
                 row["severe_toxicity"] = len(o["toxicity"])
             elif "diameter_T" in course.table.columns:
                 size = course.table["diameter_T"]

@@ -16,7 +16,7 @@ from immunescape.twins.words import biomarker_title, measured_text, titles_text
 
 if TYPE_CHECKING:
     from immunescape.twins.combined import Comparison
-    from immunescape.twins.ranking import Ranked, RankedPatient
+    from immunescape.twins.ranking import Ranked, RankedPatient, Ranking
     from immunescape.twins.recorded_patient import PatientRecord
     from immunescape.twins.twin import TwinResult
 
@@ -26,6 +26,7 @@ __all__ = [
     "beside_notes",
     "beside_option_rows",
     "beside_rows",
+    "contradicting",
     "course_rows",
     "first_of",
     "first_with_rows",
@@ -291,12 +292,22 @@ def more_figure_rows(result: RankedPatient) -> list[dict[str, Any]]:
 _WEIGHTED = {"progression_free": "progression-free survival"}
 
 
-def score_note(result: RankedPatient) -> str:
-    """Definitions of the score and the probabilities."""
+def contradicting(ranking: Ranking) -> list[str]:
+    """Findings of trials that speak against an option."""
+    return [
+        f"{r.option.title}: {e.trial}{f' ({e.registry})' if e.registry else ''}: {e.finding}"
+        for r in ranking.rows
+        for e in r.option.evidence
+        if e.result in ("negative", "mixed")
+    ]
+
+
+def score_note(result: RankedPatient, change: str = "with --weight") -> str:
+    """Definitions of the score and the probabilities; `change` is how a reader changes the weights."""
     ranking = result.ranking
     weights = ", ".join(f"{_WEIGHTED.get(k, k)} {v:g}" for k, v in ranking.weights.items())
     return (
-        f"Score: benefit minus harm with weights {weights} (change them with --weight). Best: among options with the "
+        f"Score: benefit minus harm with weights {weights} (change them {change}). Best: among options with the "
         "same level of evidence. Not worse: survival at 12 months at most "
         f"{100 * ranking.margin:.0f} points below that of the standard."
     )
@@ -375,10 +386,8 @@ def print_ranking(result: RankedPatient) -> None:
     _print_beside(result)
     for sentence in ranking.words:
         print(f"  {sentence}")
-    for r in ranking.rows:
-        for trial in r.option.evidence:
-            if trial.result in ("negative", "mixed"):
-                print(f"  ! {r.option.title}: {trial.trial} ({trial.registry}): {trial.finding}")
+    for sentence in contradicting(ranking):
+        print(f"  ! {sentence}")
     for sentence in result.left_out:
         print(f"  Not offered: {sentence}")
     for note in (*result.record.notes, *twins.notes):

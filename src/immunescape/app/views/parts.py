@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -95,12 +96,18 @@ def table_tag(rows: Sequence[Mapping[str, Any]], caption: str, numeric: Sequence
     body = [
         tags.tr(
             tags.th(str(row[names[0]]), scope="row"),
-            *[tags.td(str(row.get(name, "")), class_=classes(name), data_label=name) for name in names[1:]],
+            *[tags.td(*_whole(str(row.get(name, ""))), class_=classes(name), data_label=name) for name in names[1:]],
         )
         for row in rows
     ]
     table = tags.table(tags.caption(caption), tags.thead(head), tags.tbody(*body), class_="isc-table isc-stack")
     return tags.div(table, class_="isc-scroll", tabindex=0, role="region", aria_label=caption)
+
+
+def _whole(text: str) -> list[Any]:
+    """A cell's text; an interval in brackets after a number is not broken across lines."""
+    interval = re.fullmatch(r"(\S+) (\([^()]+ to [^()]+\))", text)
+    return [text] if interval is None else [f"{interval[1]} ", tags.span(interval[2], class_="isc-whole")]
 
 
 def code_box(title: str, text: str) -> Tag:

@@ -246,13 +246,17 @@ def card_tags(card: Mapping[str, Any]) -> list[Tag]:
     first = [row for row in rows if row["Call"] != marks["absent"]]
     absent = [row for row in rows if row["Call"] == marks["absent"]]
     present = sum(row["Call"] == marks["present"] for row in rows)
+
+    def mechanisms(number: int) -> str:
+        return f"{number} mechanism{'s' * (number != 1)}"
+
     title = f"Mechanisms of resistance: {present} present, of {len(rows)} that could be assessed"
     return [
         tags.ul(*facts, class_="isc-facts"),
         table_tag(first, title) if first else tags.p(tags.strong(title)),
-        block(f"Absent: {len(absent)} mechanisms, with the evidence", table_tag(absent, "Absent mechanisms")),
+        block(f"Absent: {mechanisms(len(absent))}, with the evidence", table_tag(absent, "Absent mechanisms")),
         block(
-            f"Not assessable: {len(card['silent'])} mechanisms",
+            f"Not assessable: {mechanisms(len(card['silent']))}",
             table_tag(card["silent"], "Not assessable with these files"),
         ),
         table_tag(card["probabilities"], f"Probability: {card['setting']}"),

@@ -211,7 +211,8 @@ def _remarks(result: Mapping[str, Any]) -> Sequence[Tag]:
     notes = [tags.li(text) for text in result["notes"]]
     tail = [tags.ul(*notes)] if notes else []
     if result["open"]:
-        tail.append(tags.p(f"Not assessable, and so as in the population: {', '.join(result['open'])}."))
+        summary = tags.summary(f"Not assessable, and so as in the population: {len(result['open'])} measurements")
+        tail.append(tags.details(summary, tags.p(f"{', '.join(result['open'])}."), class_="isc-block"))
     return tail
 
 

@@ -251,9 +251,30 @@
       }));
     });
   }
+  // long stored pages: their chapters as links below the title
+  function listChapters() {
+    document.querySelectorAll(".isc-page").forEach((page) => {
+      const chapters = Array.from(page.querySelectorAll("h2")), title = page.querySelector("h1");
+      if (chapters.length < 4 || !title || page.querySelector(".isc-chapters")) return;
+      const box = document.createElement("details"), list = document.createElement("ul");
+      box.className = "isc-chapters isc-block";
+      box.open = !window.matchMedia("(max-width: 860px)").matches;
+      box.appendChild(document.createElement("summary")).textContent = "On this page";
+      chapters.forEach((chapter, i) => {
+        chapter.id = "e_chapter" + i;
+        const link = document.createElement("a");
+        link.href = "#" + chapter.id;
+        link.textContent = chapter.textContent;
+        list.appendChild(document.createElement("li")).appendChild(link);
+      });
+      box.appendChild(list);
+      title.after(box);
+    });
+  }
+  function dress(scope) { dressTables(scope); listChapters(); }
   new MutationObserver((changes) => changes.forEach((c) => c.addedNodes.forEach((n) => {
-    if (n.querySelectorAll && n.querySelector(".isc-page table")) dressTables(n);
-    else if (n.closest && n.closest(".isc-page")) dressTables(n.closest(".isc-page").parentElement);
+    if (n.querySelectorAll && n.querySelector(".isc-page table")) dress(n);
+    else if (n.closest && n.closest(".isc-page")) dress(n.closest(".isc-page").parentElement);
   }))).observe(document.body, { childList: true, subtree: true });
 
   // on a phone the results come first into sight: long groups of controls start closed
