@@ -2,9 +2,9 @@
 
     python scripts/needed_terms.py
 
-From the released fit (``population_fit.json``) and its posterior (``population_draws.csv``), whose logarithm is taken as
-quadratic. A line gives the term, and by how much twice the negative logarithm of the posterior density at its best rises
-where this term and all above it are at no change (0, or a ratio of 1). Nothing is simulated.
+From the released fit (``population_fit.json``) and its posterior (``population_draws.csv``), whose logarithm is taken
+as quadratic. A line gives the term, and by how much twice the negative logarithm of the posterior density at its best
+rises where this term and all above it are at no change (0, or a ratio of 1). Nothing is simulated.
 """
 
 from __future__ import annotations
