@@ -86,7 +86,7 @@ def named_checkpoint_inhibitors(text: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
-def _inhibitor_names() -> Mapping[str, re.Pattern[str]]:
+def _inhibitor_names() -> Mapping[Literal["PD-(L)1", "CTLA-4"], re.Pattern[str]]:
     table = load_recorded_treatments()
     patterns = {}
     for target, inhibitors in table.checkpoint_inhibitors.items():
