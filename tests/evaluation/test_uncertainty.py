@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +27,7 @@ from immunescape.evaluation.uncertainty import (
     anchored,
     draw,
     fit_of,
+    is_share,
     moved,
     uncertain,
 )
@@ -54,10 +56,18 @@ def test_bounds_hold_and_shares_stay_shares() -> None:
     assert moved(parameter(2.0, lower=1.9), -3.0) == 1.9
     share = parameter(0.9, unit="dimensionless", upper=1.0)
     assert 0.9 < moved(share, 3.0) < 1.0
-    kept = prepared_model(()).parameters["f_pro_kept"]  # a share by its note; its table gives no bound
+    kept = prepared_model(()).parameters["f_pro_kept"]  # a share by its name; its table gives no bound
     assert 0.9 < moved(kept, 3.0) < 1.0
     assert moved(parameter(0.9, unit="dimensionless"), 1.0) > 1.0
     assert moved(share, 0.0) == pytest.approx(0.9)
+
+
+def test_a_note_does_not_change_a_draw() -> None:
+    parameters = prepared_model(()).parameters
+    shares = {name for name, p in parameters.items() if is_share(p)}
+    assert {"lactate_yield", "f_pro_kept"} <= shares
+    assert {name for name, p in parameters.items() if is_share(replace(p, note="a share of cells"))} == shares
+    assert {name for name, p in parameters.items() if is_share(replace(p, note=""))} == shares
 
 
 def test_what_a_patient_carries_and_the_anchors_are_not_drawn() -> None:

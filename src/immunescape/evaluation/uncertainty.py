@@ -41,7 +41,13 @@ GROWTH, ANCHOR = "k_growth", "k_kill"
 """What brings the reference patient's times to diagnosis back, without and with killing."""
 _NO_KILLING = 1e-6
 FARTHEST = math.log(1000.0)
-_SHARE = re.compile(r"share|fraction of|bioavailability|volume that", re.IGNORECASE)
+_SHARES = frozenset(
+    """lactate_yield subclonal_prevalence vessel_independent maturity_start crossed_docetaxel kill_log_docetaxel
+    VEGF_50_density""".split()
+)
+"""Shares whose names do not say so. The last two are none, but the draws that the released tables stem from kept them
+below 1."""
+_SHARE = re.compile(r"share|bioavailability", re.IGNORECASE)
 MOST_FAILED = 0.1
 """Share of a draw's virtual patients that may fail to integrate; the figures of the rest would describe a selection."""
 PROBE, PROBE_FAILED = 8, 0.5
@@ -59,12 +65,12 @@ def uncertain(model: Model) -> list[str]:
 
 
 def is_share(p: Parameter) -> bool:
-    """Whether a value is a share that cannot reach 1: by its upper bound, its name or its note."""
+    """Whether a value is a share that cannot reach 1: by its upper bound or its name."""
     if p.unit != "dimensionless" or not 0.0 < p.value < 1.0:
         return False
     if p.upper is not None:
         return p.upper <= 1.0
-    return p.name.startswith(("f_", "gamma_")) or bool(_SHARE.search(f"{p.name} {p.note}"))
+    return p.name in _SHARES or p.name.startswith(("f_", "gamma_")) or bool(_SHARE.search(p.name))
 
 
 def moved(p: Parameter, z: float) -> float:
