@@ -198,3 +198,25 @@ def test_resistance_is_not_said_of_patients_without_checkpoint_inhibitor():
     study = Study(patients=pd.concat([empty_table("patients"), rows]))
     kinds = [r.kind for r in resistance_of(study).values()]
     assert kinds == ["not_assessable", "primary", "primary", "primary"]
+
+
+def test_resistance_is_not_said_where_the_table_of_treatments_names_other_drugs_alone():
+    from immunescape.profile.resistance import resistance_of
+    from immunescape.profile.study import Study, empty_table
+
+    given = [
+        ("a", "docetaxel", 0.0),
+        ("b", "Taxotere; ICI-naive", float("nan")),
+        ("c", "Keytruda", 0.0),
+        ("d", "carboplatin", -100.0),  # before the immunotherapy, which the table does not hold
+        ("e", "carboplatin", -100.0),
+        ("e", "Opdivo/Yervoy", 0.0),
+    ]
+    patients = pd.DataFrame({"patient": list("abcdef"), "pfs_months": 3.0, "pfs_event": 1.0})
+    treatments = pd.DataFrame(given, columns=["patient", "drug", "start_day"])
+    study = Study(
+        patients=pd.concat([empty_table("patients"), patients]),
+        treatments=pd.concat([empty_table("treatments"), treatments]),
+    )
+    kinds = {p: r.kind for p, r in resistance_of(study).items()}
+    assert kinds == dict.fromkeys("ab", "not_assessable") | dict.fromkeys("cdef", "primary")
