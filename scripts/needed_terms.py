@@ -9,6 +9,7 @@ rises where this term and all above it are at no change (0, or a ratio of 1). No
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Sequence
 
@@ -56,6 +57,7 @@ def released() -> tuple[FloatArray, FloatArray, list[str]]:
 
 def main() -> None:
     """Print the terms, those that matter least first."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     best, covariance, names = released()
     for number, (name, rise) in enumerate(elimination(best, covariance, names), start=1):
         print(f"{len(names) - number:2d} left without {name:28s} {rise:6.1f}")
