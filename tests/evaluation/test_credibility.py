@@ -336,6 +336,15 @@ def test_every_row_of_a_table_has_the_cells_of_its_head() -> None:
         width = cells
 
 
+def test_wide_intervals_of_few_patients_are_no_prediction() -> None:
+    few = [replace(s, n=20, low=0.1, high=9.0) for s in GOOD]
+    name = "Prediction of trials of the same type of regimen"
+    wide = next(c for c in assessment(scores=few).criteria if c.name == name)
+    assert wide.met is None
+    assert wide.figure.endswith("too few virtual patients")
+    assert next(c for c in assessment().criteria if c.name == name).met
+
+
 def test_an_assessment_tells_fitted_trials_from_others() -> None:
     text = credibility_markdown(assessment(), NOTICE)
     fitted, others = (

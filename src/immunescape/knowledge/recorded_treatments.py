@@ -110,6 +110,11 @@ class NamesWithin:
         """The text without the names, given or not."""
         return self._pattern.sub(" ", text)
 
+    def denies_only(self, text: str) -> bool:
+        """Whether a text says of names that they were not given, and nothing else: ``ICI-naive``, ``no prior ICI``."""
+        rest = self.rest(text)
+        return rest != text and not self.given(text) and re.search(r"[^\W_]{2}", _DENIAL.sub(" ", rest)) is None
+
 
 def _as_written(name: str) -> str:
     """Expression for a name with any hyphens and spaces, and with hyphens between letters and digits (``PDL-1``)."""
@@ -133,6 +138,12 @@ _AFTER = re.compile(
     r"[\s_–-]*(?:(?:antibod\w+|inhibitors?|blockade|therapy|treatment|matched|matching)[\s_–-]+)*(?:na[iï]ve|free|refused|"
     r"declined|(?:was\s+|were\s+)?(?:not|never)\s+(?:given|received|administered|used|started)|withheld|contraindicated|"
     r"ineligible|placebo)(?![a-z])",
+    re.IGNORECASE,
+)
+_DENIAL = re.compile(
+    r"\b(?:no|non|not|never|neither|nor|or|without|w/o|excluding|except|refused|declined|naive|naïve|free|withheld|"
+    r"contraindicated|ineligible|placebo|matched|matching|administered|started|used|was|were|"
+    rf"{_BETWEEN.removeprefix('(?:(?:').partition(')[')[0]})\b",
     re.IGNORECASE,
 )
 _TARGETS = ("pd1", "pdl1", "ctla4")

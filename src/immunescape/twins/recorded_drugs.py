@@ -106,9 +106,8 @@ def _within(piece: str) -> tuple[RecordedDrug, ...]:
     further = _further(rest, tuple(named.values())) if rest != piece else ()
     if named or further:
         return (*named.values(), *further)
-    if rest != piece:  # every name in it was not given: 'placebo for pembrolizumab', 'ICI-naive'
-        no_line = load_recorded_treatments().names_no_line(piece)
-        return (RecordedDrug(piece, counts="never" if no_line else "numbered"),)
+    if rest != piece:  # 'ICI-naive' is nothing that was given; 'XY-12 after pembrolizumab' may be
+        return (RecordedDrug(piece, counts="never" if _names_within().denies_only(piece) else "numbered"),)
     return (whole,)
 
 
