@@ -186,7 +186,10 @@ def test_strategies_and_strata_load_and_hold_negative_trials():
         assert not set(strategy.mechanisms) & set(strategy.pointless_with)
     answered = {m for s in table.strategies.values() for m in s.mechanisms}
     assert set(load_rules().mechanisms) - answered == {"macrophage_m2", "lung_microbiome"}
-    assert [s.name for s in load_strata().strata] == ["driver", "pdl1_high", "pdl1_low", "pdl1_negative"]
+    strata = load_strata()
+    assert [s.name for s in strata.strata] == ["driver", "pdl1_high", "pdl1_low", "pdl1_negative"]
+    drivers = [condition.measurement for condition in strata.strata[0].when.any_of]
+    assert set(drivers) == {*strata.driver_tests, *strata.further_driver_tests}
 
 
 def test_resistance_is_not_said_of_patients_without_checkpoint_inhibitor():
