@@ -7,7 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TABLES = re.compile(
-    r"oak_clinical|chowell_train_nsclc|shim_nsclc|DS1_oncology|tumour_kinetics/oak|\"oak\.csv\"|/ \"(?:loris|oak|toposcore)\""
+    r"oak_clinical|chowell_train_nsclc|shim_nsclc|DS1_oncology|tumour_kinetics/oak|\"oak\.csv\""
+    r"|/ \"(?:loris|oak|toposcore)\""
 )
 SPLIT = re.compile(r"held_out|\"training\"")
 FITS_NOTHING = {

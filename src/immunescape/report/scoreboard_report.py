@@ -312,6 +312,7 @@ def write_scoreboard(validation: Validation, path: Path, notice: str, data: Path
         ),
         "notice": notice,
         "summary": summary_table(validation.summary()),
+        "intervals": interval_sentence(),
         "errors": errors_table(judged),
         "aims": aims_table(judged),
         "sections": sections,
