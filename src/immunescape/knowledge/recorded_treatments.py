@@ -118,8 +118,8 @@ class NamesWithin:
 
 def _as_written(name: str) -> str:
     """Expression for a name with any hyphens and spaces, and with hyphens between letters and digits (``PDL-1``)."""
-    words = re.split(r"[\s_–-]+", name)
-    return r"[\s_–-]*".join(r"[_–-]?".join(map(re.escape, re.findall(r"\d+|\D+", word))) for word in words)
+    runs_of_pieces = (re.findall(r"\d+|\D+", piece) for piece in re.split(r"[\s_–-]+", name))
+    return r"[\s_–-]*".join(r"[_–-]?".join(map(re.escape, runs)) for runs in runs_of_pieces)
 
 
 _BETWEEN = (

@@ -88,7 +88,7 @@ def recorded_drug(text: object) -> tuple[RecordedDrug, ...]:
     whole = _recorded_drug(name)
     if whole.drugs or whole.registered or whole.counts == "never":
         return (whole,)
-    kept = _names_within().replaced(name, lambda found: found.replace("/", _SLASH))  # PD-1/PD-L1 is one word
+    kept = _names_within().replaced(name, lambda drug: drug.replace("/", _SLASH))  # PD-1/PD-L1 is one word
     pieces = [piece.replace(_SLASH, "/") for piece in _APART.split(kept) if piece]
     return tuple(dict.fromkeys(drug for piece in pieces for drug in _within(piece)))
 
