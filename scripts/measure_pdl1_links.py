@@ -31,7 +31,7 @@ from immunescape.knowledge.tables import read_rows
 from immunescape.population.linking import links
 
 FloatArray = NDArray[np.float64]
-TABLE, SHEET = "tcga_nsclc_pooled_cpm_n116.tsv.gz", "tcga_nsclc_pooled_samples.tsv"
+COUNTS, SHEET = "tcga_nsclc_pooled_cpm_n116.tsv.gz", "tcga_nsclc_pooled_samples.tsv"
 SPECIMENS = {"1 %": (0.52, (0.81, 0.85)), "50 %": (0.22, (0.89,))}
 """Cut-off of the score -> share of patients at or above it (``dietel2019``), and agreement of two specimens."""
 
@@ -58,7 +58,7 @@ def unexplained(values: FloatArray, by: FloatArray) -> FloatArray:
 
 def measured(folder: Path) -> dict[str, tuple[float, float, float]]:
     """Correlations of CD274 with infiltration and with killing, with 95 % intervals."""
-    table = pd.read_csv(folder / TABLE, sep="\t", index_col=0)
+    table = pd.read_csv(folder / COUNTS, sep="\t", index_col=0)
     sheet = pd.read_csv(folder / SHEET, sep="\t", index_col=0).loc[table.columns]
     groups = [sheet["histology"], sheet["source"]]
     number = len(sheet.groupby(["histology", "source"]))
@@ -87,11 +87,10 @@ def specimen_link(agree: float, positive: float) -> float:
 def main() -> None:
     """Print the correlations, and the links of the score that pairs of specimens imply."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="folder of the expression tables")
+    parser.add_argument("folder", type=Path, help=f"folder with {COUNTS} and {SHEET}")
     folder = parser.parse_args().folder
-    missing = [name for name in (TABLE, SHEET) if not (folder / name).is_file()]
-    if missing:
-        parser.error(f"{folder} has no {' and no '.join(missing)}")
+    if missing := [name for name in (COUNTS, SHEET) if not (folder / name).is_file()]:
+        parser.error(f"{folder} does not contain {' and '.join(missing)}")
     score = next(row for row in links()["pdl1_tumour"] if row["score"] == "rank:pdl1_tps").number("weight")
     for name, values in measured(folder).items():
         r, low, high = values

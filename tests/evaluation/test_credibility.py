@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -322,6 +323,38 @@ def test_the_document_holds_the_sections_of_the_guidelines_in_both_forms(tmp_pat
     assert all(f"## {title}" in markdown.read_text() for title in titles)
     assert json.loads(data.read_text())["sufficient"] is True
     assert "Not stated" in credibility_markdown(assessment(), NOTICE)
+
+
+def test_every_row_of_a_table_has_the_cells_of_its_head() -> None:
+    width = 0
+    for line in credibility_markdown(assessment(), NOTICE).splitlines():
+        if not line.startswith("|"):
+            width = 0
+            continue
+        cells = re.sub(r"\\\|", "", line).count("|")
+        assert width in (0, cells), line
+        width = cells
+
+
+def test_wide_intervals_of_few_patients_are_no_prediction() -> None:
+    few = [replace(s, n=20, low=0.1, high=9.0) for s in GOOD]
+    name = "Prediction of trials of the same type of regimen"
+    wide = next(c for c in assessment(scores=few).criteria if c.name == name)
+    assert wide.met is None
+    assert wide.figure.endswith("too few virtual patients")
+    assert next(c for c in assessment().criteria if c.name == name).met
+
+
+def test_an_assessment_tells_fitted_trials_from_others() -> None:
+    text = credibility_markdown(assessment(), NOTICE)
+    fitted, others = (
+        text.split(f"### {title}\n")[1].split("\n#")[0] for title in ("Calibration trials", "Validation trials")
+    )
+    assert "| oak |" in fitted
+    assert "| keynote-010 |" not in fitted
+    assert "| keynote-010 |" in others
+    assert "was used in the fit: its own figures are no prediction" in text
+    assert "was used in the fit: its own" not in credibility_markdown(assessment(name="harmoni-7"), NOTICE)
 
 
 def test_an_assessment_says_what_tested_the_mechanisms_of_each_drug_and_what_it_lacks(monkeypatch) -> None:

@@ -111,6 +111,15 @@ def test_a_trial_that_is_named_twice_is_scored_once(tmp_path):
     assert [p.trial.name for p in protocols(None, ["oak", "keynote-024", "oak"])] == ["oak", "keynote-024"]
 
 
+def test_a_trial_of_a_data_folder_is_missed_with_the_option_that_names_the_folder(tmp_path):
+    with pytest.raises(InputError, match="unknown trial 'mine'") as missed:
+        protocols(None, ["mine"])
+    assert "--data FOLDER" in str(missed.value)
+    with pytest.raises(InputError, match="unknown trial 'no-such'") as unknown:
+        protocols(folder(tmp_path), ["no-such"])
+    assert "--data" not in str(unknown.value)
+
+
 def test_the_tables_take_a_byte_order_mark_and_empty_lines(tmp_path):
     path = folder(tmp_path) / "combinations.csv"
     path.write_text("\ufeff" + path.read_text() + "\n\n", encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from immunescape.evaluation.targets import Target, logit
 from immunescape.evaluation.weighting import Sample, effective_size, pool, tilted
 from immunescape.evaluation.wide_rounds import cost, point_fits, scatter
 from immunescape.population.fit import FitTerm, PopulationFit
+from immunescape.report.calibration_report import cost_text
 from immunescape.trial.loading import load_trial
 
 KEY = ("t", "a")
@@ -272,6 +274,10 @@ def test_what_a_calibration_costs_is_said_before_it_begins() -> None:
     assert found["courses"] == 100 * 3 * 4
     assert found["minutes_low"] < found["minutes_high"]
     assert cost([load_trial("oak")], 100, 2, 1)["minutes_low"] == pytest.approx(found["minutes_low"])
+    short = cost([load_trial("oak")], 20, 1, 2)
+    assert "less than a minute on 2 workers" in cost_text(short)
+    assert "to simulate: on the cluster, and" in cost_text(short, cluster=True)
+    assert re.search(r"about \d+ to \d+ minutes on 2 workers", cost_text({**short, "minutes_high": 40.0}))
 
 
 @pytest.mark.slow

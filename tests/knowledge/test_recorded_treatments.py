@@ -7,8 +7,10 @@ import pytest
 from immunescape.knowledge.recorded_treatments import (
     load_recorded_treatments,
     named_checkpoint_inhibitors,
+    names_chemotherapy,
     names_other_drug,
 )
+from immunescape.knowledge.tables import read_rows
 from immunescape.model.registry import drugs
 from immunescape.trial.toxicity import contains_class
 
@@ -50,6 +52,15 @@ def test_no_other_drug_of_the_model_is_one() -> None:
         ("clinician's choice", frozenset()),
         ("placebo", frozenset()),
         ("", frozenset()),
+        ("NIVO3+IPI1", PD1 | CTLA4),
+        ("anti-PDL-1", PD1),
+        ("aPD-1", PD1),
+        ("HLX10 + chemo", PD1),
+        ("CPI", PD1),
+        ("pembrolizumab or placebo", PD1),
+        ("Imfinzi after chemoradiotherapy", PD1),
+        ("nivolumab, not after ipilimumab", PD1),
+        ("PD-L1 inhibitor 1200 mg", PD1),
     ],
 )
 def test_targets_of_the_inhibitors_that_a_text_names(text: str, targets: frozenset[str]) -> None:
@@ -57,7 +68,81 @@ def test_targets_of_the_inhibitors_that_a_text_names(text: str, targets: frozens
 
 
 @pytest.mark.parametrize(
-    "text", ["docetaxel", "Platinum doublet", "gefitinib", "EGFR TKI", "bevacizumab", "vinorelbine"]
+    "text",
+    [
+        "ICI-naive",
+        "IO-naïve",
+        "docetaxel (ICI refused)",
+        "nivolumab not given",
+        "never received immunotherapy",
+        "no prior checkpoint inhibitor",
+        "Carbo-pem w/o ICI",
+        "without any PD-1/PD-L1 inhibitor",
+        "no nivolumab or ipilimumab",
+        "no chemotherapy/ipilimumab",
+        "docetaxel after progression on nivolumab",
+        "docetaxel after 4 cycles of pembrolizumab",
+        "placebo for pembrolizumab + carboplatin",
+        "pembrolizumab placebo",
+        "ipilimumab-free",
+        "chemotherapy (PD-L1 < 1 %)",
+        "PD-L1 negative: platinum doublet",
+        "chemotherapy in high PD-L1",
+        "PD-L1 60",
+    ],
+)
+def test_an_inhibitor_that_was_not_given_is_none(text: str) -> None:
+    assert not named_checkpoint_inhibitors(text)
+    assert not named_checkpoint_inhibitors(text.upper())
+
+
+@pytest.mark.parametrize("slashes", [4, 40])
+def test_long_lists_after_a_negation_are_read_in_time(slashes: int) -> None:
+    assert not named_checkpoint_inhibitors("no " + "x/" * slashes + "nivolumab")
+    assert named_checkpoint_inhibitors("no " + "x/" * slashes + ": nivolumab")
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        ("Keytruda + Alimta/carbo", True),
+        ("chemo-immunotherapy", True),
+        ("chemoIO", True),
+        ("PD-1 with platinum doublet", True),
+        ("gem/cis", True),
+        ("pem500", True),
+        ("Keytruda, no chemo", False),
+        ("pembrolizumab after chemotherapy", False),
+        ("pembrolizumab after progression on platinum-based chemotherapy", False),
+        ("Opdivo/Yervoy", False),
+        ("osimertinib", False),
+        ("", False),
+    ],
+)
+def test_whether_a_text_names_chemotherapy(text: str, given: bool) -> None:
+    assert names_chemotherapy(text) is given
+
+
+def test_another_drug_with_a_usual_regimen_is_told_by_all_its_names() -> None:
+    others = sorted({row["drug"] for row in read_rows("usual_regimens")} - set(INHIBITORS))
+    assert len(others) > 8
+    assert not [text for n in others for text in (n, *drugs()[n].synonyms) if not names_other_drug(text)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "docetaxel",
+        "Platinum doublet",
+        "Taxotere",
+        "cis-pem",
+        "Tagrisso",
+        "amivantamab",
+        "gefitinib",
+        "EGFR TKI",
+        "bevacizumab",
+        "vinorelbine",
+    ],
 )
 def test_a_drug_that_is_no_inhibitor_is_told(text: str) -> None:
     assert names_other_drug(text)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TABLES = re.compile(
-    r"oak_clinical|chowell_train_nsclc|shim_nsclc|DS1_oncology|tumour_kinetics/oak|/ \"(?:loris|oak|toposcore)\""
+    r"oak_clinical|chowell_train_nsclc|shim_nsclc|DS1_oncology|tumour_kinetics/oak|\"oak\.csv\""
+    r"|/ \"(?:loris|oak|toposcore)\""
 )
 SPLIT = re.compile(r"held_out|\"training\"")
 FITS_NOTHING = {
     "src/immunescape/evaluation/patient_data.py": "shows real beside virtual patients",
+    "src/immunescape/evaluation/lesion_comparison.py": "shows real beside virtual lesions",
     "scripts/biomarker_labels.py": "estimates of the trial itself, shown beside a profile; no forecast uses them",
 }
 

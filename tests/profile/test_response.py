@@ -436,6 +436,10 @@ def test_every_patient_of_a_study_gets_a_number_and_the_setting_is_read():
         ("ICI + chemotherapy", "yes"),
         ("Monotherapy", "no"),
         ("anti-PD-1", "no"),
+        ("Keytruda + carbo/Alimta", "yes"),
+        ("pembrolizumab after chemotherapy", "no"),
+        ("nivolumab, no chemo", "no"),
+        ("docetaxel; ICI-naive", None),
         ("docetaxel monotherapy", None),  # no checkpoint inhibitor is named: nothing is known of one
         ("Combination", None),
         ("osimertinib", None),

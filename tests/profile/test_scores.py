@@ -186,7 +186,10 @@ def test_strategies_and_strata_load_and_hold_negative_trials():
         assert not set(strategy.mechanisms) & set(strategy.pointless_with)
     answered = {m for s in table.strategies.values() for m in s.mechanisms}
     assert set(load_rules().mechanisms) - answered == {"macrophage_m2", "lung_microbiome"}
-    assert [s.name for s in load_strata().strata] == ["driver", "pdl1_high", "pdl1_low", "pdl1_negative"]
+    strata = load_strata()
+    assert [s.name for s in strata.strata] == ["driver", "pdl1_high", "pdl1_low", "pdl1_negative"]
+    drivers = [condition.measurement for condition in strata.strata[0].when.any_of]
+    assert set(drivers) == {*strata.driver_tests, *strata.further_driver_tests}
 
 
 def test_resistance_is_not_said_of_patients_without_checkpoint_inhibitor():
@@ -198,3 +201,25 @@ def test_resistance_is_not_said_of_patients_without_checkpoint_inhibitor():
     study = Study(patients=pd.concat([empty_table("patients"), rows]))
     kinds = [r.kind for r in resistance_of(study).values()]
     assert kinds == ["not_assessable", "primary", "primary", "primary"]
+
+
+def test_resistance_is_not_said_where_the_table_of_treatments_names_other_drugs_alone():
+    from immunescape.profile.resistance import resistance_of
+    from immunescape.profile.study import Study, empty_table
+
+    given = [
+        ("a", "docetaxel", 0.0),
+        ("b", "Taxotere; ICI-naive", float("nan")),
+        ("c", "Keytruda", 0.0),
+        ("d", "carboplatin", -100.0),  # before the immunotherapy, which the table does not hold
+        ("e", "carboplatin", -100.0),
+        ("e", "Opdivo/Yervoy", 0.0),
+    ]
+    patients = pd.DataFrame({"patient": list("abcdef"), "pfs_months": 3.0, "pfs_event": 1.0})
+    treatments = pd.DataFrame(given, columns=["patient", "drug", "start_day"])
+    study = Study(
+        patients=pd.concat([empty_table("patients"), patients]),
+        treatments=pd.concat([empty_table("treatments"), treatments]),
+    )
+    kinds = {p: r.kind for p, r in resistance_of(study).items()}
+    assert kinds == dict.fromkeys("ab", "not_assessable") | dict.fromkeys("cdef", "primary")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from immunescape.evaluation.cohort_response import ResponseRow
 from immunescape.evaluation.lesion_comparison import KineticsRow
+from immunescape.evaluation.validation import Validation
 from immunescape.report.figures import ecdf_figure
-from immunescape.report.scoreboard_report import kinetics_table, response_table
+from immunescape.report.scoreboard_report import interval_sentence, kinetics_table, response_table, write_scoreboard
 
 
 def test_lesions_are_judged_by_distance_or_by_p() -> None:
@@ -86,3 +90,14 @@ def test_cumulative_shares_are_those_of_the_samples() -> None:
     assert first.y[-1] == 100
     assert figure.layout.xaxis.title.text == "Growth (1/month)"
     assert [t.showlegend for t in figure.data] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("fitted", [True, False])
+def test_the_page_says_of_the_intervals_what_the_terminal_says(
+    fitted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The errors in them are those of other trials where a run of the harness with this fit has left some."""
+    monkeypatch.setattr("immunescape.evaluation.posterior.errors_of_this_fit", lambda: fitted)
+    page = write_scoreboard(Validation((), (), 30, 1, named=True), tmp_path / "page.html", "notice")
+    assert interval_sentence() in page.read_text(encoding="utf-8")
+    assert ("trials that were not fitted" in interval_sentence()) is fitted

@@ -299,6 +299,12 @@ def test_a_cell_may_name_several_drugs():
         ("consolidation durvalumab", ["durvalumab"]),
         ("anti-PD-1/PD-L1 antibody", ["pembrolizumab"]),
         ("concurrent chemoradiation", ["carboplatin", "paclitaxel"]),
+        ("NIVO3+IPI1", ["ipilimumab", "nivolumab"]),
+        ("carbo AUC5/pem500", ["carboplatin", "pemetrexed"]),
+        ("MK 3475", ["pembrolizumab"]),
+        ("docetaxel (ICI refused)", ["docetaxel"]),
+        ("docetaxel after progression on nivolumab", ["docetaxel"]),
+        ("docetaxel + placebo for pembrolizumab", ["docetaxel"]),
     ],
 )
 def test_drugs_are_read_beside_doses_brands_and_each_other(cell, drugs):
@@ -315,10 +321,19 @@ def test_a_drug_that_the_model_has_not_is_named_beside_one_that_it_has():
     assert any(n.startswith("'foozumab' (day -200) is no drug of the model") for n in made.notes)
 
 
-@pytest.mark.parametrize("cell", ["non-platinum regimen", "XY-12 after pembrolizumab"])
+@pytest.mark.parametrize("cell", ["non-platinum regimen", "XY-12 after pembrolizumab", "chemotherapy (PD-L1 < 1 %)"])
 def test_what_a_cell_says_was_not_given_is_not_read_as_given(cell):
     made = record(0.0, given({"start_day": -200.0, "drug": cell, "line": 1.0}))
     assert (made.lines, made.unknown_lines) == ((), 1)
+
+
+@pytest.mark.parametrize("cell", ["placebo for pembrolizumab", "ICI-naive", "no prior checkpoint inhibitor", "no ICI"])
+def test_what_only_says_what_was_not_given_is_no_line(cell):
+    made = record(0.0, given({"start_day": -200.0, "drug": cell, "line": 1.0}))
+    assert (made.lines, made.unknown_lines) == ((), 0)
+    beside = record(0.0, given({"start_day": -200.0, "drug": f"docetaxel; {cell}", "line": 1.0}))
+    assert [line.drugs for line in beside.lines] == [("docetaxel",)]
+    assert not any("no drug of the model" in note for note in beside.notes)
 
 
 def test_a_misspelt_drug_is_named_with_the_one_that_is_near():

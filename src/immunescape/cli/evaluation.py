@@ -146,7 +146,7 @@ def calibrate_command(
         if method == "surface":
             made = calibrate_surface(trials, settings, steps=rounds, fresh=fresh, refitted=refitted or ())
         else:
-            _tell_cost(trials, patients, rounds, workers, quiet=as_json)
+            _tell_cost(trials, patients, rounds, workers, cluster=cluster is not None, quiet=as_json)
             made = calibrate(trials, settings, rounds=rounds, points=points)
     _show_calibration(made, out, as_json=as_json)
 
@@ -168,13 +168,15 @@ def _show_calibration(made: Calibration, out: Path, *, as_json: bool) -> None:
     typer.echo(f"Written: {out / 'population_fit.csv'}, {out / 'calibration.json'}\n{NOTICE}")
 
 
-def _tell_cost(trials: list[Trial], patients: int, rounds: int, workers: int | None, *, quiet: bool) -> None:
+def _tell_cost(
+    trials: list[Trial], patients: int, rounds: int, workers: int | None, *, cluster: bool, quiet: bool
+) -> None:
     """Say how many courses a calibration by weights simulates, and about how long that takes."""
     from immunescape.evaluation.wide_rounds import cost
     from immunescape.report.calibration_report import cost_text
 
     if not quiet:
-        typer.echo(cost_text(cost(trials, patients, rounds, workers)), err=True)
+        typer.echo(cost_text(cost(trials, patients, rounds, workers), cluster=cluster), err=True)
 
 
 def _check_method(ctx: typer.Context, method: str, patients: int, points: int) -> None:

@@ -49,6 +49,8 @@ FAILED_SHARE = 0.01
 MONTE_CARLO_SHARE = 0.25
 """Largest Monte Carlo error of a log hazard ratio, as a share of half the predicted interval."""
 COVERED_SHARE = 0.8
+LEAST_SCORED = 50
+"""Virtual patients per arm from which on it counts that a published ratio lies inside: fewer widen every interval."""
 ASSUMED_SHARE = 0.5
 _DAYS = np.arange(0.0, 181.0, 10.0)
 
@@ -451,14 +453,17 @@ def _criteria(
     # the trial's own result says nothing about trials like it; `own` is no kind but all that has no name
     same = [s for s in alike if s.regimen_class == kind != "own" and s.trial != trial.name]
     inside = sum(bool(s.covered) for s in same)
+    enough = all(s.n >= 2 * LEAST_SCORED for s in same)  # a ratio is of both arms
     out.append(
         CredibilityCriterion(
             "Prediction of trials of the same type of regimen",
             f"published hazard ratios of at least two other trials, {100 * COVERED_SHARE:g} % in their predicted"
-            " intervals",
+            f" intervals, with {LEAST_SCORED} virtual patients per arm or more",
             f"{inside} of {len(same)} ratios of {len({s.trial for s in same})} other trials"
-            f" ({'of a type that was not scored' if kind == 'own' else kind})",
-            None if not same else len({s.trial for s in same}) >= 2 and inside >= COVERED_SHARE * len(same),
+            f" ({'of a type that was not scored' if kind == 'own' else kind})"
+            + (not enough)
+            * "; too few virtual patients",
+            len({s.trial for s in same}) >= 2 and inside >= COVERED_SHARE * len(same) if same and enough else None,
             2,
         )
     )

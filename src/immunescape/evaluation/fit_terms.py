@@ -85,7 +85,7 @@ def read_terms(path: Path) -> tuple[Term, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the terms: {error}", where=str(path)) from error
     header = next((cells for _, cells in lines_of_cells(text, ",")), [])
-    columns = (*_COLUMNS, _PRIOR_MEAN) if header[-1:] == [_PRIOR_MEAN] else _COLUMNS
+    columns = (*_COLUMNS, _PRIOR_MEAN) if _PRIOR_MEAN in header else _COLUMNS
     listed = _terms(parse_rows(text, columns, str(path)))
     if not listed:
         raise InputError("the table contains no terms", where=str(path))
@@ -104,7 +104,11 @@ def _terms(rows: Sequence[Row]) -> tuple[Term, ...]:
     for row in rows:
         sd = row.number("prior_sd")
         if not sd > 0.0:
-            raise InputError(f"the prior standard deviation of '{row['name']}' is {sd}", hint="It must be above 0.")
+            raise InputError(
+                f"the prior standard deviation of '{row['name']}' is {sd:g}",
+                where=row.where,
+                hint="It must be above 0.",
+            )
         members = tuple(m.strip() for m in row["members"].split(";"))
         out.append(Term(row["name"], members, row["term"], sd, _prior_mean(row)))
     return tuple(out)

@@ -79,6 +79,7 @@ class Strata(Block):
     strata: list[Stratum]
     not_assessable: str
     driver_tests: list[str] = Field(description="Tests that must have been done before 'no driver' is said.")
+    further_driver_tests: list[str] = Field(description="Tests of the other drivers, named where they were not done.")
 
 
 @lru_cache(maxsize=1)

@@ -150,6 +150,12 @@ def _without_checkpoint_inhibitor(treatments: list[object]) -> bool:
     return not named_checkpoint_inhibitors(text) and names_other_drug(text)
 
 
+def _drugs_from_day_0(rows: pd.DataFrame) -> Mapping[str, list[object]]:
+    """Drugs of every patient that the table of treatments does not place before day 0, the first of immunotherapy."""
+    since = rows[~(rows["start_day"].astype(float) < 0)]
+    return {patient: of_patient["drug"].tolist() for patient, of_patient in _by_patient(since).items()}
+
+
 def _by_patient(rows: pd.DataFrame) -> Mapping[str, pd.DataFrame]:
     return {str(patient): of_patient for patient, of_patient in rows.groupby("patient")}
 
@@ -162,13 +168,14 @@ def resistance_of(study: Study) -> dict[str, Resistance]:
     """
     scans = _by_patient(study.responses.dropna(subset=["day", "recist"]))
     given = _by_patient(_treated(study.treatments))
+    drugs = _drugs_from_day_0(study.treatments)
     table = study.patients.set_index("patient")
     classes: dict[str, Resistance] = {}
     treatments = table[["arm", "treatment", "treatment_class"]].to_numpy(dtype=object).tolist()
     for patient, months, event, best, texts in zip(
         table.index, table["pfs_months"], table["pfs_event"], table["best_response"], treatments, strict=True
     ):
-        if patient not in given and _without_checkpoint_inhibitor(texts):
+        if patient not in given and _without_checkpoint_inhibitor([*texts, *drugs.get(str(patient), ())]):
             classes[patient] = Resistance("not_assessable", "no checkpoint inhibitor was given")
             continue
         if patient not in scans:

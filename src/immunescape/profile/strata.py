@@ -70,12 +70,12 @@ def strata_of(biomarkers: Mapping[str, Mapping[str, Measurement]], patients: Seq
     truth = [evaluate(s.when, columns) for s in table.strata]
     calls: dict[str, StratumCall] = {}
     for i, patient in enumerate(patients):
-        untested = []
-        for name in table.driver_tests:
-            m = biomarkers.get(name, {}).get(patient)
-            if m is None or m.value is None or m.value == "variant_of_unknown_significance":
-                untested.append(name.removesuffix("_status").upper())
-        caveat = f"not excluded: {', '.join(untested)}" if untested else ""
+        untested, further = (
+            [_driver(name) for name in tests if _untested(biomarkers.get(name, {}).get(patient))]
+            for tests in (table.driver_tests, table.further_driver_tests)
+        )
+        open_drivers = ", ".join((*untested, *further))
+        caveat = f"not excluded: {open_drivers}" if open_drivers else ""
         chosen = next((s for s, t in zip(table.strata, truth, strict=True) if t[i] == 1), None)
         if chosen is None:
             why = table.not_assessable + (f"; {caveat}" if caveat else "")
@@ -87,6 +87,16 @@ def strata_of(biomarkers: Mapping[str, Mapping[str, Measurement]], patients: Seq
                 title = title.replace("No targetable driver detected", "Drivers not tested")
             calls[patient] = StratumCall(chosen.name, title, tuple(chosen.options), said, tuple(chosen.citation))
     return calls
+
+
+def _untested(m: Measurement | None) -> bool:
+    """Whether nothing is known of a driver, or only that a change of unknown significance was found."""
+    return m is None or m.value is None or m.value == "variant_of_unknown_significance"
+
+
+def _driver(name: str) -> str:
+    """A driver as a caveat names it: ``EGFR``, ``BRAF V600``."""
+    return name.removesuffix("_status").upper().replace("_", " ")
 
 
 def options_of(calls: CallTable, biomarkers: Mapping[str, Mapping[str, Measurement]]) -> dict[str, tuple[Option, ...]]:

@@ -61,12 +61,13 @@ def arms_table(calibration: Calibration) -> Table:
     return Table(rows, ("Patients", "Effective", "Largest weight (%)"))
 
 
-def cost_text(cost: Mapping[str, float]) -> str:
-    """What a calibration will take, as a sentence."""
-    return (
-        f"{cost['courses']:.0f} courses of virtual patients to simulate: about {cost['minutes_low']:.0f} to "
-        f"{cost['minutes_high']:.0f} minutes on {cost['workers']:.0f} workers, and some minutes for each round's fit."
-    )
+def cost_text(cost: Mapping[str, float], *, cluster: bool = False) -> str:
+    """What a calibration will take, as a sentence; how long a cluster takes is not known."""
+    low, high = (f"{cost[key]:.0f}" for key in ("minutes_low", "minutes_high"))
+    minutes = "less than a minute" if high == "0" else f"about {low} to {high} minutes"
+    where = "on the cluster" if cluster else f"{minutes} on {cost['workers']:.0f} workers"
+    courses = f"{cost['courses']:.0f} courses of virtual patients to simulate"
+    return f"{courses}: {where}, and some minutes for each round's fit."
 
 
 def left_out_table(calibration: Calibration) -> Table:

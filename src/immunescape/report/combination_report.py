@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from immunescape.console import markdown_table
 from immunescape.evaluation.harness.combination_table import (
+    LEAST,
     AfterInhibitor,
     CombinationScore,
     Floor,
@@ -57,7 +58,7 @@ def combination_lines(
     correlation : words on the correlation of errors of one seed that `floors` were made with.
     """
     if not scores:
-        return ["None in this run.", ""]
+        return [f"Fewer than {LEAST} in this run.", ""]
     lines = [_COMBINATIONS, ""]
     lines += _lines(
         ("figure", "trials", "n", "mean predicted ln HR", "mean published ln HR", "difference"),

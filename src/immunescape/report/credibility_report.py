@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from immunescape.console import markdown_table
 from immunescape.evaluation.credibility import ablation_rows
 from immunescape.evaluation.mechanism_labels import mechanism_labels, outdated_text
-from immunescape.evaluation.scoreboard import RIVAL_TEXT
-from immunescape.report.scoreboard_report import ENDPOINT_TEXT, scores_table, value_with_interval
+from immunescape.evaluation.scoreboard import RIVAL_TEXT, roles
+from immunescape.report.scoreboard_report import ENDPOINT_TEXT, interval_sentence, scores_table, value_with_interval
 from immunescape.report.tables import Table, number
 from immunescape.report.writing import write_page
 
@@ -52,9 +52,12 @@ def _conclusion(made: Credibility) -> Section:
         if made.sufficient
         else f"Not sufficient for the stated context of use: {'; '.join(unmet)}."
     )
+    fitted = roles().get(made.trial.name, ("", ""))[0] == "calibration"
     text = (
         f"{verdict} The criteria and their thresholds are fixed in the software before any simulation is run;"
         " the thresholds are conventions of this project, not of a guideline."
+        + fitted
+        * " The trial assessed here was used in the fit: its own figures are no prediction."
     )
     criteria = [
         {
@@ -103,20 +106,22 @@ def _verification(made: Credibility) -> Section:
 
 def _validation(made: Credibility) -> Section:
     text = (
-        "Trials with published results. Calibration trials were used in the fit; validation trials were not. Intervals"
-        " include sampling variability at the published size, the uncertainty of the fitted population and a model"
-        " error of the size observed in the fit."
+        "Trials with published results. Calibration trials were used in the fit; validation trials were not."
+        f" {interval_sentence()}"
     )
-    scores = scores_table(list(made.scores))
-    return "Validation", text, [("", scores), ("Errors beside naive baselines", _skill(made))]
+    by_role = [
+        (title, scores_table([s for s in made.scores if s.role == role]))
+        for role, title in (("calibration", "Calibration trials"), ("validation", "Validation trials"))
+        if any(s.role == role for s in made.scores)
+    ]
+    return "Validation", text, [*by_role, ("Errors beside naive baselines", _skill(made))]
 
 
 def _uncertainty(made: Credibility) -> Section:
     cast = made.forecast
     text = (
-        f"{cast.patients} virtual patients per arm with each of the seeds {', '.join(map(str, cast.seeds))}. Intervals"
-        " include sampling variability at the planned size, the posterior of the population's parameters, and the"
-        " structural discrepancy of the model on calibration trials. Assumed strengths of mechanisms do not vary."
+        f"{cast.patients} virtual patients per arm with each of the seeds {', '.join(map(str, cast.seeds))}."
+        f" {interval_sentence('planned')} Assumed strengths of mechanisms do not vary."
     )
     figures = []
     for f in cast.figures:
@@ -219,7 +224,7 @@ def _skill(made: Credibility) -> Table:
                 "Role": role,
                 "Hazard ratios of": end.upper(),
                 "n": figures.get("hr_figures", 0),
-                "Median |error of ln HR|": number(figures.get("hr_median_abs_log_error"), 2),
+                "Median absolute error of ln HR": number(figures.get("hr_median_abs_log_error"), 2),
                 "Interval score": number(figures.get("hr_interval_score"), 2),
             }
             for name, baseline in figures.get("rivals", {}).items():

@@ -241,11 +241,16 @@ def print_scoreboard(validation: Validation) -> None:
         print(note)
 
 
-def interval_sentence() -> str:
-    """What the intervals hold, as :func:`immunescape.evaluation.scoreboard.score_trial` makes them."""
+def interval_sentence(size: str = "published") -> str:
+    """What the intervals hold, as :func:`immunescape.evaluation.scoreboard.score_trial` and forecasts make them.
+
+    Parameters
+    ----------
+    size : of the trial, ``published`` or ``planned``.
+    """
     from immunescape.evaluation.posterior import Posterior, error_source
 
-    sources = ["the chance of a trial of the published size"]
+    sources = [f"the chance of a trial of the {size} size"]
     if Posterior.shipped() is not None:
         sources.append("the uncertainty of the fitted population")
     if source := error_source():
@@ -307,6 +312,7 @@ def write_scoreboard(validation: Validation, path: Path, notice: str, data: Path
         ),
         "notice": notice,
         "summary": summary_table(validation.summary()),
+        "intervals": interval_sentence(),
         "errors": errors_table(judged),
         "aims": aims_table(judged),
         "sections": sections,

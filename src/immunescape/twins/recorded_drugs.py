@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Literal
 
-from immunescape.knowledge.recorded_treatments import load_recorded_treatments, whole_words
+from immunescape.knowledge.recorded_treatments import NamesWithin, load_recorded_treatments, plain_name
 from immunescape.knowledge.tables import read_rows
 from immunescape.profile.biomarkers.antibiotics import is_antibiotic
 
@@ -56,9 +56,14 @@ def _drug_names() -> Mapping[str, str]:
 
 
 @lru_cache(maxsize=1)
-def _names_within() -> re.Pattern[str]:
-    """Every name of a drug or of what it stands in for, the longest first, as it may stand within a longer text."""
-    return whole_words({*_drug_names(), *(n for s in load_recorded_treatments().stand_ins for n in s.names)})
+def _plain_names() -> Mapping[str, str]:
+    return {plain_name(text): name for text, name in _drug_names().items()}
+
+
+@lru_cache(maxsize=1)
+def _names_within() -> NamesWithin:
+    """Every name of a drug or of what it stands in for, as it may stand within a longer text."""
+    return NamesWithin({*_drug_names(), *(n for s in load_recorded_treatments().stand_ins for n in s.names)})
 
 
 def nearest_drug(name: str) -> str:
@@ -83,7 +88,7 @@ def recorded_drug(text: object) -> tuple[RecordedDrug, ...]:
     whole = _recorded_drug(name)
     if whole.drugs or whole.registered or whole.counts == "never":
         return (whole,)
-    kept = _names_within().sub(lambda match: match.group().replace("/", _SLASH), name)  # PD-1/PD-L1 is one word
+    kept = _names_within().replaced(name, lambda drug: drug.replace("/", _SLASH))  # PD-1/PD-L1 is one word
     pieces = [piece.replace(_SLASH, "/") for piece in _APART.split(kept) if piece]
     return tuple(dict.fromkeys(drug for piece in pieces for drug in _within(piece)))
 
@@ -94,12 +99,16 @@ def _within(piece: str) -> tuple[RecordedDrug, ...]:
     if whole.drugs or whole.registered or whole.counts == "never":
         return (whole,)
     named: dict[tuple[str, str], RecordedDrug] = {}
-    for match in _names_within().finditer(piece):
+    for match in _names_within().given(piece):
         drug = _recorded_drug(match.group())
         named.setdefault((drug.registered, drug.kind), drug)  # a brand beside the name of its drug is no second drug
-    if not named:
-        return (whole,)
-    return (*named.values(), *_further(_names_within().sub(" ", piece), tuple(named.values())))
+    rest = _names_within().rest(piece)
+    further = _further(rest, tuple(named.values())) if rest != piece else ()
+    if named or further:
+        return (*named.values(), *further)
+    if rest != piece:  # 'ICI-naive' is nothing that was given; 'XY-12 after pembrolizumab' may be
+        return (RecordedDrug(piece, counts="never" if _names_within().denies_only(piece) else "numbered"),)
+    return (whole,)
 
 
 def _further(rest: str, named: tuple[RecordedDrug, ...]) -> tuple[RecordedDrug, ...]:
@@ -115,7 +124,7 @@ def _recorded_drug(name: str) -> RecordedDrug:
     from immunescape.trial.toxicity import contains_class
 
     table = load_recorded_treatments()
-    registered = _drug_names().get(name.casefold(), "")
+    registered = _plain_names().get(plain_name(name), "")
     against_cancer = not (registered and any(contains_class((registered,), c) for c in _NOT_AGAINST_CANCER))
     if is_antibiotic(name) or not against_cancer or any(table.is_no_line(n) for n in (name, registered) if n):
         return RecordedDrug(name, registered=registered, counts="never")

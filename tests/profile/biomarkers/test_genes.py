@@ -158,6 +158,10 @@ def test_drivers(gene, kind, protein, word):
     [
         ("p.V600E", "activating", True),
         ("p.V600K", "activating", True),
+        ("p.(V600E)", "activating", True),
+        ("(V600E)", "activating", True),
+        ("p.(Val600Glu)", "activating", True),
+        ("p.K601N", "activating", False),
         ("p.G469A", "activating", False),
         ("p.A712T", "variant_of_unknown_significance", False),
     ],

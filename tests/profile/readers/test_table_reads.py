@@ -144,10 +144,11 @@ def test_drivers_that_nobody_tested_are_not_called_unseen(tmp_path: Path) -> Non
     text = PDL1 + "S1,S1,22C3,tps,70\n"
     alone = ProfiledStudy(profiled(tmp_path / "a", {"pdl1.csv": text})).patients["S1"].stratum
     assert (alone.name, alone.title) == ("pdl1_high", "Drivers not tested, PD-L1 ≥ 50 %")
-    assert alone.caveat == "not excluded: EGFR, ALK"
+    assert alone.caveat == "not excluded: EGFR, ALK, ROS1, RET, MET, BRAF V600, NTRK1, NTRK2, NTRK3"
     both = ProfiledStudy(profiled(tmp_path / "b", {"pdl1.csv": text, "mutations.maf": maf(*SEEN)}))
     sequenced = both.patients["S1"].stratum
     assert sequenced.title == "No targetable driver detected, PD-L1 ≥ 50 %"
+    assert sequenced.caveat == "not excluded: ALK, ROS1, RET, NTRK1, NTRK2, NTRK3"  # no rearrangements were looked for
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from immunescape.evaluation.harness.protocols import Protocol
 from immunescape.evaluation.harness.scoring import FigureComparison
 
 __all__ = [
+    "LEAST",
     "AfterInhibitor",
     "CombinationScore",
     "Combined",

@@ -114,7 +114,10 @@ def protocols(data: Path | None, names: Iterable[str] = ()) -> list[Protocol]:
     chosen = list(dict.fromkeys(names)) or sorted(made)
     for name in chosen:
         if name not in made:
-            raise unknown_word("trial", name, sorted(made))
+            unknown = unknown_word("trial", name, sorted(made))
+            if data is None:
+                unknown.hint = f"{unknown.hint} Trials of a data folder need --data FOLDER."
+            raise unknown
     return [made[name] for name in chosen]
 
 

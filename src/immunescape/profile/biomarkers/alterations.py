@@ -110,11 +110,11 @@ def _mutations(study: Study, genes: frozenset[str], states: _States, samples: _S
     for line in chosen[[*columns, "germline", "source_row", "vaf", "t_depth"]].to_numpy(dtype=object).tolist():
         patient, sample, gene, kind, protein, start, ref, alt, ccf, clonal, germline, number, vaf, depth = line
         kind = kind if isinstance(kind, str) else ""
-        if kind.startswith("Missense") and isinstance(protein, str) and START_LOST.match(protein):
+        protein = single_letter_code(protein) if isinstance(protein, str) else ""
+        if kind.startswith("Missense") and START_LOST.match(protein):
             kind = "Translation_Start_Site"
         if kind not in NONSYNONYMOUS and not kind.startswith("Splice"):
             continue
-        protein = single_letter_code(protein) if isinstance(protein, str) else ""
         owner = samples.name(patient, sample)
         identity = (patient, owner, gene, start, ref, alt, protein, kind)
         if identity in seen:

@@ -61,10 +61,14 @@ def variant_effects() -> dict[tuple[str, str], VariantEffect]:
 
 
 def single_letter_code(protein: str) -> str:
-    """Return a protein change in one-letter code (``p.Arg521Lys`` -> ``p.R521K``); other text is unchanged."""
-    if not re.search(r"[A-Z][a-z]{2}\d", protein):
+    """Return a protein change in one-letter code (``p.Arg521Lys``, ``p.(R521K)`` -> ``p.R521K``).
+
+    Brackets mean that the change is predicted from the DNA, as all of these are. Other text is unchanged.
+    """
+    bracketed = re.fullmatch(r"(?:p\.)?\((.+)\)", protein)
+    if not bracketed and not re.search(r"[A-Z][a-z]{2}\d", protein):
         return protein
-    change = protein.removeprefix("p.").strip("()")
+    change = bracketed.group(1) if bracketed else protein.removeprefix("p.")
     letters = re.sub(r"[A-Z][a-z]{2}", lambda m: _THREE.get(m.group(), m.group()), change)
     return "p." * protein.startswith("p.") + letters
 

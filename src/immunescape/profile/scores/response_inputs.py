@@ -10,7 +10,11 @@ from typing import Any
 
 from immunescape.errors import InputError, unknown_word
 from immunescape.knowledge.profile_records import Measurement
-from immunescape.knowledge.recorded_treatments import named_checkpoint_inhibitors, names_other_drug
+from immunescape.knowledge.recorded_treatments import (
+    named_checkpoint_inhibitors,
+    names_chemotherapy,
+    names_other_drug,
+)
 from immunescape.profile.scores.blood_values import further_column
 from immunescape.profile.scores.response_model import Observed, ResponseModel
 
@@ -133,7 +137,6 @@ def observe(name: str, value: Any, model: ResponseModel, where: str | None = Non
     return Observed(kind.transformed(number))
 
 
-_CHEMOTHERAPY = ("platin", "pemetrexed", "paclitaxel", "gemcitabine", "chemo", "docetaxel", "vinorelbine", "etoposide")
 _MUTANT = {"egfr": "egfr_status", "kras": "kras_status", "stk11": "stk11_status", "keap1": "keap1_status"}
 _LOSS = {
     "activating": 1.0,
@@ -155,7 +158,7 @@ def _treatment(row: Mapping[str, Any], drugs: tuple[str, ...]) -> dict[str, Any]
     targets = named_checkpoint_inhibitors(text)
     if not targets and ("monotherapy" not in text or names_other_drug(text)):
         return {}
-    ctla4, chemo = "CTLA-4" in targets, any(w in text for w in _CHEMOTHERAPY)
+    ctla4, chemo = "CTLA-4" in targets, names_chemotherapy(text)
     if "combination" in text and not (ctla4 or chemo):
         return {}
     return {"ctla4": ctla4, "chemotherapy": chemo}
