@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -304,3 +305,51 @@ def test_options_of_the_other_method_are_refused(tmp_path: Path, words: tuple[st
     assert answer.exit_code != 0
     assert said in str(answer.exception)
     assert not (tmp_path / "fit").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "other"),
+    [
+        ((), None),
+        (("--seed", "2"), "seed"),
+        (("-n", "60"), "patients per arm"),
+        (("oak",), "trials"),
+        (("--parameters", "TERMS"), "terms"),
+    ],
+)
+def test_a_finished_fit_to_something_else_is_not_overwritten_unasked(
+    tmp_path: Path, words: tuple[str, ...], other: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typer.testing import CliRunner
+
+    from immunescape.cli.program import app
+
+    class Asked(Exception):
+        """The calibration was begun."""
+
+    def begun(*_: object, **__: object) -> None:
+        raise Asked
+
+    monkeypatch.setattr("immunescape.evaluation.calibration.calibrate", begun)
+    table = tmp_path / "terms.csv"
+    table.write_text(
+        "name,members,term,prior_sd,unit,source,grade,note\nk,k_kill,shift,0.5,standard deviation,assumed,assumed,\n",
+        encoding="utf-8",
+    )
+    out = tmp_path / "fit"
+    out.mkdir()
+    held = {
+        "effective_sample_size": 20.0,
+        "seed": 1,
+        "patients_per_arm_and_round": 40,
+        "arms": [{"trial": "keynote-024", "arm": a} for a in ("pembrolizumab", "platinum doublet")],
+        "terms": [{"name": t.name, "term": t.term} for t in terms()],
+    }
+    (out / "calibration.json").write_text(json.dumps(held), encoding="utf-8")
+    call = ["calibrate", "keynote-024", "-n", "40", *(str(table) if w == "TERMS" else w for w in words)]
+    answer = CliRunner().invoke(app, [*call, "--out", str(out)])
+    if other is None:
+        assert isinstance(answer.exception, Asked)
+    else:
+        assert f"with other {other}" in str(answer.exception)
+    assert isinstance(CliRunner().invoke(app, [*call, "--out", str(out), "--force"]).exception, Asked)

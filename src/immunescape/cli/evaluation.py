@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +19,7 @@ from immunescape.errors import unknown_word
 
 if TYPE_CHECKING:
     from immunescape.evaluation.calibration_result import Calibration
+    from immunescape.evaluation.calibration_settings import CalibrationSettings
     from immunescape.population.fit import PopulationFit
     from immunescape.trial.spec import Trial
 
@@ -120,7 +121,8 @@ def calibrate_command(
     engine: Engine = "auto",
 ) -> None:
     """Fit the population's distributions to published results of trials."""
-    from immunescape.evaluation.calibration import CalibrationSettings, calibrate
+    from immunescape.evaluation.calibration import calibrate
+    from immunescape.evaluation.calibration_settings import CalibrationSettings
     from immunescape.evaluation.fit_terms import read_terms
     from immunescape.evaluation.surface_rounds import calibrate_surface
 
@@ -142,6 +144,8 @@ def calibrate_command(
         draws=draws,
         left_out=left_out,
     )
+    if not force:
+        _refuse_other_fit(out, trials, settings)
     with interruptible(out):
         if method == "surface":
             made = calibrate_surface(trials, settings, steps=rounds, fresh=fresh, refitted=refitted or ())
@@ -149,6 +153,36 @@ def calibrate_command(
             _tell_cost(trials, patients, rounds, workers, cluster=cluster is not None, quiet=as_json)
             made = calibrate(trials, settings, rounds=rounds, points=points)
     _show_calibration(made, out, as_json=as_json)
+
+
+def _refuse_other_fit(out: Path, trials: Sequence[Trial], settings: CalibrationSettings) -> None:
+    """Refuse a folder that holds the finished fit to other trials, of other terms or patients, or with another seed."""
+    from immunescape.evaluation.fit_terms import terms
+    from immunescape.files import stored_json
+
+    path = out / "calibration.json"
+    stored = stored_json(path if path.is_file() else None, lambda content: isinstance(content["terms"], list))
+    if stored is None:
+        return
+    moving = settings.moving or terms()
+    asked = {
+        "seed": settings.seed,
+        "patients per arm": settings.patients,
+        "trials": sorted({t.name for t in trials}),
+        "terms": sorted(f"{t.name}, {t.term}" for t in moving),
+    }
+    held = {
+        "seed": stored.get("seed"),
+        "patients per arm": stored.get("patients_per_arm_and_round"),
+        "trials": sorted({str(arm.get("trial")) for arm in stored.get("arms", ())}),
+        "terms": sorted(f"{t.get('name')}, {t.get('term')}" for t in stored.get("terms", ())),
+    }
+    other = [name for name, value in asked.items() if held[name] != value]
+    if other:
+        stop(
+            f"{out} contains a fit with other {' and '.join(other)}",
+            "Choose another folder (--out), or overwrite it with --force.",
+        )
 
 
 def _start(path: Path | None) -> PopulationFit | None:
