@@ -223,7 +223,9 @@ def _ratio_aims(judged: Sequence[Judged], rows: Mapping[tuple[str, str], ErrorRo
             out.append(Aim(text, n, f"{mine.bias:+.3f}", abs(mine.bias) <= BIAS_LOG_RATIO))
         if mine.inside is not None:
             text = f"{title} hazard ratio: {INSIDE[0]:.0%} to {INSIDE[1]:.0%} inside the 95 % interval"
-            out.append(Aim(text, n, f"{mine.inside:.0%}", INSIDE[0] <= mine.inside <= INSIDE[1]))
+            possible = any(INSIDE[0] <= k / n <= INSIDE[1] for k in range(n + 1))  # of 3, none, 1, 2 or all are inside
+            met = INSIDE[0] <= mine.inside <= INSIDE[1] if possible else None
+            out.append(Aim(text, n, f"{mine.inside:.0%}", met))
         rivals = {p: r.score for (f, p), r in rows.items() if f == figure and p != "model" and r.score is not None}
         if mine.score is not None and rivals:
             best = min(rivals, key=lambda p: rivals[p])
