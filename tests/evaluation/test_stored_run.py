@@ -53,7 +53,7 @@ def test_a_finished_run_is_reported_with_baselines_aims_and_combinations(stored,
     published = {"keynote-024": 0.5, "keynote-189": 0.48, "checkmate-057": 0.92, "oak": 0.95, "keynote-010": 0.88}
     assert errors["pfs_hr", "model"]["n"] == len(published)
     assert errors["orr_pct", "last trial"]["n"] == errors["orr_pct", "model"]["n"] == 10
-    assert {a["met"] for a in made["aims"]["validation"]} <= {True, False}
+    assert {a["met"] for a in made["aims"]["validation"]} <= {True, False, None}
     assert made["trials"]["oak"]["arms"] == run_of("oak")["trials"]["oak"]["arms"]
     text = (tmp_path / "judged" / "harness.md").read_text()
     assert "## Aims" in text
