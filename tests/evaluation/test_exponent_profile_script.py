@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-
-SCRIPT = Path(__file__).parents[2] / "scripts" / "exponent_profile.py"
+from tests.scripts import load_script
 
 
 @pytest.fixture
 def profile() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("exponent_profile", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("exponent_profile")
 
 
 def test_an_exponent_is_run_once_and_again_only_if_seeds_patients_or_data_change(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from pathlib import Path
 from types import ModuleType
@@ -10,20 +9,14 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
+from tests.scripts import load_script
 
 from immunescape.population.linking import links
-
-SCRIPT = Path(__file__).parents[2] / "scripts" / "measure_pdl1_links.py"
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("measure_pdl1_links", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("measure_pdl1_links")
 
 
 def weight(parameter: str, score: str) -> float:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -158,31 +158,24 @@ def calibrate_command(
 def _refuse_other_fit(out: Path, trials: Sequence[Trial], settings: CalibrationSettings) -> None:
     """Refuse a folder that holds the finished fit to other trials, of other terms or patients, or with another seed."""
     from immunescape.evaluation.fit_terms import terms
-    from immunescape.files import stored_json
+    from immunescape.evaluation.set_ups import refuse_other_set_up
 
-    path = out / "calibration.json"
-    stored = stored_json(path if path.is_file() else None, lambda content: isinstance(content["terms"], list))
-    if stored is None:
-        return
-    moving = settings.moving or terms()
     asked = {
         "seed": settings.seed,
         "patients per arm": settings.patients,
         "trials": sorted({t.name for t in trials}),
-        "terms": sorted(f"{t.name}, {t.term}" for t in moving),
+        "terms": sorted([t.name, t.term] for t in settings.moving or terms()),
     }
-    held = {
-        "seed": stored.get("seed"),
-        "patients per arm": stored.get("patients_per_arm_and_round"),
-        "trials": sorted({str(arm.get("trial")) for arm in stored.get("arms", ())}),
-        "terms": sorted(f"{t.get('name')}, {t.get('term')}" for t in stored.get("terms", ())),
-    }
-    other = [name for name, value in asked.items() if held[name] != value]
-    if other:
-        stop(
-            f"{out} contains a fit with other {' and '.join(other)}",
-            "Choose another folder (--out), or overwrite it with --force.",
-        )
+
+    def stored(content: Any) -> dict[str, Any]:
+        return {
+            "seed": content["seed"],
+            "patients per arm": content["patients_per_arm_and_round"],
+            "trials": sorted({arm["trial"] for arm in content["arms"]}),
+            "terms": sorted([t["name"], t["term"]] for t in content["terms"]),
+        }
+
+    refuse_other_set_up([out / "calibration.json"], asked, {name: name for name in asked}, stored)
 
 
 def _start(path: Path | None) -> PopulationFit | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,12 @@ from immunescape.errors import InputError
 __all__ = ["refuse_other_set_up"]
 
 
-def refuse_other_set_up(paths: Iterable[Path], set_up: Mapping[str, Any], words: Mapping[str, str]) -> None:
+def refuse_other_set_up(
+    paths: Iterable[Path],
+    set_up: Mapping[str, Any],
+    words: Mapping[str, str],
+    stored: Callable[[Any], Mapping[str, Any]] = itemgetter("set_up"),
+) -> None:
     """Refuse to overwrite stored pieces that were made with other choices.
 
     Parameters
@@ -20,10 +26,12 @@ def refuse_other_set_up(paths: Iterable[Path], set_up: Mapping[str, Any], words:
     paths
         Files that a run is to write; those that do not exist, or hold no set-up, are no obstacle.
     set_up
-        What the run is made with; each file holds its own under the key ``set_up``.
+        What the run is made with.
     words
         Choices that are compared, as a message names them. What is not listed, such as the digest of the code, may
         differ: such pieces are outdated, and are made anew.
+    stored
+        Set-up of a file, from its content; by default it stands under the key ``set_up``.
 
     Raises
     ------
@@ -33,7 +41,7 @@ def refuse_other_set_up(paths: Iterable[Path], set_up: Mapping[str, Any], words:
     now = json.loads(json.dumps(set_up))
     for path in paths:
         try:
-            then = json.loads(path.read_text(encoding="utf-8"))["set_up"]
+            then = stored(json.loads(path.read_text(encoding="utf-8")))
             differs = [name for key, name in words.items() if key in then and then[key] != now[key]]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue

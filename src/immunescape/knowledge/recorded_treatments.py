@@ -122,11 +122,12 @@ def _as_written(name: str) -> str:
     return r"[\s_–-]*".join(r"[_–-]?".join(map(re.escape, runs)) for runs in runs_of_pieces)
 
 
-_BETWEEN = (
-    r"(?:(?:any|other|prior|previous|previously|earlier|further|concurrent|concomitant|first|second|line|lines|received?|"
+_WORDS_BETWEEN = (
+    r"any|other|prior|previous|previously|earlier|further|concurrent|concomitant|first|second|line|lines|received?|"
     r"receiving|exposed|exposure|treated|treatment|therapy|use|of|to|on|with|for|progression|progressed|progressing|"
-    r"failure|failing|relapse|disease|a|an|the|given|had|has|having|been|\d+l?|cycles?|months?)[\s-]+)*"
+    r"failure|failing|relapse|disease|a|an|the|given|had|has|having|been|\d+l?|cycles?|months?"
 )
+_BETWEEN = rf"(?:(?:{_WORDS_BETWEEN})[\s-]+)*"
 _OR = r"(?:[^\s,;:+()/]+(?:\s*/\s*|\s+n?or\s+))*"
 _BEFORE = re.compile(
     rf"(?:(?:\b(?:no|not|never|neither|without|excluding|except|refused|declined|after|following)|\bw/o)\s+{_BETWEEN}{_OR}"
@@ -143,7 +144,7 @@ _AFTER = re.compile(
 _DENIAL = re.compile(
     r"\b(?:no|non|not|never|neither|nor|or|without|w/o|excluding|except|refused|declined|naive|naïve|free|withheld|"
     r"contraindicated|ineligible|placebo|matched|matching|administered|started|used|was|were|"
-    rf"{_BETWEEN.removeprefix('(?:(?:').partition(')[')[0]})\b",
+    rf"{_WORDS_BETWEEN})\b",
     re.IGNORECASE,
 )
 _TARGETS = ("pd1", "pdl1", "ctla4")

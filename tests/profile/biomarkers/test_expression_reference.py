@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import ks_2samp
+from tests.scripts import load_script
 
 from immunescape.errors import InputError
 from immunescape.knowledge.references import load_references
@@ -33,13 +33,7 @@ CPM, TPM = "log2(CPM + 1)", "log2(TPM + 1)"
 
 
 def _script() -> ModuleType:
-    place = Path(__file__).parents[3] / "scripts" / "build_expression_references.py"
-    spec = importlib.util.spec_from_file_location("build_expression_references", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("build_expression_references")
 
 
 def _tumours(n: int, seed: int = 0, histology: str | None = None, noise: float = 1.0, **patient: object) -> Study:
