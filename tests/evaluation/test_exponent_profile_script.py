@@ -9,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.scripts import load_script
+from tests.script_modules import load_script
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from tests.scripts import load_script
+from tests.script_modules import load_script
 
 
 @pytest.fixture(scope="module")

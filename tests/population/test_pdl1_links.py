@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 import pandas as pd
 import pytest
-from tests.scripts import load_script
+from tests.script_modules import load_script
 
 from immunescape.population.linking import links
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import ks_2samp
-from tests.scripts import load_script
+from tests.script_modules import load_script
 
 from immunescape.errors import InputError
 from immunescape.knowledge.references import load_references
