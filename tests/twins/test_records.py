@@ -16,6 +16,7 @@ from immunescape.trial.recorded_lines import LineOutcome
 from immunescape.twins.early import early_course
 from immunescape.twins.likelihood import line_log_likelihood
 from immunescape.twins.options import setting_of
+from immunescape.twins.recorded_drugs import recorded_drug
 from immunescape.twins.recorded_patient import CtdnaSample
 from immunescape.twins.records import patient_record
 
@@ -327,13 +328,39 @@ def test_what_a_cell_says_was_not_given_is_not_read_as_given(cell):
     assert (made.lines, made.unknown_lines) == ((), 1)
 
 
-@pytest.mark.parametrize("cell", ["placebo for pembrolizumab", "ICI-naive", "no prior checkpoint inhibitor", "no ICI"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "placebo for pembrolizumab",
+        "ICI-naive",
+        "no prior checkpoint inhibitor",
+        "no ICI",
+        "no chemotherapy",
+        "chemo-naive",
+        "treatment-naive",
+        "no systemic therapy",
+        "untreated",
+        "TKI withheld",
+        "chemotherapy not given",
+    ],
+)
 def test_what_only_says_what_was_not_given_is_no_line(cell):
     made = record(0.0, given({"start_day": -200.0, "drug": cell, "line": 1.0}))
     assert (made.lines, made.unknown_lines) == ((), 0)
     beside = record(0.0, given({"start_day": -200.0, "drug": f"docetaxel; {cell}", "line": 1.0}))
     assert [line.drugs for line in beside.lines] == [("docetaxel",)]
     assert not any("no drug of the model" in note for note in beside.notes)
+
+
+@pytest.mark.parametrize("cell", ["untreated metastases", "not specified", "no trial name recorded"])
+def test_a_denial_of_something_else_leaves_the_line_unknown(cell):
+    made = record(0.0, given({"start_day": -200.0, "drug": cell, "line": 1.0}))
+    assert (made.lines, made.unknown_lines) == ((), 1)
+
+
+def test_chemotherapy_that_a_drug_was_given_without_is_not_named_beside_it():
+    assert [d.name for d in recorded_drug("nivolumab without chemotherapy")] == ["nivolumab"]
+    assert [d.name for d in recorded_drug("nivolumab with chemotherapy")] == ["nivolumab", "chemotherapy"]
 
 
 def test_a_misspelt_drug_is_named_with_the_one_that_is_near():

@@ -15,6 +15,7 @@ __all__ = [
     "NamesWithin",
     "RecordedTreatments",
     "StandIn",
+    "denies_treatment",
     "load_recorded_treatments",
     "named_checkpoint_inhibitors",
     "names_chemotherapy",
@@ -147,6 +148,10 @@ _DENIAL = re.compile(
     rf"{_WORDS_BETWEEN})\b",
     re.IGNORECASE,
 )
+_NEGATION = re.compile(
+    r"\b(?:no|not|never|neither|without|w/o|refused|declined|naive|naïve|withheld|untreated|nil)\b", re.IGNORECASE
+)
+_OF_TREATMENT = re.compile(r"\b(?:nil|untreated|systemic|anti-?cancer|cancer|treatments|therapies)\b", re.IGNORECASE)
 _TARGETS = ("pd1", "pdl1", "ctla4")
 _LEVEL = r"(?:high|low|negative|positive|neg|pos|strong|weak|unknown)"
 _LEVEL_BEFORE = re.compile(rf"\b{_LEVEL}(?:\s+for)?[\s_–-]+$", re.IGNORECASE)
@@ -155,6 +160,12 @@ _LEVEL_AFTER = re.compile(
     r"\d+(?:\.\d+)?\s*(?:[–-]\s*\d+\s*)?(?:%|$|[),;]))",
     re.IGNORECASE,
 )
+
+
+def denies_treatment(text: str) -> bool:
+    """Whether a text says of treatment that there was none, and nothing else: ``treatment-naive``, ``untreated``."""
+    rest = _DENIAL.sub(" ", _OF_TREATMENT.sub(" ", text))
+    return _NEGATION.search(text) is not None and re.search(r"[^\W_]{2}", rest) is None
 
 
 def _not_given(match: re.Match[str]) -> bool:

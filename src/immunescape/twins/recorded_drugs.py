@@ -9,7 +9,12 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import Literal
 
-from immunescape.knowledge.recorded_treatments import NamesWithin, load_recorded_treatments, plain_name
+from immunescape.knowledge.recorded_treatments import (
+    NamesWithin,
+    denies_treatment,
+    load_recorded_treatments,
+    plain_name,
+)
 from immunescape.knowledge.tables import read_rows
 from immunescape.profile.biomarkers.antibiotics import is_antibiotic
 
@@ -66,6 +71,12 @@ def _names_within() -> NamesWithin:
     return NamesWithin({*_drug_names(), *(n for s in load_recorded_treatments().stand_ins for n in s.names)})
 
 
+@lru_cache(maxsize=1)
+def _words_within() -> NamesWithin:
+    """Words for treatments against the tumour that are no drugs: ``chemotherapy``, ``TKI``."""
+    return NamesWithin(load_recorded_treatments().against_cancer.names)
+
+
 def nearest_drug(name: str) -> str:
     """Name of the drug of which a word that is none may be a misspelling; '' where none is near."""
     near = get_close_matches(name.casefold(), _drug_names(), n=1, cutoff=0.85)
@@ -103,11 +114,14 @@ def _within(piece: str) -> tuple[RecordedDrug, ...]:
         drug = _recorded_drug(match.group())
         named.setdefault((drug.registered, drug.kind), drug)  # a brand beside the name of its drug is no second drug
     rest = _names_within().rest(piece)
-    further = _further(rest, tuple(named.values())) if rest != piece else ()
+    given = rest if _words_within().given(rest) else _words_within().rest(rest)  # 'without chemotherapy' is none
+    further = _further(given, tuple(named.values())) if rest != piece else ()
     if named or further:
         return (*named.values(), *further)
-    if rest != piece:  # 'ICI-naive' is nothing that was given; 'XY-12 after pembrolizumab' may be
-        return (RecordedDrug(piece, counts="never" if _names_within().denies_only(piece) else "numbered"),)
+    if denies_treatment(piece) or any(names.denies_only(piece) for names in (_names_within(), _words_within())):
+        return (RecordedDrug(piece, counts="never"),)  # 'ICI-naive' is nothing that was given
+    if rest != piece:  # 'XY-12 after pembrolizumab' may be
+        return (RecordedDrug(piece, counts="numbered"),)
     return (whole,)
 
 
