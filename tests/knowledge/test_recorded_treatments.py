@@ -12,7 +12,9 @@ from immunescape.knowledge.recorded_treatments import (
 )
 from immunescape.knowledge.tables import read_rows
 from immunescape.model.registry import drugs
+from immunescape.trial.covariates import DRIVERS
 from immunescape.trial.toxicity import contains_class
+from immunescape.twins.recorded_drugs import recorded_drug
 
 NO_INHIBITOR_ALONE = ("relatlimab", "tiragolumab", "cobolimab")
 """Antibodies to LAG-3, TIGIT and TIM-3: resistance is not defined for them."""
@@ -159,3 +161,26 @@ def test_kinds_of_inhibitors_are_kinds_of_stand_ins() -> None:
     table = load_recorded_treatments()
     kinds = {s.kind for s in table.stand_ins}
     assert {k for i in table.checkpoint_inhibitors.values() for k in i.kinds} <= kinds
+
+
+def test_what_a_profile_takes_for_an_inhibitor_or_chemotherapy_is_a_line_to_a_twin() -> None:
+    table = load_recorded_treatments()
+    inhibitors = {n for named in table.checkpoint_inhibitors.values() for n in named.names} - {"checkpoint"}
+    for name in sorted(inhibitors):
+        (drug,) = recorded_drug(name)
+        assert contains_class(drug.drugs, "ici"), name
+    for name in (*table.chemotherapy.names, *(n for named in table.for_driver.values() for n in named.names)):
+        assert {drug.counts for drug in recorded_drug(name)} == {"line"}, name
+
+
+@pytest.mark.parametrize(
+    ("name", "driver"), [("Tarceva", "EGFR"), ("alectinib", "ALK"), ("T-DXd", "HER2"), ("crizotinib", ""), ("ICI", "")]
+)
+def test_the_driver_that_a_drug_is_given_for(name: str, driver: str) -> None:
+    (drug,) = recorded_drug(name)
+    table = load_recorded_treatments()
+    assert (table.driver_of(drug.name, drug.kind) or table.driver_of(drug.registered)) == driver
+
+
+def test_the_drivers_are_those_of_the_patients() -> None:
+    assert set(load_recorded_treatments().for_driver) < set(DRIVERS)

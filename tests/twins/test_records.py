@@ -363,6 +363,14 @@ def test_chemotherapy_that_a_drug_was_given_without_is_not_named_beside_it():
     assert [d.name for d in recorded_drug("nivolumab with chemotherapy")] == ["nivolumab", "chemotherapy"]
 
 
+def test_a_drug_for_a_driver_that_the_files_do_not_name_is_noted():
+    made = record(0.0, given({"start_day": -200.0, "drug": "Tarceva", "line": 1.0}))
+    assert [line.drugs for line in made.lines] == [("osimertinib",)]
+    assert any("'Tarceva' is given for EGFR-driven tumours" in note for note in made.notes)
+    docetaxel = record(0.0, given({"start_day": -200.0, "drug": "docetaxel", "line": 1.0}))
+    assert not any("-driven tumours" in note for note in docetaxel.notes)
+
+
 def test_a_misspelt_drug_is_named_with_the_one_that_is_near():
     made = record(0.0, given({"start_day": -200.0, "drug": "pembrolizumb"}))
     assert any("if it is pembrolizumab, correct its name" in n for n in made.notes)

@@ -54,6 +54,7 @@ class RecordedTreatments(Block):
     stand_ins: tuple[StandIn, ...]
     checkpoint_inhibitors: dict[Literal["PD-(L)1", "CTLA-4"], Named]
     chemotherapy: Named
+    for_driver: dict[str, Named]
     against_cancer: AgainstCancer
     no_line: tuple[str, ...]
 
@@ -61,6 +62,14 @@ class RecordedTreatments(Block):
         """What stands in for a treatment; None where nothing does."""
         plain = plain_name(name)
         return next((s for s in self.stand_ins if plain in map(plain_name, s.names)), None)
+
+    def driver_of(self, name: str, kind: str = "") -> str:
+        """Driver for which alone a treatment is given, by its name or what stands in for it; '' where it is no such."""
+        plain = plain_name(name)
+        for driver, named in self.for_driver.items():
+            if kind in named.kinds or plain in map(plain_name, named.names):
+                return driver
+        return ""
 
     def is_no_line(self, name: str) -> bool:
         """Whether a treatment is known to be no line of systemic treatment."""

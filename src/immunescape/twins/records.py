@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from immunescape.errors import InputError, unknown_word
+from immunescape.knowledge.recorded_treatments import load_recorded_treatments
 from immunescape.profile.biomarkers.words import analyte_title, within_sentence
 from immunescape.trial.recist import has_progressed, has_shrunk
 from immunescape.twins.facts import Fact, checked, facts_of_measurements
@@ -103,6 +104,7 @@ def patient_record(study: Study, profile: PatientProfile, at: float = 0.0) -> Pa
             + (", then docetaxel" if unknown > 1 else "")
             + " with progression; biopsies and blood samples are taken as those at diagnosis"
         )
+    notes.extend(_notes_on_driver([drug for line in every for drug in line.recorded] + list(undated), first))
     ctdna = _ctdna(study, profile.patient, at, notes)
     if others and at > 0 and every[-1] is others[-1] and not others[-1].progressed and others[-1].end > at:
         notes.append(
@@ -438,6 +440,21 @@ def _response_by_size(size: float, smallest: float, baseline: float) -> str:
     if not math.isfinite(baseline):
         return ""
     return "CR" if size == 0.0 else "PR" if has_shrunk(size, baseline) else "SD"
+
+
+def _notes_on_driver(recorded: Sequence[RecordedDrug], facts: Mapping[str, Fact]) -> list[str]:
+    """Notes on drugs that are given for a driver of which the files do not say whether the tumour has it."""
+    table, fact = load_recorded_treatments(), facts.get("driver")
+    given: dict[str, str] = {}
+    for drug in recorded:
+        driver = table.driver_of(drug.name, drug.kind) or table.driver_of(drug.registered)
+        if driver and (fact is None or (driver in fact.allowed and len(fact.allowed) > 1)):
+            given.setdefault(driver, drug.name)
+    return [
+        f"'{name}' is given for {driver}-driven tumours, and the files do not say whether the tumour is one: the driver "
+        f"is taken as not known, although options depend on it; give the result for {driver}"
+        for driver, name in sorted(given.items())
+    ]
 
 
 def _notes_on_progression(study: Study, patient: str, lines: Sequence[LineRecord]) -> list[str]:
