@@ -451,8 +451,8 @@ def _notes_on_driver(recorded: Sequence[RecordedDrug], facts: Mapping[str, Fact]
         if driver and (fact is None or (driver in fact.allowed and len(fact.allowed) > 1)):
             given.setdefault(driver, drug.name)
     return [
-        f"'{name}' is given for {driver}-driven tumours, and the files do not say whether the tumour is one: the driver "
-        f"is taken as not known, although options depend on it; give the result for {driver}"
+        f"'{name}' is given for {driver}-driven tumours, and the files do not say whether the tumour is one: the "
+        f"driver is taken as not known, although options depend on it; give the result for {driver}"
         for driver, name in sorted(given.items())
     ]
 
