@@ -13,7 +13,7 @@ from scipy.stats import norm
 from immunescape.errors import InputError
 from immunescape.evaluation import forecast as module
 from immunescape.evaluation.calibration import comparison_kind
-from immunescape.evaluation.harness import class_effects
+from immunescape.evaluation.harness import class_effects, corrections, exchange_line
 from immunescape.evaluation.harness.class_effects import ClassEffect
 from immunescape.evaluation.replicates import ArmOutcomes
 from immunescape.predictions import open_protocols
@@ -80,10 +80,12 @@ def adding(monkeypatch: pytest.MonkeyPatch, mean: float, sd: float) -> module.Fo
         figure="pfs_hr", drug_class="a class", trials=3, mean=mean, sd=sd, low=mean - sd, high=mean + sd, positive=1.0
     )
     monkeypatch.setattr(class_effects, "shipped_effect", lambda *_: made)
+    monkeypatch.setattr(corrections, "exchanges_drugs", lambda *_: False)
     return next(f for f in module.forecast_of(results(0.8), patients=700).figures if f.endpoint == "pfs_hr")
 
 
 def test_the_effect_of_an_added_drug_is_multiplied_by_the_share_that_its_class_delivers(monkeypatch) -> None:
+    monkeypatch.setattr(corrections, "exchanges_drugs", lambda *_: False)
     plain = next(f for f in module.forecast_of(results(0.8), patients=700).figures if f.endpoint == "pfs_hr")
     assert plain.unshrunk is None
     half = adding(monkeypatch, 0.5, 0.0)
@@ -94,6 +96,23 @@ def test_the_effect_of_an_added_drug_is_multiplied_by_the_share_that_its_class_d
     assert math.log(half.high / half.low) == pytest.approx(math.log(plain.high / plain.low), rel=1e-9)  # type: ignore[operator]
     unsure = adding(monkeypatch, 0.5, 0.9)
     assert math.log(unsure.high / unsure.low) > 1.3 * math.log(plain.high / plain.low)  # type: ignore[operator]
+
+
+def test_where_drugs_are_exchanged_the_ratio_is_moved_along_the_line_of_such_trials(monkeypatch) -> None:
+    assert exchange_line.exchanges_drugs(TRIAL)
+    alone = adding(monkeypatch, 1.0, 0.0)
+    monkeypatch.setattr(corrections, "exchanges_drugs", exchange_line.exchanges_drugs)
+    for level, sd in ((-0.2, 0.0001), (-0.2, 0.5)):
+        line = exchange_line.ExchangeLine(
+            figure="pfs_hr", trials=9, level=level, slope=0.5, level_sd=sd, slope_sd=0.0001, covariance=0.0
+        )
+        monkeypatch.setattr(corrections, "shipped_line", lambda *_, line=line: line)
+        moved = next(f for f in module.forecast_of(results(0.8), patients=700).figures if f.endpoint == "pfs_hr")
+        assert alone.value is not None
+        assert moved.unshrunk == pytest.approx(alone.value)
+        assert moved.value == pytest.approx(math.exp(level) * math.sqrt(alone.value))
+        widths = [math.log(f.high / f.low) for f in (alone, moved)]  # type: ignore[operator]
+        assert widths[1] == pytest.approx(widths[0], rel=1e-3) if sd < 0.1 else widths[1] > 1.5 * widths[0]
 
 
 def test_a_class_that_delivers_nothing_leaves_no_more_success_than_chance(monkeypatch) -> None:

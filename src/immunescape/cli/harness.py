@@ -68,7 +68,8 @@ def harness_command(
         Path | None,
         typer.Option(
             "--tables",
-            help="Write the tables used by forecasts (class_evidence.csv, prediction_errors.csv) here; with --from.",
+            help="Write the tables used by forecasts (class_evidence.csv, exchange_evidence.csv, "
+            "prediction_errors.csv) here; with --from.",
         ),
     ] = None,
     add_ons: Annotated[

@@ -14,7 +14,7 @@ from immunescape.evaluation.naive import ARM_FIGURES, ROUND_RATIOS, Judged, loga
 from immunescape.evaluation.trial_classes import LANDMARKS, interval_score
 from immunescape.stats.estimate import NORMAL_975
 
-__all__ = ["CHANCE", "Aim", "ErrorRow", "aims", "error_rows"]
+__all__ = ["CHANCE", "Aim", "ErrorRow", "aims", "error_rows", "ratio_aims"]
 
 FIGURE_WORDS = {
     "orr_pct": "response (points)",
@@ -202,6 +202,13 @@ def aims(judged: Sequence[Judged]) -> list[Aim]:
     rows = {(r.figure, r.predictor): r for r in error_rows(judged)}
     out = [*_ratio_aims(judged, rows), *_arm_aims(judged, rows)]
     return [a for a in out if a.n]
+
+
+def ratio_aims(judged: Sequence[Judged]) -> list[Aim]:
+    """Those of the aims that hazard ratios have."""
+    ratios = [j for j in judged if j.figure in ROUND_RATIOS]
+    rows = {(r.figure, r.predictor): r for r in error_rows(ratios)}
+    return [a for a in _ratio_aims(ratios, rows) if a.n]
 
 
 def _ratio_aims(judged: Sequence[Judged], rows: Mapping[tuple[str, str], ErrorRow]) -> list[Aim]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError
 from immunescape.evaluation.calibration import comparison_kind
-from immunescape.evaluation.harness.class_effects import delivered_shares
+from immunescape.evaluation.harness.corrections import correction, forecast_error
 from immunescape.evaluation.naive import ROUND_RATIOS
 from immunescape.evaluation.posterior import Posterior, posterior_weights, shipped_discrepancy, table_digests
 from immunescape.evaluation.replicates import (
@@ -60,8 +60,8 @@ class ForecastFigure:
     monte_carlo_se : error of `value` from the number of simulated patients, between seeds (of the logarithm for ratios
         and medians); None with one seed.
     simulated, planned : patients.
-    unshrunk : of a hazard ratio of an arm that adds drugs to the control, what the model alone gives; `value` is shrunk
-        by what trials of such drugs have delivered (:mod:`immunescape.evaluation.harness.class_effects`).
+    unshrunk : of a hazard ratio that is corrected by what published trials have shown of such predictions
+        (:mod:`immunescape.evaluation.harness.corrections`), what the model alone gives.
     """
 
     arm: str
@@ -260,6 +260,10 @@ class _Errors:
         """Errors (resamples,) of a kind of figure."""
         return self.spread.get(kind, 0.0) * self.rng.standard_normal(RESAMPLES)
 
+    def of_ratio(self, figure: str) -> FloatArray:
+        """Errors (resamples,) of a forecast hazard ratio."""
+        return forecast_error(self.spread, figure) * self.rng.standard_normal(RESAMPLES)
+
 
 @dataclass(frozen=True, eq=False)
 class _HazardRatio:
@@ -325,26 +329,26 @@ def _median(arm: _Arm, end: str, errors: _Errors) -> ForecastFigure:
 def _hazard_ratio(
     trial: Trial, arm: _Arm, control: _Arm, end: str, seeds: Sequence[int], errors: _Errors
 ) -> _HazardRatio:
-    """Hazard ratio of ``pfs`` or ``os``, shrunk by what trials of such drugs have delivered."""
+    """Hazard ratio of ``pfs`` or ``os``, corrected by what published trials have shown of such predictions."""
     a, b = getattr(arm.pooled, end), getattr(control.pooled, end)
     model = _ratio(a, b)
-    mean, shares = delivered_shares(trial, arm.name, f"{end}_hr", RESAMPLES, seeds)
-    # the effect is multiplied by the share that its class delivers, the chance of the trial is not
-    ratios = hazard_ratios(a, b, arm.rows, control.rows) * np.exp(errors.drawn("hr")) * model ** (shares - 1.0)
+    made = correction(trial, arm.name, f"{end}_hr", RESAMPLES, seeds)
+    replicates = hazard_ratios(a, b, arm.rows, control.rows) * np.exp(errors.of_ratio(f"{end}_hr"))
+    ratios = made.of_replicates(replicates, model)
     figure = _figure(
         f"{arm.name} / {control.name}",
         f"{end}_hr",
-        value=model**mean,
+        value=made.ratio(model),
         spread=ratios,
         of_seeds=[
-            _ratio(getattr(x, end), getattr(y, end)) ** mean
+            made.ratio(_ratio(getattr(x, end), getattr(y, end)))
             for x, y in zip(arm.by_seed, control.by_seed, strict=True)
             if len(x.response) and len(y.response)
         ],
         size=(arm.simulated, arm.planned + control.planned),
     )
     events = (a[1][arm.rows].sum(axis=1), b[1][control.rows].sum(axis=1))
-    return _HazardRatio(figure if mean == 1.0 else replace(figure, unshrunk=model), ratios, events)
+    return _HazardRatio(replace(figure, unshrunk=model) if made.changes else figure, ratios, events)
 
 
 def _success_in_response(p: FloatArray, q: FloatArray, treated: int, controls: int) -> float:

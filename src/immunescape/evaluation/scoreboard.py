@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from immunescape.errors import InputError
 from immunescape.evaluation.calibration import comparison_kind
-from immunescape.evaluation.harness.class_effects import delivered_shares
+from immunescape.evaluation.harness.corrections import correction, forecast_error
 from immunescape.evaluation.posterior import Posterior, posterior_weights, shipped_discrepancy
 from immunescape.evaluation.replicates import (
     arm_outcomes,
@@ -237,14 +237,14 @@ class _Scorer:
             published = self.published.others.get(str(a), {}) if k else vars(self.published)
             for name in ("pfs", "os"):
                 outcomes = getattr(self.tables[a], name), getattr(self.tables[b], name)
-                ratios = hazard_ratios(*outcomes, self.draws[a], self.draws[b]) * np.exp(self.off("hr"))
-                ratio, model = record.get(f"{name}_hr"), None
+                ratios = hazard_ratios(*outcomes, self.draws[a], self.draws[b])
+                ratio, model, error = record.get(f"{name}_hr"), None, self.structure.get("hr", 0.0)
                 if self.role != "calibration" and ratio:
-                    trial = self.result.trial
-                    mean, delivered = delivered_shares(trial, str(a), f"{name}_hr", self.resamples, (self.seed,))
-                    if mean != 1.0:
-                        # the effect is multiplied by the share that its class delivers, the chance of the trial is not
-                        model, ratios, ratio = ratio, ratios * ratio ** (delivered - 1.0), ratio**mean
+                    made = correction(self.result.trial, str(a), f"{name}_hr", self.resamples, (self.seed,))
+                    error = forecast_error(self.structure, f"{name}_hr")
+                    if made.changes:
+                        model, ratios, ratio = ratio, made.of_replicates(ratios, ratio), made.ratio(ratio)
+                ratios = ratios * np.exp(error * self.rng.standard_normal(self.resamples))
                 yield self.score(
                     f"{a} / {b}",
                     f"{name}_hr",

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from immunescape.evaluation.aims import CHANCE, FIGURE_WORDS, aims, error_rows
 from immunescape.report.tables import Row, Table, number
 
 if TYPE_CHECKING:
+    from immunescape.evaluation.aims import Aim
     from immunescape.evaluation.naive import Judged
 
-__all__ = ["aims_table", "errors_table"]
+__all__ = ["aims_table", "errors_table", "table_of_aims"]
 
 
 def errors_table(groups: Mapping[str, Sequence[Judged]]) -> Table:
@@ -46,12 +47,19 @@ def _bounds(interval: tuple[float, float] | None, digits: int, sign: str = "") -
     return f" ({low} to {high})"
 
 
-def aims_table(groups: Mapping[str, Sequence[Judged]]) -> Table:
-    """Every aim with what was reached, by group of trials."""
+def aims_table(
+    groups: Mapping[str, Sequence[Judged]], aims_of: Callable[[Sequence[Judged]], Sequence[Aim]] = aims
+) -> Table:
+    """Every aim, or those that `aims_of` gives, with what was reached, by group of trials."""
+    return table_of_aims({group: aims_of(judged) for group, judged in groups.items()})
+
+
+def table_of_aims(groups: Mapping[str, Sequence[Aim]]) -> Table:
+    """Aims with what was reached, by group."""
     met_labels = {True: "met", False: "missed", None: "not judged"}
     rows: list[Row] = [
         {"Trials": group, "Aim": a.text, "Reached": a.reached, "n": a.n, "Met": met_labels[a.met]}
-        for group, judged in groups.items()
-        for a in aims(judged)
+        for group, of_group in groups.items()
+        for a in of_group
     ]
     return Table(rows, ("n",))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from immunescape.console import markdown_table
 from immunescape.errors import InputError
 from immunescape.files import whole_file
-from immunescape.report.aims_report import aims_table, errors_table
+from immunescape.report.aims_report import aims_table, errors_table, table_of_aims
 from immunescape.report.combination_report import combination_lines, odds_lines
 from immunescape.report.tables import Table, no_value
 
@@ -51,8 +51,9 @@ def _rows(table: Table) -> list[str]:
 
 def harness_markdown(run: Harness) -> str:
     """Report of a run as Markdown: errors, trials, arms, biomarkers, patients helped, deviations of protocols."""
-    from immunescape.evaluation.harness.combination_table import after_inhibitor, combination_scores
-    from immunescape.evaluation.harness.run import judged_groups
+    from immunescape.evaluation.aims import ratio_aims
+    from immunescape.evaluation.harness.combination_table import after_inhibitor, combination_aims, combination_scores
+    from immunescape.evaluation.harness.run import as_forecast, judged_groups
 
     names = {p.trial.name: p for p in run.protocols}
     seeds = f"seed {run.seeds[0]}" if len(run.seeds) == 1 else f"seeds {run.seeds[0]} to {run.seeds[-1]}"
@@ -102,6 +103,12 @@ def harness_markdown(run: Harness) -> str:
     judged = judged_groups(run)
     lines += ["## Bias and median error beside naive baselines", "", _NAIVE, "", *_rows(errors_table(judged))]
     lines += ["## Aims", "", _AIMS, "", *_rows(aims_table(judged))]
+    forecasts = as_forecast(run)
+    lines += ["## Hazard ratios as forecast", "", _FORECASTS, ""]
+    lines += _rows(aims_table(judged_groups(forecasts, forecasts=True), ratio_aims))
+    forecast_scores = combination_scores(run.protocols, forecasts.comparisons, run.rows)[0]
+    lines += _rows(table_of_aims({"combinations": combination_aims(forecast_scores)}))
+    lines += _lines_of_exchanges(run)
     scores, floors, correlation = combination_scores(run.protocols, run.comparisons, run.rows)
     after = after_inhibitor(run.protocols, run.comparisons)
     lines += ["## Combinations: failures and successes", "", *combination_lines(scores, after, floors, correlation)]
@@ -130,6 +137,12 @@ _NAIVE = (
     " Units: ln for hazard ratios, percent for medians, points for shares."
 )
 _AIMS = "Judged on the figures of this run; aims of independent trials are those of the rows `validation`."
+_FORECASTS = (
+    "As `predictions` and, for trials that were not fitted, `validate` give them: where drugs are added to the control,"
+    " times the share that other trials of their class have delivered; where drugs are exchanged, on the line of the"
+    " other such trials (below). Each trial is predicted without its own result, but the population, and sizes of"
+    " effects, were fitted to some of them."
+)
 _SAME_COURSE = (
     "Same courses: the OS hazard ratio where both arms follow the control's courses (the hazard of death alone)."
 )
@@ -148,6 +161,17 @@ _ODDS = (
     " 30 % of patients that nothing is fitted to. In OAK, PD-L1 is TC3/IC3 against the rest, and TMB is blood TMB of at"
     " least 16."
 )
+
+
+def _lines_of_exchanges(run: Harness) -> list[str]:
+    """The line of published on predicted ln hazard ratios of trials that exchange drugs."""
+    from immunescape.evaluation.harness.exchange_line import lines_of
+
+    rows = [
+        (LABELS[e.figure][0], e.trials, f"{e.level:+.2f} ({e.level_sd:.2f})", f"{e.slope:.2f} ({e.slope_sd:.2f})")
+        for e in lines_of(run.protocols, run.comparisons)
+    ]
+    return _table(("figure", "trials that exchange drugs", "level (SD)", "slope (SD)"), rows)
 
 
 def _effects(run: Harness) -> list[str]:

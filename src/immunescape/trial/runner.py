@@ -415,7 +415,7 @@ def model_digest() -> str:
     return digest.hexdigest()
 
 
-LEARNT_FROM_RUNS = ("class_evidence.csv", "prediction_errors.csv")
+LEARNT_FROM_RUNS = ("class_evidence.csv", "exchange_evidence.csv", "prediction_errors.csv")
 """Tables that are written from a run of the harness: no simulated patient depends on them."""
 
 

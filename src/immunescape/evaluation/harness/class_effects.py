@@ -41,6 +41,7 @@ __all__ = [
     "delivered_shares",
     "effects_of",
     "evidence",
+    "half_normal_nodes",
     "shipped_effect",
     "shipped_effects",
     "shipped_evidence",
@@ -105,8 +106,8 @@ def class_effects(rows: Sequence[ClassEvidence], figure: str = "") -> list[Class
     member = np.array([[r.drug_class == c for c in classes] for r in rows], dtype=float).reshape(
         len(rows), len(classes)
     )
-    omegas = BETWEEN * _half_normal_nodes()
-    taus = EXTRA * _half_normal_nodes()
+    omegas = BETWEEN * half_normal_nodes()
+    taus = EXTRA * half_normal_nodes()
     parts: list[tuple[float, FloatArray, FloatArray]] = []
     for omega in omegas:
         # of mu and of each class, and of a further class
@@ -137,7 +138,7 @@ def class_effects(rows: Sequence[ClassEvidence], figure: str = "") -> list[Class
     return [*out, _effect(figure, UNTESTED, 0, np.ones(1), np.array([lowest]), np.array([widest**2]))]
 
 
-def _half_normal_nodes() -> FloatArray:
+def half_normal_nodes() -> FloatArray:
     """Quantiles of a half-normal of scale 1 that stand for equal shares of it."""
     from scipy.special import ndtri
 

@@ -203,7 +203,7 @@ def after_inhibitor(chosen: Sequence[Protocol], compared: Sequence[FigureCompari
     )
 
 
-def combination_aims(scores: Sequence[CombinationScore], after: AfterInhibitor) -> list[Aim]:
+def combination_aims(scores: Sequence[CombinationScore], after: AfterInhibitor | None = None) -> list[Aim]:
     """The aims for combinations with what was reached."""
     out = []
     for s in scores:
@@ -224,7 +224,7 @@ def combination_aims(scores: Sequence[CombinationScore], after: AfterInhibitor) 
             text = f"{title}: slope of published on predicted {SLOPE[0]:g} to {SLOPE[1]:g}"
             shown = f"{s.slope:.2f} (SE {s.slope_se:.2f})"
             out.append(Aim(text, s.n, shown, SLOPE[0] <= s.slope <= SLOPE[1]))
-    if after.median_error is not None:
+    if after is not None and after.median_error is not None:
         text = f"response after progression on an inhibitor: median absolute error at most {POINTS:g} points"
         out.append(Aim(text, len(after.rows), f"{after.median_error:.1f}", after.median_error <= POINTS))
     return out

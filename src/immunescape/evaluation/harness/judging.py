@@ -22,12 +22,14 @@ from immunescape.stats.estimate import NORMAL_975
 __all__ = ["judged_figures"]
 
 
-def judged_figures(chosen: Sequence[Protocol], compared: Sequence[FigureComparison]) -> list[Judged]:
+def judged_figures(
+    chosen: Sequence[Protocol], compared: Sequence[FigureComparison], *, forecasts: bool = False
+) -> list[Judged]:
     """Every counted figure of an arm, and every hazard ratio, beside its naive predictions.
 
     The naive predictors learn on the calibration trials of the run. The predictive interval holds the Monte Carlo
     error, the chance of the published figure, and the error of the model's structure that the calibration that ships
-    left.
+    left. With `forecasts`, hazard ratios are those of `left_out_forecasts`, and their errors those of forecasts.
     """
     from immunescape.evaluation.calibration import comparison_kind
     from immunescape.evaluation.posterior import shipped_discrepancy
@@ -50,7 +52,7 @@ def judged_figures(chosen: Sequence[Protocol], compared: Sequence[FigureComparis
     for c in compared:
         if not c.counted or c.figure not in (*ROUND_RATIOS, *ARM_FIGURES):
             continue
-        low, high = _interval(c, structure[c.trial])
+        low, high = _interval(c, structure[c.trial], forecasts)
         if c.figure in ROUND_RATIOS:
             kind, baselines = classes[c.trial], ratio_baselines(c.trial, c.figure, classes[c.trial], ratios)
         else:
@@ -88,12 +90,17 @@ def _arm_figure(c: FigureComparison, trials: Mapping[str, object], kinds: Mappin
     )
 
 
-def _interval(c: FigureComparison, structure: Mapping[str, float]) -> tuple[float | None, float | None]:
+def _interval(c: FigureComparison, structure: Mapping[str, float], forecast: bool) -> tuple[float | None, float | None]:
     """95 % predictive interval of a figure, of its logarithm where that is the scale of errors."""
+    from immunescape.evaluation.harness.corrections import forecast_error
+
     if c.virtual is None or c.se is None or c.published_se is None:
         return None, None
     if c.logarithmic:
-        extra = structure.get("hr" if c.figure.endswith("_hr") else "median", 0.0)
+        if c.figure in ROUND_RATIOS:
+            extra = forecast_error(structure, c.figure) if forecast else structure.get("hr", 0.0)
+        else:
+            extra = structure.get("median", 0.0)
         half = NORMAL_975 * math.sqrt(c.se**2 + c.published_se**2 + extra**2)
         return c.virtual * math.exp(-half), c.virtual * math.exp(half)
     p = min(max(c.virtual / 100, 0.005), 0.995)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +18,14 @@ import numpy as np
 from immunescape.evaluation.calibration import comparison_kind
 from immunescape.evaluation.harness.checks import UNVERIFIED
 from immunescape.evaluation.harness.class_effects import COLUMNS, ClassEvidence, class_effects, evidence, shrunk
+from immunescape.evaluation.harness.corrections import FORECAST_KINDS, corrected_ratio
+from immunescape.evaluation.harness.exchange_line import exchange_evidence
 from immunescape.evaluation.harness.scoring import FigureComparison
 from immunescape.evaluation.posterior import ENOUGH, fit_digest, shipped_record
 
 if TYPE_CHECKING:
     from immunescape.evaluation.harness.run import Harness
+    from immunescape.trial.spec import Trial
 
 __all__ = ["PredictionError", "fitted_trials", "prediction_errors", "tables"]
 
@@ -33,7 +36,7 @@ KINDS = {
     "pfs_hr": "hr",
     "os_hr": "hr",
 }
-UNITS = {"orr": "log odds", "median": "ln", "hr": "ln"}
+UNITS = {"orr": "log odds", "median": "ln", "hr": "ln", **dict.fromkeys(FORECAST_KINDS.values(), "ln")}
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class PredictionError:
     Attributes
     ----------
     comparison : how the arms differ (`comparison_kind`), or ``all``.
-    kind : ``orr`` (log odds), ``median`` or ``hr`` (ln). sd, bias : of the errors beyond chance, and their mean.
+    kind : ``orr`` (log odds), ``median`` or ``hr`` (ln); of ln hazard ratios as forecasts give them (`corrections`),
+        ``forecast_pfs_hr`` and ``forecast_os_hr``. sd, bias : of the errors beyond chance, and their mean.
     figures : how many it rests on. unseen : how many of them are of trials that no fit has seen.
     """
 
@@ -78,37 +82,50 @@ def prediction_errors(run: Harness, fitted: Collection[str]) -> list[PredictionE
     Hazard ratios of trials that add drugs are predicted with the share that the other trials of such drugs have shown;
     the uncertainty of that share is a part of chance here, as predictions carry it themselves. Trials that were fitted
     to count only where fewer than `ENOUGH` figures of others are there. The SD of a comparison with few figures leans
-    on that of all: each counts by its figures, all by `ENOUGH`.
+    on that of all (each counts by its figures, all by `ENOUGH`), and that of forecasts of one endpoint likewise on that
+    of both.
 
     Parameters
     ----------
     run : a finished run. fitted : names of the trials that the population was fitted to.
     """
-    kinds = {p.trial.name: comparison_kind(p.trial) for p in run.protocols}
+    trials = {p.trial.name: p.trial for p in run.protocols}
+    kinds = {name: comparison_kind(trial) for name, trial in trials.items()}
     rows: dict[str, list[tuple[str, bool, float, float]]] = {}
     for figure in ("pfs_hr", "os_hr"):
         evidence_of = evidence(run.protocols, run.comparisons, figure)
+        exchanged = exchange_evidence(run.protocols, run.comparisons, figure)
         for c in run.comparisons:
             if c.figure == figure and _used(c):
                 error, variance = _ratio_error(c, evidence_of, figure)
                 rows.setdefault("hr", []).append((c.trial, c.trial not in fitted, error, variance))
+                moved = _forecast_error(c, trials[c.trial], evidence_of, exchanged)
+                rows.setdefault(FORECAST_KINDS[figure], []).append((c.trial, c.trial not in fitted, *moved))
     for c in run.comparisons:
         if c.figure in KINDS and c.figure not in ("pfs_hr", "os_hr") and _used(c):
             error, variance = _arm_error(c)
             rows.setdefault(KINDS[c.figure], []).append((c.trial, c.trial not in fitted, error, variance))
+    both = _moments([row for kind in FORECAST_KINDS.values() for row in rows.get(kind, ())])
     out = []
     for kind, mine in rows.items():
         every = _moments(mine)
         if every is None:
             continue
-        out.append(PredictionError("all", kind, math.sqrt(max(every[0], 0.0)), *every[1:]))
+        whole = max(every[0], 0.0)
+        if kind in FORECAST_KINDS.values() and both is not None:
+            whole = _leaning(whole, every[2], max(both[0], 0.0))  # few ratios of one endpoint lean on both
+        out.append(PredictionError("all", kind, math.sqrt(whole), *every[1:]))
         for group in sorted(set(kinds.values())):
             moments = _moments([r for r in mine if kinds[r[0]] == group])
             if moments is not None:
-                n = moments[2]
-                variance = (n * max(moments[0], 0.0) + ENOUGH * max(every[0], 0.0)) / (n + ENOUGH)
-                out.append(PredictionError(group, kind, math.sqrt(max(variance, 0.0)), *moments[1:]))
+                variance = _leaning(max(moments[0], 0.0), moments[2], whole)
+                out.append(PredictionError(group, kind, math.sqrt(variance), *moments[1:]))
     return out
+
+
+def _leaning(variance: float, figures: int, of_all: float) -> float:
+    """Variance of a group that leans on that of all: the group counts by its figures, all by `ENOUGH`."""
+    return (figures * variance + ENOUGH * of_all) / (figures + ENOUGH)
 
 
 def _used(c: FigureComparison) -> bool:
@@ -124,6 +141,18 @@ def _ratio_error(c: FigureComparison, all_evidence: Sequence[ClassEvidence], fig
         effects = class_effects([e for e in all_evidence if e.trial != c.trial], figure)
         predicted, extra = shrunk(effects, of_trial.drug_class, figure, predicted)
     return predicted - math.log(c.published), (c.published_se or 0.0) ** 2 + (c.se or 0.0) ** 2 + extra**2
+
+
+def _forecast_error(
+    c: FigureComparison, trial: Trial, added: Sequence[ClassEvidence], exchanged: Sequence[ClassEvidence]
+) -> tuple[float, float]:
+    """Error of the ln hazard ratio as forecasts give it, without the trial's own evidence, and the variance of chance.
+
+    The uncertainty of the correction is a part of chance here, as forecasts carry it themselves.
+    """
+    predicted, sd, slope = corrected_ratio(trial, c.figure, math.log(c.virtual or 1.0), added, exchanged)
+    chance = (c.published_se or 0.0) ** 2 + (slope * (c.se or 0.0)) ** 2
+    return predicted - math.log(c.published), chance + sd**2
 
 
 def _arm_error(c: FigureComparison) -> tuple[float, float]:
@@ -155,26 +184,9 @@ ERROR_COLUMNS = ("comparison", "kind", "sd", "figures", "unit", "source", "grade
 
 
 def tables(run: Harness, fitted: Collection[str]) -> dict[str, str]:
-    """Text of ``class_evidence.csv`` and ``prediction_errors.csv``, by name of the file."""
+    """Text of ``class_evidence.csv``, ``exchange_evidence.csv`` and ``prediction_errors.csv``, by name of the file."""
     numbers = f" of numbers {run.numbers[:12]}" if run.numbers else ""
     stamp = f"harness run{numbers}, {run.patients} patients per arm, {len(run.seeds)} seed(s)"
-    facts = [
-        {
-            "figure": figure,
-            "trial": e.trial,
-            "drug_class": e.drug_class,
-            "published": f"{e.published:.4f}",
-            "published_se": f"{e.published_se:.4f}",
-            "predicted": f"{e.predicted:.4f}",
-            "predicted_se": f"{e.predicted_se:.4f}",
-            "unit": "dimensionless",
-            "source": "fitted",
-            "grade": "fitted",
-            "note": stamp,
-        }
-        for figure in ("pfs_hr", "os_hr")
-        for e in evidence(run.protocols, run.comparisons, figure)
-    ]
     errors = [
         {
             "comparison": e.comparison,
@@ -191,9 +203,31 @@ def tables(run: Harness, fitted: Collection[str]) -> dict[str, str]:
     ]
     head = "# written by `immunescape harness --from RUN --tables FOLDER`; not to be edited by hand\n"
     return {
-        "class_evidence.csv": head + _csv(COLUMNS, facts),
+        "class_evidence.csv": head + _csv(COLUMNS, _evidence_cells(run, evidence, stamp)),
+        "exchange_evidence.csv": head + _csv(COLUMNS, _evidence_cells(run, exchange_evidence, stamp)),
         "prediction_errors.csv": head + _csv(ERROR_COLUMNS, errors),
     }
+
+
+def _evidence_cells(run: Harness, gather: Callable[..., list[ClassEvidence]], stamp: str) -> list[dict[str, Any]]:
+    """Rows of a table of evidence, of PFS and of OS."""
+    return [
+        {
+            "figure": figure,
+            "trial": e.trial,
+            "drug_class": e.drug_class,
+            "published": f"{e.published:.4f}",
+            "published_se": f"{e.published_se:.4f}",
+            "predicted": f"{e.predicted:.4f}",
+            "predicted_se": f"{e.predicted_se:.4f}",
+            "unit": "dimensionless",
+            "source": "fitted",
+            "grade": "fitted",
+            "note": stamp,
+        }
+        for figure in ("pfs_hr", "os_hr")
+        for e in gather(run.protocols, run.comparisons, figure)
+    ]
 
 
 def _csv(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:

@@ -11,24 +11,26 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from immunescape.errors import InputError
-from immunescape.evaluation.aims import aims, error_rows
+from immunescape.evaluation.aims import aims, error_rows, ratio_aims
 from immunescape.evaluation.harness.class_effects import effects_of
 from immunescape.evaluation.harness.combination_table import after_inhibitor, combination_aims, combination_scores
+from immunescape.evaluation.harness.corrections import left_out_forecasts
+from immunescape.evaluation.harness.exchange_line import lines_of
 from immunescape.evaluation.harness.figures import figures
 from immunescape.evaluation.harness.judging import judged_figures
 from immunescape.evaluation.harness.odds_table import OddsRow, odds_aims, odds_table
 from immunescape.evaluation.harness.protocols import PROBE, Deviation, Protocol, deviations, protocols
 from immunescape.evaluation.harness.scoring import FigureComparison, Summary, comparisons, summaries
-from immunescape.evaluation.naive import Judged
+from immunescape.evaluation.naive import ROUND_RATIOS, Judged
 from immunescape.files import check_folder, whole_file
 from immunescape.release import installed_version
 
-__all__ = ["Harness", "compare_run", "judged_groups", "run_harness"]
+__all__ = ["Harness", "as_forecast", "compare_run", "judged_groups", "run_harness"]
 
 _ROOM = "Make room or choose another folder (--out); the same command resumes from what is stored."
 FORM = 2
@@ -68,7 +70,9 @@ class Harness:
         """Everything, as plain JSON."""
         scores, floors, correlation = combination_scores(self.protocols, self.comparisons, self.rows)
         after = after_inhibitor(self.protocols, self.comparisons)
-        judged = judged_groups(self)
+        judged, forecasts = judged_groups(self), as_forecast(self)
+        judged_forecasts = judged_groups(forecasts, forecasts=True)
+        forecast_scores = combination_scores(self.protocols, forecasts.comparisons, self.rows)[0]
         return {
             "digest": self.digest,
             "numbers": self.numbers,
@@ -98,6 +102,14 @@ class Harness:
                 "after_inhibitor": after.median_error,
                 "aims": [a.row() for a in combination_aims(scores, after)],
             },
+            "forecasts": {
+                "comparisons": [c.row() for c in forecasts.comparisons if c.figure in ROUND_RATIOS],
+                "errors": {group: [r.row() for r in error_rows(mine)] for group, mine in judged_forecasts.items()},
+                "aims": {group: [a.row() for a in ratio_aims(mine)] for group, mine in judged_forecasts.items()},
+                "combinations": [s.row() for s in forecast_scores],
+                "combination_aims": [a.row() for a in combination_aims(forecast_scores)],
+                "exchange_lines": [line.row() for line in lines_of(self.protocols, self.comparisons)],
+            },
             "fifteen_odds_ratios": {
                 "rows": [r.row() for r in self.fifteen],
                 "aims": [a.row() for a in odds_aims(self.fifteen)],
@@ -107,9 +119,17 @@ class Harness:
         }
 
 
-def judged_groups(run: Harness) -> dict[str, list[Judged]]:
-    """Figures that aims are set for, of all trials and of those of each role; groups without any are left out."""
-    every = judged_figures(run.protocols, run.comparisons)
+def as_forecast(run: Harness) -> Harness:
+    """The run with hazard ratios as they would have been forecast, each trial without its own evidence."""
+    return replace(run, comparisons=tuple(left_out_forecasts(run.protocols, run.comparisons)))
+
+
+def judged_groups(run: Harness, *, forecasts: bool = False) -> dict[str, list[Judged]]:
+    """Figures that aims are set for, of all trials and of those of each role; groups without any are left out.
+
+    With `forecasts`, the run is one of :func:`as_forecast`.
+    """
+    every = judged_figures(run.protocols, run.comparisons, forecasts=forecasts)
     of_role = {p.trial.name: p.role for p in run.protocols}
     groups = {
         "all": every,
