@@ -24,6 +24,7 @@ from immunescape.evaluation.harness.exchange_line import (
 )
 from immunescape.evaluation.harness.protocols import protocols
 from immunescape.evaluation.harness.scoring import FigureComparison
+from immunescape.predictions import open_protocols
 from immunescape.trial.loading import load_trial
 
 
@@ -62,10 +63,14 @@ def test_the_posterior_covers_truths_that_are_drawn_from_the_prior() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "exchanged"), [("keynote-024", True), ("oak", True), ("keynote-189", False), ("pacific", False)]
+    ("name", "exchanged"),
+    [("keynote-024", True), ("oak", True), ("keynote-189", False), ("pacific", False), ("harmoni-7", False)],
 )
-def test_drugs_are_exchanged_where_each_arm_has_one_that_the_other_has_not(name: str, exchanged: bool) -> None:
-    assert exchanges_drugs(load_trial(name)) is exchanged
+def test_drugs_are_exchanged_for_chemotherapy_where_each_arm_has_one_that_the_other_has_not(
+    name: str, exchanged: bool
+) -> None:
+    trial = load_trial(open_protocols().get(name, name))
+    assert exchanges_drugs(trial) is exchanged
 
 
 def test_arms_of_the_same_drugs_exchange_none_and_are_left_alone() -> None:

@@ -80,12 +80,10 @@ def adding(monkeypatch: pytest.MonkeyPatch, mean: float, sd: float) -> module.Fo
         figure="pfs_hr", drug_class="a class", trials=3, mean=mean, sd=sd, low=mean - sd, high=mean + sd, positive=1.0
     )
     monkeypatch.setattr(class_effects, "shipped_effect", lambda *_: made)
-    monkeypatch.setattr(corrections, "exchanges_drugs", lambda *_: False)
     return next(f for f in module.forecast_of(results(0.8), patients=700).figures if f.endpoint == "pfs_hr")
 
 
 def test_the_effect_of_an_added_drug_is_multiplied_by_the_share_that_its_class_delivers(monkeypatch) -> None:
-    monkeypatch.setattr(corrections, "exchanges_drugs", lambda *_: False)
     plain = next(f for f in module.forecast_of(results(0.8), patients=700).figures if f.endpoint == "pfs_hr")
     assert plain.unshrunk is None
     half = adding(monkeypatch, 0.5, 0.0)
@@ -99,9 +97,8 @@ def test_the_effect_of_an_added_drug_is_multiplied_by_the_share_that_its_class_d
 
 
 def test_where_drugs_are_exchanged_the_ratio_is_moved_along_the_line_of_such_trials(monkeypatch) -> None:
-    assert exchange_line.exchanges_drugs(TRIAL)
     alone = adding(monkeypatch, 1.0, 0.0)
-    monkeypatch.setattr(corrections, "exchanges_drugs", exchange_line.exchanges_drugs)
+    monkeypatch.setattr(corrections, "exchanges_drugs", lambda *_: True)
     for level, sd in ((-0.2, 0.0001), (-0.2, 0.5)):
         line = exchange_line.ExchangeLine(
             figure="pfs_hr", trials=9, level=level, slope=0.5, level_sd=sd, slope_sd=0.0001, covariance=0.0

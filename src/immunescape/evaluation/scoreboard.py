@@ -67,8 +67,8 @@ class Score:
     regimen_class : of the trial. n, n_published : simulated patients, and those of the published figure.
     same_course : of an OS hazard ratio, what is left where both arms follow the control's courses
         (:func:`immunescape.trial.analysis.same_course_ratio`); None for other figures.
-    unshrunk : of a hazard ratio of a trial that was not fitted and adds drugs to its control, what the model alone
-        gives; `predicted` is shrunk by what trials of such drugs have delivered.
+    unshrunk : of a hazard ratio of a trial that was not fitted, what the model alone gives, where `predicted` is
+        corrected by what published trials have shown of such predictions.
     """
 
     trial: str

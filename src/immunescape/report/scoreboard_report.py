@@ -234,8 +234,9 @@ def print_scoreboard(validation: Validation) -> None:
     )
     if any(s.unshrunk is not None for s in validation.scores):
         print(
-            "Hazard ratios of trials that were not fitted and add a drug to their control are shrunk by what trials of"
-            " such drugs have delivered; 'Model alone' is the simulated ratio."
+            "Hazard ratios of trials that were not fitted are corrected by what published trials have shown of such"
+            " predictions: times the share that trials of added drugs of the class have delivered or, where drugs are"
+            " exchanged, on the line of such trials; 'Model alone' is the simulated ratio."
         )
     for note in validation.notes:
         print(note)

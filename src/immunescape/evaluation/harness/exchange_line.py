@@ -1,8 +1,8 @@
-"""What trials have shown where drugs were exchanged: published on predicted ln hazard ratio, as a line.
+"""What trials have shown where drugs were exchanged for chemotherapy: published on predicted ln hazard ratio.
 
 Where drugs are added to the control arm, no predicted effect means no effect, and the share that trials delivered says
 all (:mod:`immunescape.evaluation.harness.class_effects`). Where the arms exchange drugs, an inhibitor for chemotherapy
-above all, the model may err in the level as well, by how strong it takes each kind of treatment to be. For published
+above all, the model may err in the level as well, by how strong it takes chemotherapy to be. For published
 ln hazard ratio y and the model's m::
 
     y = level + slope m + normal(0, s),   s^2 = (error of y)^2 + (slope times Monte Carlo error of m)^2 + tau^2
@@ -111,15 +111,20 @@ def exchanges_drugs(trial: Trial, arm: str = "") -> bool:
     """Whether an arm has drugs that the control arm has not, and does without some of the control's.
 
     A control without drugs has none to exchange: there, as where drugs are added, no predicted effect means no effect.
+    A control with a checkpoint inhibitor counts as none, since the level of the line is that of chemotherapy.
 
     Parameters
     ----------
     trial : the protocol. arm : name of an experimental arm; empty: the first.
     """
+    from immunescape.trial.toxicity import contains_class
+
     mine = next((a for a in trial.experimental if not arm or a.name == arm), None)
     if trial.control is None or mine is None:
         return False
     experimental, control = ({d for choice in a.choices for d in choice.regimen.drugs} for a in (mine, trial.control))
+    if contains_class(tuple(sorted(control)), "ici"):
+        return False
     return bool(experimental - control) and bool(control - experimental)
 
 
