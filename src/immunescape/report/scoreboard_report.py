@@ -236,7 +236,7 @@ def print_scoreboard(validation: Validation) -> None:
         print(
             "Hazard ratios of trials that were not fitted are corrected by what published trials have shown of such"
             " predictions: times the share that trials of added drugs of the class have delivered or, where drugs are"
-            " exchanged, on the line of such trials; 'Model alone' is the simulated ratio."
+            " exchanged for chemotherapy, on the line of such trials; 'Model alone' is the simulated ratio."
         )
     for note in validation.notes:
         print(note)

@@ -1,8 +1,8 @@
 """Predicted hazard ratios as forecasts give them: corrected by what published trials have shown of such predictions.
 
 Where an arm adds drugs to the control, the ln hazard ratio is multiplied by the share that trials of the class have
-delivered (`class_effects`); where it exchanges drugs, it is moved along the line of such trials (`exchange_line`); the
-rest stays as the model gives it. The evidence of a trial of the same name is always left out.
+delivered (`class_effects`); where it exchanges drugs for chemotherapy, it is moved along the line of such trials
+(`exchange_line`); the rest stays as the model gives it. The evidence of a trial of the same name is always left out.
 """
 
 from __future__ import annotations
