@@ -242,6 +242,14 @@ def test_a_later_prediction_of_a_trial_stands_beside_the_earlier_one(folder: Pat
     assert not check_ledger(folder)
 
 
+def test_the_same_prediction_is_entered_once(folder: Path) -> None:
+    before = (folder / "ledger.csv").read_bytes()
+    again = enter_prediction(forecast(), folder, question="Is it better?", declared="Nothing.", date="2026-01-02")
+    assert again.figure("pfs_hr")["value"] == 0.7  # type: ignore[index]
+    assert (folder / "ledger.csv").read_bytes() == before
+    assert len(list((folder / "records").iterdir())) == 2
+
+
 def test_a_result_is_entered_beside_and_changes_no_record(folder: Path) -> None:
     before = {p.name: p.read_bytes() for p in (folder / "records").iterdir()}
     enter_outcome(

@@ -328,7 +328,7 @@ def nothing_entered(folder: Path | None) -> InputError:
 def enter_prediction(
     forecast: Forecast, folder: Path, *, question: str, declared: str, date: str | None = None
 ) -> Prediction:
-    """Write a forecast as a record and append it to the ledger.
+    """Write a forecast as a record and append it to the ledger, unless the ledger has the same record.
 
     Parameters
     ----------
@@ -378,6 +378,9 @@ def enter_prediction(
         "protocol": trial.text,
     }
     written = yaml.dump(content, sort_keys=False, allow_unicode=True, width=118, Dumper=_dumper()).encode()
+    same = next((row["record"] for row in rows if row["sha256"] == _digest(written)), None)
+    if same is not None:  # entered meanwhile, by another run of the same command
+        return _read(folder / "records" / same)
     with whole_file(folder / "records" / record, "cannot store the prediction", hint=_SPACE_HINT) as stream:
         stream.write(written)
     row = {"number": str(len(rows) + 1), "record": record, "date": day, "sha256": _digest(written)}
