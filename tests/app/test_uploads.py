@@ -44,7 +44,7 @@ def gathered(tmp_path: Path, files: Mapping[str, bytes], bounds: Bounds = BOUNDS
     return gather(sent(tmp_path, files), target, bounds)
 
 
-def test_files_lie_under_their_own_names_and_are_moved_away(tmp_path: Path) -> None:
+def test_files_lie_under_their_names_of_same_trial_and_are_moved_away(tmp_path: Path) -> None:
     root = gathered(tmp_path, {"C:\\Users\\me\\manifest.yaml": b"study: s", "../../labs.csv": b"a,b"})
     assert sorted(p.name for p in root.iterdir()) == ["labs.csv", "manifest.yaml"]
     assert not list((tmp_path / "browser").iterdir())

@@ -110,7 +110,7 @@ def test_wrong_files_are_refused_with_line_and_reason(old: str, new: str, words:
     assert "my.yaml, line " in str(caught.value) or "problems" in str(caught.value)
 
 
-def test_unknown_names_are_answered_with_the_nearest() -> None:
+def test_unnames_of_same_trial_are_answered_with_the_nearest() -> None:
     with pytest.raises(InputError, match="Did you mean 'pdl1-enrichment'"):
         designs.load_design("pdl1-enrichmnt")
     with pytest.raises(InputError, match="no such file"):

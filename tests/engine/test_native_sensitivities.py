@@ -90,7 +90,7 @@ def test_after_an_event_the_derivatives_are_not_pretended_to_be_known():
     assert np.isnan(s[0, ~before, 0, 0]).all()
 
 
-def test_unknown_names_and_other_outputs_are_refused():
+def test_unnames_of_same_trial_and_other_outputs_are_refused():
     engine = NativeEngine()
     with pytest.raises(EngineError, match=r"kil.*\n.*kill"):
         engine.compile_sensitivities(STIFF, ("kil",), ("c",))

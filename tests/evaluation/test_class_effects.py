@@ -106,3 +106,15 @@ def test_a_class_that_no_trial_tested_is_predicted_with_the_wide_and_pessimistic
     effects = {e.drug_class: e for e in shipped_effects("os_hr")}
     assert effects[UNTESTED].mean <= PRIOR_MEAN
     assert effects[UNTESTED].sd >= 0.6
+
+
+def test_a_class_whose_trials_tell_nothing_of_its_share_is_as_one_without_trials() -> None:
+    """A failure that was predicted says nothing of what a predicted effect of the class would deliver."""
+    silent = [ClassEvidence("failed", "silent", 0.05, 0.13, -0.02, 0.01)]
+    effects = {e.drug_class: e for e in class_effects([*trials("vegf", 0.9, 6), *silent])}
+    assert (effects["silent"].mean, effects["silent"].sd) == (effects[UNTESTED].mean, effects[UNTESTED].sd)
+    assert effects["silent"].trials == 1
+    told = [ClassEvidence("told", "told", -0.05, 0.08, -0.5, 0.01)]
+    few = {e.drug_class: e for e in class_effects([*trials("vegf", 0.9, 6), *told])}["told"]
+    assert few.sd < 0.3
+    assert few.mean < 0.5

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from immunescape.evaluation.calibration import comparison_kind
 from immunescape.evaluation.harness.class_effects import PRIOR_MEAN, PRIOR_SD, ClassEvidence, shipped_effect
 from immunescape.evaluation.harness.corrections import (
     FORECAST_KINDS,
@@ -19,12 +20,15 @@ from immunescape.evaluation.harness.exchange_line import (
     EXCHANGED,
     LEVEL_SD,
     exchange_line,
-    exchanges_drugs,
+    replaces_chemotherapy,
     shipped_line,
 )
 from immunescape.evaluation.harness.protocols import protocols
 from immunescape.evaluation.harness.scoring import FigureComparison
+from immunescape.evaluation.trial_identity import _by_registry, names_of_same_trial
+from immunescape.knowledge.tables import read_rows
 from immunescape.predictions import open_protocols
+from immunescape.trial.grammar import parse_regimen
 from immunescape.trial.loading import load_trial
 
 
@@ -62,22 +66,78 @@ def test_the_posterior_covers_truths_that_are_drawn_from_the_prior() -> None:
     assert 0.76 < np.mean(inside) < 0.95
 
 
+def arm_of(trial, regimen: str, role: str = "experimental"):
+    """An arm of a trial with another regimen."""
+    source = trial.experimental[0] if role == "experimental" else trial.control
+    return replace(source, name=regimen, choices=(replace(source.choices[0], regimen=parse_regimen(regimen)),))
+
+
+@pytest.mark.parametrize(
+    ("experimental", "control", "replaced"),
+    [
+        ("pembrolizumab 200 mg every 3 weeks", "docetaxel 75 mg/m2 every 3 weeks", True),
+        ("sotorasib 960 mg daily", "docetaxel 75 mg/m2 every 3 weeks", True),
+        ("docetaxel 75 mg/m2 every 3 weeks", "pembrolizumab 200 mg every 3 weeks", False),
+        ("docetaxel 75 mg/m2 every 3 weeks", "pemetrexed 500 mg/m2 every 3 weeks", False),
+        ("pembrolizumab 200 mg every 3 weeks", "osimertinib 80 mg daily", False),
+        (
+            "pembrolizumab 200 mg every 3 weeks",
+            "docetaxel 75 mg/m2 every 3 weeks + bevacizumab 15 mg/kg every 3 weeks",
+            False,
+        ),
+        ("docetaxel 75 mg/m2 every 3 weeks", "docetaxel 75 mg/m2 every 3 weeks", False),
+    ],
+)
+def test_only_chemotherapy_alone_is_replaced(experimental: str, control: str, replaced: bool) -> None:
+    trial = load_trial("keynote-024")
+    made = replace(trial, arms=(arm_of(trial, experimental), arm_of(trial, control, "control")))
+    assert replaces_chemotherapy(made) is replaced
+    assert correction(made, "", "os_hr", 3, (1,)).changes is replaced
+
+
+def test_each_arm_of_a_trial_is_compared_on_its_own() -> None:
+    trial = load_trial("keynote-024")
+    both = arm_of(trial, "pembrolizumab 200 mg every 3 weeks + docetaxel 75 mg/m2 every 3 weeks")
+    alone = arm_of(trial, "pembrolizumab 200 mg every 3 weeks")
+    control = arm_of(trial, "docetaxel 75 mg/m2 every 3 weeks", "control")
+    for arms in ((both, alone, control), (alone, both, control)):
+        made = replace(trial, arms=arms)
+        assert not replaces_chemotherapy(made, both.name)
+        assert replaces_chemotherapy(made, alone.name)
+        assert comparison_kind(made, both.name) == "inhibitor added"
+        assert comparison_kind(made, alone.name) == "inhibitor against chemotherapy"
+
+
+def test_a_trial_is_known_by_its_registry_number_and_a_stratum_by_its_trial() -> None:
+    renamed = replace(load_trial("keynote-024"), name="mine")
+    assert names_of_same_trial(renamed) == {"mine", "keynote-024"}
+    own, other = (correction(t, "", "pfs_hr", 3, (1,)) for t in (load_trial("keynote-024"), renamed))
+    assert (own.level, own.share) == (other.level, other.share)
+    assert (own.level, own.share) != (shipped_line("pfs_hr").level, shipped_line("pfs_hr").slope)
+    assert "keynote-042" in names_of_same_trial(replace(renamed, name="keynote-042-high", registry=None))
+    assert names_of_same_trial(replace(renamed, registry=None)) == {"mine"}
+
+
+def test_every_trial_of_the_evidence_is_known_by_a_registry_number() -> None:
+    names = {name for group in _by_registry().values() for name in group}
+    for table in ("class_evidence", "exchange_evidence"):
+        assert {row["trial"] for row in read_rows(table)} <= names
+
+
 @pytest.mark.parametrize(
     ("name", "exchanged"),
     [("keynote-024", True), ("oak", True), ("keynote-189", False), ("pacific", False), ("harmoni-7", False)],
 )
-def test_drugs_are_exchanged_for_chemotherapy_where_each_arm_has_one_that_the_other_has_not(
-    name: str, exchanged: bool
-) -> None:
+def test_trials_that_replace_chemotherapy_are_known(name: str, exchanged: bool) -> None:
     trial = load_trial(open_protocols().get(name, name))
-    assert exchanges_drugs(trial) is exchanged
+    assert replaces_chemotherapy(trial) is exchanged
 
 
 def test_arms_of_the_same_drugs_exchange_none_and_are_left_alone() -> None:
     trial = load_trial("keynote-024")
     control = next(a for a in trial.arms if a.name == trial.control.name)
     same = replace_arms(trial, control)
-    assert not exchanges_drugs(same)
+    assert not replaces_chemotherapy(same)
     assert not correction(same, "", "pfs_hr", 5, (1,)).changes
 
 
@@ -88,7 +148,7 @@ def replace_arms(trial, control):
 
 
 def test_no_result_of_an_exchange_predicts_itself() -> None:
-    whole, without = shipped_line("pfs_hr"), shipped_line("pfs_hr", "keynote-024")
+    whole, without = shipped_line("pfs_hr"), shipped_line("pfs_hr", frozenset({"keynote-024"}))
     assert without.trials == whole.trials - 1
     made = correction(load_trial("keynote-024"), "", "pfs_hr", 4000, (1,))
     assert (made.level, made.share) == (without.level, without.slope)

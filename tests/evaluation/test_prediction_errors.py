@@ -12,7 +12,13 @@ from typer.testing import CliRunner
 
 from immunescape.cli import app
 from immunescape.evaluation import posterior
-from immunescape.evaluation.harness.prediction_errors import _moments, fitted_trials, prediction_errors, tables
+from immunescape.evaluation.harness.prediction_errors import (
+    _moments,
+    fitted_trials,
+    left_out_errors,
+    prediction_errors,
+    tables,
+)
 from immunescape.evaluation.harness.stored import read_run
 from immunescape.knowledge.tables import parse_rows
 from immunescape.trial.loading import load_trial
@@ -114,3 +120,16 @@ def test_the_same_run_gives_the_same_tables_and_names_its_numbers(tmp_path):
     stated = replace(run, numbers="d" * 64)
     assert "run of numbers dddddddddddd" in tables(stated, ())["class_evidence.csv"]
     assert {"keynote-024", "oak"} <= fitted_trials()
+
+
+def test_the_error_of_a_trial_is_that_of_the_others(tmp_path):
+    run = read_run(run_file(tmp_path, 0.6), None)
+    before = left_out_errors(run, ())
+    far = [
+        replace(c, published=c.published * 3) if c.trial == "oak" and c.figure == "pfs_hr" else c
+        for c in run.comparisons
+    ]
+    after = left_out_errors(replace(run, comparisons=tuple(far)), ())
+    assert after["oak"] == before["oak"]
+    assert after["checkmate-017"]["hr"] > before["checkmate-017"]["hr"]
+    assert after["checkmate-017"]["forecast_pfs_hr"] > before["checkmate-017"]["forecast_pfs_hr"]

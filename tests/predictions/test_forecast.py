@@ -98,7 +98,7 @@ def test_the_effect_of_an_added_drug_is_multiplied_by_the_share_that_its_class_d
 
 def test_where_drugs_are_exchanged_the_ratio_is_moved_along_the_line_of_such_trials(monkeypatch) -> None:
     alone = adding(monkeypatch, 1.0, 0.0)
-    monkeypatch.setattr(corrections, "exchanges_drugs", lambda *_: True)
+    monkeypatch.setattr(corrections, "replaces_chemotherapy", lambda *_: True)
     for level, sd in ((-0.2, 0.0001), (-0.2, 0.5)):
         line = exchange_line.ExchangeLine(
             figure="pfs_hr", trials=9, level=level, slope=0.5, level_sd=sd, slope_sd=0.0001, covariance=0.0

@@ -100,8 +100,9 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def simulate(trial: Any, *, patients: int, seeds: tuple[int, ...], **_: Any) -> Any:
         made.append(trial.name)
-        tables = {name: NOW[name] for name in ("numbers", "fit", "learnt")}
-        return replace(forecast(trial.name), digest=NOW["model"], tables=tables, patients=patients, seeds=tuple(seeds))
+        now = module._installed()
+        tables = {name: now[name] for name in ("numbers", "fit", "learnt")}
+        return replace(forecast(trial.name), digest=now["model"], tables=tables, patients=patients, seeds=tuple(seeds))
 
     monkeypatch.setattr("immunescape.evaluation.forecast.forecast", simulate)
     return made

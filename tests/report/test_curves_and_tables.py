@@ -50,7 +50,7 @@ def test_published_curves_of_a_folder_are_drawn_by_arm(tmp_path):
     assert load_trial("keynote-024").spec.published.curves == {}
 
 
-def test_a_trial_of_ones_own_names_its_arms_as_it_does(tmp_path):
+def test_a_trial_of_ones_names_of_same_trial_its_arms_as_it_does(tmp_path):
     (tmp_path / "oak_pfs.csv").write_text(HEAD + "1,1,docetaxel\n2,1,atezolizumab\n")
     assert set(load_trial("oak").with_curves(tmp_path).spec.published.curves["pfs"]) == {"docetaxel", "atezolizumab"}
     (tmp_path / "oak_pfs.csv").write_text(HEAD + "1,1,docetaxl\n")

@@ -43,7 +43,7 @@ def test_every_mechanism_has_a_change_that_shows():
     assert still == []
 
 
-def test_regimens_and_unknown_names(tmp_path):
+def test_regimens_and_unnames_of_same_trial(tmp_path):
     assert "pembrolizumab 200 mg every 3 weeks" in regimen_of("pembrolizumab")
     with pytest.raises(InputError, match="ifn_gamma"):
         write_pages(tmp_path, ["ifn_gama"], pictures=False)

@@ -110,6 +110,7 @@ def show_command(
 def _show_prediction(prediction: Prediction, before: Prediction | None, outcomes: Sequence[Outcome]) -> None:
     """Print a record, and what changed since the previous one."""
     from immunescape.console import print_table
+    from immunescape.evaluation.harness.corrections import CORRECTED
     from immunescape.predictions.summary import figure_text, outcome_text
     from immunescape.predictions.versions import MADE_WITH, made_with, moved_rows
 
@@ -127,6 +128,7 @@ def _show_prediction(prediction: Prediction, before: Prediction | None, outcomes
             "arm": f["arm"],
             "figure": f["endpoint"],
             "predicted (95 %)": figure_text(f),
+            "model alone": "–" if f.get("unshrunk") is None else f"{f['unshrunk']:.2f}",
             "published": "; ".join(
                 outcome_text(o) for o in outcomes if (o.arm, o.endpoint) == (f["arm"], f["endpoint"])
             )
@@ -135,6 +137,8 @@ def _show_prediction(prediction: Prediction, before: Prediction | None, outcomes
         for f in made["figures"]
     ]
     print_table("Figures", rows)
+    if any(f.get("unshrunk") is not None for f in made["figures"]):
+        typer.echo(f"Hazard ratios with one of the model alone are {CORRECTED}\n")
     baselines = [{"figure": end, **values} for end, values in made["baselines"].items()]
     print_table("Naive baselines; constant and class mean of the included calibration trials", baselines)
     chance = [{"primary endpoint": end, "probability": f"{v:.2f}"} for end, v in made["probability_of_success"].items()]

@@ -425,13 +425,19 @@ class _WeightedRounds:
         return checked(self.targets, weighted, self.moving, fitted)
 
 
-def comparison_kind(trial: Trial) -> str:
-    """How the arms of a trial differ: ``inhibitor against chemotherapy``, ``inhibitor added``, or ``other``."""
+def comparison_kind(trial: Trial, experimental: str = "") -> str:
+    """How the arms of a trial differ: ``inhibitor against chemotherapy``, ``inhibitor added``, or ``other``.
+
+    Parameters
+    ----------
+    trial : the protocol. experimental : name of an experimental arm; empty, or of no such arm: the first.
+    """
     from immunescape.trial.toxicity import contains_class
 
     if trial.control is None or not trial.experimental:
         return "other"
-    given = [{d for c in arm.choices for d in c.regimen.drugs} for arm in (trial.experimental[0], trial.control)]
+    mine = next((a for a in trial.experimental if a.name == experimental), trial.experimental[0])
+    given = [{d for c in arm.choices for d in c.regimen.drugs} for arm in (mine, trial.control)]
     inhibitor = [contains_class(tuple(sorted(drugs)), "ici") for drugs in given]
     if not inhibitor[0] or inhibitor[1]:
         return "other"

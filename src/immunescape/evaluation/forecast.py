@@ -188,17 +188,18 @@ def forecast_of(results: Sequence[TrialResult], *, patients: int, wall_s: float 
     trial, seeds = results[0].trial, tuple(r.seed for r in results)
     rng = np.random.default_rng(np.random.SeedSequence(list(seeds), spawn_key=(0xF0CA,)))
     arms = _arms(results, rng)
-    errors = _Errors(shipped_discrepancy(comparison_kind(trial)), rng)  # as for trials with published results
+    # as for trials with published results; the control's figures have the errors of the first comparison
+    errors = {name: _Errors(shipped_discrepancy(comparison_kind(trial, name)), rng) for name in arms}
     figures: list[ForecastFigure] = []
     rates: dict[str, FloatArray] = {}
     for name, arm in arms.items():
-        rates[name] = response_shares(arm.pooled.response, arm.rows, errors.drawn("orr"), rng)
-        figures += [_response(arm, rates[name]), *(_median(arm, end, errors) for end in ("pfs", "os"))]
+        rates[name] = response_shares(arm.pooled.response, arm.rows, errors[name].drawn("orr"), rng)
+        figures += [_response(arm, rates[name]), *(_median(arm, end, errors[name]) for end in ("pfs", "os"))]
     *experimental, control = arms.values()
     success: dict[str, float] = {}
     for arm in experimental:
         for end in ("pfs", "os"):
-            ratio = _hazard_ratio(trial, arm, control, end, seeds, errors)
+            ratio = _hazard_ratio(trial, arm, control, end, seeds, errors[arm.name])
             figures.append(ratio.figure)
             if end in trial.endpoints.primary:
                 success[_key(trial, arm.name, end)] = ratio.success()

@@ -264,11 +264,12 @@ def judged_scores(scores: Sequence[Score], trials: Iterable[Trial]) -> list[Judg
     out = []
     for s in scores:
         trial = by_name[s.trial]
+        itself = {s.trial, *s.names_of_same_trial}
         if s.published is None or s.endpoint not in (*ARM_FIGURES, *ROUND_RATIOS):
             continue
         if s.endpoint in ROUND_RATIOS:
             kind = regimen_class(trial)
-            baselines = ratio_baselines(s.trial, s.endpoint, kind, ratios)
+            baselines = ratio_baselines(s.trial, s.endpoint, kind, [f for f in ratios if f.trial not in itself])
         else:
             arm = next(a for a in trial.arms if a.name == s.arm)
             kind = arm_kind(trial, arm)
@@ -281,7 +282,7 @@ def judged_scores(scores: Sequence[Score], trials: Iterable[Trial]) -> list[Judg
                 control=_is_control(trial, arm),
                 year=trial.year,
             )
-            baselines = arm_baselines(target, arms)
+            baselines = arm_baselines(target, [f for f in arms if f.trial not in itself])
         arm_name = "" if s.endpoint in ROUND_RATIOS else s.arm
         out.append(
             Judged(

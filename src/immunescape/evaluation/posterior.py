@@ -174,7 +174,10 @@ def error_source() -> str:
         return ""
     left_out = record.get("discrepancy_left_out")
     if _prediction_errors() and (errors_of_this_fit() or not left_out):
-        return "errors of the size that predictions left on trials that were not fitted"
+        return (
+            "errors of the size that predictions left on trials that were not fitted (where fewer than"
+            f" {ENOUGH} figures are of such trials, on fitted ones as well)"
+        )
     if left_out:
         return "errors of the size that fits left on a trial which they had not seen"
     return "errors of the size that the fit left on the calibration trials"

@@ -30,6 +30,7 @@ from immunescape.evaluation.replicates import (
     response_shares,
 )
 from immunescape.evaluation.trial_classes import LANDMARKS, ROLES, interval_score, regimen_class, roles
+from immunescape.evaluation.trial_identity import names_of_same_trial
 from immunescape.evaluation.weighting import weighted_survival
 from immunescape.stats.estimate import NORMAL_975
 
@@ -69,6 +70,8 @@ class Score:
         (:func:`immunescape.trial.analysis.same_course_ratio`); None for other figures.
     unshrunk : of a hazard ratio of a trial that was not fitted, what the model alone gives, where `predicted` is
         corrected by what published trials have shown of such predictions.
+    names_of_same_trial : names of evidence that is of the trial itself
+        (:mod:`immunescape.evaluation.trial_identity`).
     """
 
     trial: str
@@ -86,6 +89,7 @@ class Score:
     same_course: float | None = None
     n_published: int = 0
     unshrunk: float | None = None
+    names_of_same_trial: tuple[str, ...] = ()
 
     def row(self) -> dict[str, Any]:
         """As one row of ``immunescape validate --json``."""
@@ -132,7 +136,8 @@ class _Scorer:
     ----------
     tables : arm -> outcomes of its virtual patients. sizes : arm -> published number of patients.
     draws : arm -> rows of patients (resamples, size), each under another fit that the calibration leaves possible.
-    structure : kind of figure -> size of the error of the model's structure. rng : its stream.
+    structure : arm -> kind of figure -> size of the error of the model's structure, by how the arm differs from the
+        control. rng : its stream.
     """
 
     result: TrialResult
@@ -144,7 +149,7 @@ class _Scorer:
     tables: Mapping[str, Any]
     sizes: Mapping[str, int]
     draws: Mapping[str, Any]
-    structure: Mapping[str, float]
+    structure: Mapping[str, Mapping[str, float]]
     rng: np.random.Generator
 
     @classmethod
@@ -173,13 +178,15 @@ class _Scorer:
             tables=tables,
             sizes=sizes,
             draws=draws,
-            structure=shipped_discrepancy(comparison_kind(result.trial)),
+            structure={
+                arm.name: shipped_discrepancy(comparison_kind(result.trial, arm.name)) for arm in result.trial.arms
+            },
             rng=rng,
         )
 
-    def off(self, kind: str) -> FloatArray:
+    def off(self, arm: str, kind: str) -> FloatArray:
         """Errors (resamples,) of the model's structure."""
-        return self.structure.get(kind, 0.0) * self.rng.standard_normal(self.resamples)
+        return self.structure[arm].get(kind, 0.0) * self.rng.standard_normal(self.resamples)
 
     def score(
         self,
@@ -209,6 +216,7 @@ class _Scorer:
             regimen_class=self.kind,
             n=sum(len(self.tables[name].response) for name in names if name in self.tables),
             n_published=sum(self.sizes.get(name, 0) for name in names),
+            names_of_same_trial=tuple(sorted(names_of_same_trial(self.result.trial))),
             **others,
         )
 
@@ -219,11 +227,11 @@ class _Scorer:
             if arm.name not in self.draws:
                 continue
             data, rows, of_arm = self.tables[arm.name], self.draws[arm.name], figures[arm.name]
-            shares = response_shares(data.response, rows, self.off("orr"), self.rng)
+            shares = response_shares(data.response, rows, self.off(arm.name, "orr"), self.rng)
             yield self.score(arm.name, "orr_pct", of_arm["orr_pct"], 100 * shares, arm.orr_pct, arm.orr_ci)
             for name in ("pfs", "os"):
                 time, event = getattr(data, name)
-                spread = np.array([km_median(time[r], event[r]) for r in rows]) * np.exp(self.off("median"))
+                spread = np.array([km_median(time[r], event[r]) for r in rows]) * np.exp(self.off(arm.name, "median"))
                 median = f"{name}_median_months"
                 value, bounds = getattr(arm, median), getattr(arm, f"{name}_median_ci")
                 yield self.score(arm.name, median, of_arm[median], spread, value, bounds)
@@ -238,10 +246,10 @@ class _Scorer:
             for name in ("pfs", "os"):
                 outcomes = getattr(self.tables[a], name), getattr(self.tables[b], name)
                 ratios = hazard_ratios(*outcomes, self.draws[a], self.draws[b])
-                ratio, model, error = record.get(f"{name}_hr"), None, self.structure.get("hr", 0.0)
+                ratio, model, error = record.get(f"{name}_hr"), None, self.structure[str(a)].get("hr", 0.0)
                 if self.role != "calibration" and ratio:
                     made = correction(self.result.trial, str(a), f"{name}_hr", self.resamples, (self.seed,))
-                    error = forecast_error(self.structure, f"{name}_hr")
+                    error = forecast_error(self.structure[str(a)], f"{name}_hr")
                     if made.changes:
                         model, ratios, ratio = ratio, made.of_replicates(ratios, ratio), made.ratio(ratio)
                 ratios = ratios * np.exp(error * self.rng.standard_normal(self.resamples))
@@ -270,7 +278,7 @@ class _Scorer:
                     counts = (np.bincount(r, minlength=n) / len(r) for r in self.draws[arm.name])
                     shares = np.array([weighted_survival(time, event.astype(float), w, at)[0] for w in counts])
                     # an error in ln of a median moves the log odds of survival by 2 ln 2 of it (exponential survival)
-                    shares = moved_share(shares, 2.0 * math.log(2.0) * self.off("median"))
+                    shares = moved_share(shares, 2.0 * math.log(2.0) * self.off(arm.name, "median"))
                     whole = 100 * float(weighted_survival(time, event.astype(float), np.full(n, 1 / n), at)[0])
                     yield self.score(arm.name, f"{name}_{months:g}_pct", whole, 100 * shares, percent, None)
 
@@ -321,7 +329,11 @@ def rivals(scores: Sequence[Score]) -> dict[str, Rival]:
     learnt_on = [s for s in scores if s.role == "calibration" and s.endpoint.endswith("_hr") and s.published]
 
     def predict(score: Score, same: Callable[[Score], bool]) -> tuple[float, float, float] | None:
-        pool = [s for s in learnt_on if s.endpoint == score.endpoint and s.trial != score.trial]
+        pool = [
+            s
+            for s in learnt_on
+            if s.endpoint == score.endpoint and s.trial not in (score.trial, *score.names_of_same_trial)
+        ]
         if len(pool) < 2:
             return None
         logs = [math.log(s.published) for s in pool if same(s) and s.published]

@@ -116,6 +116,14 @@ def published_as(trial: Trial) -> str | None:
     return _published_registries().get((trial.registry or "").strip().upper())
 
 
+@cache
+def _trials_of_evidence() -> frozenset[str]:
+    """Trials whose published hazard ratios correct forecasts."""
+    from immunescape.knowledge.tables import read_rows
+
+    return frozenset(row["trial"] for name in ("class_evidence", "exchange_evidence") for row in read_rows(name))
+
+
 def refuse_available_result(trial: Trial, folder: Path | None = None) -> None:
     """Refuse a trial whose result is known: in its file, under its registry number, or beside its earlier predictions.
 
@@ -124,12 +132,19 @@ def refuse_available_result(trial: Trial, folder: Path | None = None) -> None:
     InputError
         That says where the result is.
     """
+    from immunescape.evaluation.trial_identity import names_of_same_trial
+
     hint = "Predict trials whose results are not yet known."
     if trial.published is not None:
         raise InputError(f"trial '{trial.name}' has published results in its file", hint=hint)
     if (included_trial := published_as(trial)) is not None:
         raise InputError(
             f"trial '{trial.name}' is {trial.registry}, whose result is in the included trial '{included_trial}'",
+            hint=hint,
+        )
+    if evidence := sorted(names_of_same_trial(trial) & _trials_of_evidence()):
+        raise InputError(
+            f"the result of trial '{trial.name}' is part of what forecasts have learnt, as that of '{evidence[0]}'",
             hint=hint,
         )
     if entered := [o for o in read_outcomes(folder) if o.trial == trial.name]:

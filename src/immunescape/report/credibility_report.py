@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from immunescape.console import markdown_table
 from immunescape.evaluation.credibility import ablation_rows
+from immunescape.evaluation.harness.corrections import CORRECTED
 from immunescape.evaluation.mechanism_labels import mechanism_labels, outdated_text
 from immunescape.evaluation.scoreboard import RIVAL_TEXT, roles
 from immunescape.report.scoreboard_report import ENDPOINT_TEXT, interval_sentence, scores_table, value_with_interval
@@ -123,6 +124,8 @@ def _uncertainty(made: Credibility) -> Section:
         f"{cast.patients} virtual patients per arm with each of the seeds {', '.join(map(str, cast.seeds))}."
         f" {interval_sentence('planned')} Assumed strengths of mechanisms do not vary."
     )
+    if any(f.unshrunk is not None for f in cast.figures):
+        text += f" Hazard ratios are {CORRECTED}"
     figures = []
     for f in cast.figures:
         title, digits = ENDPOINT_TEXT[f.endpoint]
@@ -131,6 +134,7 @@ def _uncertainty(made: Credibility) -> Section:
                 "Arm": f.arm,
                 "Endpoint": title,
                 "Predicted (95 % at the planned size)": value_with_interval(f.value, f.low, f.high, digits),
+                "Model alone": number(f.unshrunk, 2),
                 "Monte Carlo error": number(f.monte_carlo_se, 3),
                 "n simulated": f.simulated,
                 "n planned": f.planned,

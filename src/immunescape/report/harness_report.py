@@ -105,7 +105,7 @@ def harness_markdown(run: Harness) -> str:
     lines += ["## Aims", "", _AIMS, "", *_rows(aims_table(judged))]
     forecasts = as_forecast(run)
     lines += ["## Hazard ratios as forecast", "", _FORECASTS, ""]
-    lines += _rows(aims_table(judged_groups(forecasts, forecasts=True), ratio_aims))
+    lines += _rows(aims_table(judged_groups(run, forecasts=True), ratio_aims))
     forecast_scores = combination_scores(run.protocols, forecasts.comparisons, run.rows)[0]
     lines += _rows(table_of_aims({"combinations": combination_aims(forecast_scores)}))
     lines += _lines_of_exchanges(run)
@@ -138,10 +138,10 @@ _NAIVE = (
 )
 _AIMS = "Judged on the figures of this run; aims of independent trials are those of the rows `validation`."
 _FORECASTS = (
-    "As `predictions` and, for trials that were not fitted, `validate` give them: where drugs are added to the control,"
-    " times the share that other trials of their class have delivered; where drugs are exchanged for chemotherapy, on"
-    " the line of the other such trials (below). Each trial is predicted without its own result, but the population and"
-    " sizes of effects were fitted to some of them."
+    "Corrected as in `predictions` and, for trials that were not fitted, `validate`, by the other trials of this run:"
+    " where drugs are added to the control, times the share that trials of their class have delivered; where"
+    " chemotherapy is replaced, on the line of such trials (below). No ratio or interval uses the trial's own result,"
+    " but the population and sizes of effects were fitted to some of them."
 )
 _SAME_COURSE = (
     "Same courses: the OS hazard ratio where both arms follow the control's courses (the hazard of death alone)."
@@ -171,7 +171,7 @@ def _lines_of_exchanges(run: Harness) -> list[str]:
         (LABELS[e.figure][0], e.trials, f"{e.level:+.2f} ({e.level_sd:.2f})", f"{e.slope:.2f} ({e.slope_sd:.2f})")
         for e in lines_of(run.protocols, run.comparisons)
     ]
-    return _table(("figure", "trials that exchange drugs for chemotherapy", "level (SD)", "slope (SD)"), rows)
+    return _table(("figure", "trials that replace chemotherapy", "level (SD)", "slope (SD)"), rows)
 
 
 def _effects(run: Harness) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from immunescape.evaluation.harness.corrections import CORRECTED
 from immunescape.evaluation.scoreboard import RIVAL_TEXT
 from immunescape.evaluation.trial_classes import LANDMARKS
 from immunescape.report.aims_report import aims_table, errors_table
@@ -233,11 +234,7 @@ def print_scoreboard(validation: Validation) -> None:
         " Chance alone: the median error of a perfect model with these numbers of published and virtual patients."
     )
     if any(s.unshrunk is not None for s in validation.scores):
-        print(
-            "Hazard ratios of trials that were not fitted are corrected by what published trials have shown of such"
-            " predictions: times the share that trials of added drugs of the class have delivered or, where drugs are"
-            " exchanged for chemotherapy, on the line of such trials; 'Model alone' is the simulated ratio."
-        )
+        print(f"Hazard ratios of trials that were not fitted are {CORRECTED}")
     for note in validation.notes:
         print(note)
 

@@ -31,7 +31,7 @@ def test_nobody_is_left_out_and_absent_kinds_are_not_assessable():
     assert {m.note for m in absent.values()} == {"no tcr or ctdna file was given"}
 
 
-def test_unknown_names_answer_with_the_nearest():
+def test_unnames_of_same_trial_answer_with_the_nearest():
     with pytest.raises(InputError, match="Did you mean"):
         measure(_study(), ["pdl1_tp"])
 

@@ -11,14 +11,14 @@ mu ~ normal(0.5, 0.5), omega and tau half-normal (0.4 and 0.1), all assumed. mu 
 omega and tau over a grid.
 
 A class that no trial has tested gets the wider and the more pessimistic of two: the prediction for a further class, and
-the prior.
+the prior. So does a class whose trials tell nothing of its share, as the model predicted hardly any effect in them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,8 @@ BETWEEN, EXTRA = 0.4, 0.1
 """Scales of omega (between classes) and tau (in ln hazard ratio)."""
 GRID = 8
 UNTESTED = "any class without a trial"
+INFORMATIVE = 0.9
+"""A class whose SD is at least this share of that of a further class has learnt nothing from its own trials."""
 _80 = 1.2815515655446004
 
 
@@ -135,7 +137,15 @@ def class_effects(rows: Sequence[ClassEvidence], figure: str = "") -> list[Class
     further = _effect(figure, UNTESTED, 0, weight, means[:, -1], variances[:, -1])
     prior_sd = math.hypot(PRIOR_SD, BETWEEN)
     lowest, widest = min(further.mean, PRIOR_MEAN), max(further.sd, prior_sd)
-    return [*out, _effect(figure, UNTESTED, 0, np.ones(1), np.array([lowest]), np.array([widest**2]))]
+    untested = _effect(figure, UNTESTED, 0, np.ones(1), np.array([lowest]), np.array([widest**2]))
+    informative = [e.sd < INFORMATIVE * further.sd for e in out]
+    return [
+        *(
+            e if t else replace(untested, drug_class=e.drug_class, trials=e.trials)
+            for e, t in zip(out, informative, strict=True)
+        ),
+        untested,
+    ]
 
 
 def half_normal_nodes() -> FloatArray:
@@ -255,18 +265,20 @@ def shipped_evidence(figure: str) -> tuple[ClassEvidence, ...]:
 
 
 @cache
-def shipped_effects(figure: str, without: str = "") -> tuple[ClassEffect, ...]:
-    """Posterior of every class by the evidence that ships, without that of one trial."""
-    return tuple(class_effects([e for e in shipped_evidence(figure) if e.trial != without], figure))
+def shipped_effects(figure: str, without: frozenset[str] = frozenset()) -> tuple[ClassEffect, ...]:
+    """Posterior of every class by the evidence that ships, without that of some trials."""
+    return tuple(class_effects([e for e in shipped_evidence(figure) if e.trial not in without], figure))
 
 
 def shipped_effect(trial: Trial, arm: str, figure: str) -> ClassEffect | None:
     """Share of the predicted effect of an arm that its class delivers; None where it does not add drugs to the control.
 
-    The evidence of a trial of the same name is left out, so that no result predicts itself.
+    The evidence of the trial itself, by name or registry number, is left out, so that no result predicts itself.
     """
+    from immunescape.evaluation.trial_identity import names_of_same_trial
+
     drug_class = added_class(trial, arm)
-    return _of_class(shipped_effects(figure, trial.name), drug_class) if drug_class else None
+    return _of_class(shipped_effects(figure, names_of_same_trial(trial)), drug_class) if drug_class else None
 
 
 def delivered_shares(trial: Trial, arm: str, figure: str, draws: int, seeds: Sequence[int]) -> tuple[float, FloatArray]:

@@ -1,8 +1,9 @@
 """Predicted hazard ratios as forecasts give them: corrected by what published trials have shown of such predictions.
 
 Where an arm adds drugs to the control, the ln hazard ratio is multiplied by the share that trials of the class have
-delivered (`class_effects`); where it exchanges drugs for chemotherapy, it is moved along the line of such trials
-(`exchange_line`); the rest stays as the model gives it. The evidence of a trial of the same name is always left out.
+delivered (`class_effects`); where it replaces chemotherapy, it is moved along the line of such trials
+(`exchange_line`); the rest stays as the model gives it. The evidence of the trial itself, by name or registry number,
+is always left out.
 """
 
 from __future__ import annotations
@@ -23,16 +24,36 @@ from immunescape.evaluation.harness.class_effects import (
     evidence,
     shrunk,
 )
-from immunescape.evaluation.harness.exchange_line import exchange_evidence, exchange_line, exchanges_drugs, shipped_line
+from immunescape.evaluation.harness.exchange_line import (
+    exchange_evidence,
+    exchange_line,
+    replaces_chemotherapy,
+    shipped_line,
+)
+from immunescape.evaluation.trial_identity import names_of_same_trial
 
 if TYPE_CHECKING:
     from immunescape.evaluation.harness.protocols import Protocol
     from immunescape.evaluation.harness.scoring import FigureComparison
     from immunescape.trial.spec import Trial
 
-__all__ = ["FORECAST_KINDS", "Correction", "corrected_ratio", "correction", "forecast_error", "left_out_forecasts"]
+__all__ = [
+    "CORRECTED",
+    "FORECAST_KINDS",
+    "Correction",
+    "corrected_ratio",
+    "correction",
+    "forecast_error",
+    "left_out_forecasts",
+]
 
 FloatArray = NDArray[np.float64]
+CORRECTED = (
+    "corrected by what published trials have shown of such predictions: times the share that trials of added drugs of"
+    " the class have delivered or, where chemotherapy is replaced, on the line of such trials; 'Model alone' is the"
+    " simulated ratio."
+)
+"""What is said of corrected hazard ratios wherever they are printed, after what they are."""
 FORECAST_KINDS = {"pfs_hr": "forecast_pfs_hr", "os_hr": "forecast_os_hr"}
 """Figure -> kind, in ``prediction_errors.csv``, of the error that its forecasts have left."""
 
@@ -73,10 +94,10 @@ def correction(trial: Trial, arm: str, figure: str, draws: int, seeds: Sequence[
     trial, arm, figure : the experimental arm and ``pfs_hr`` or ``os_hr``.
     draws, seeds : how many, and the seeds of the prediction that they belong to.
     """
-    if not exchanges_drugs(trial, arm):
+    if not replaces_chemotherapy(trial, arm):
         share, shares = delivered_shares(trial, arm, figure, draws, seeds)
         return Correction(level=0.0, share=share, levels=np.zeros(draws), shares=shares)
-    line = shipped_line(figure, trial.name)
+    line = shipped_line(figure, names_of_same_trial(trial))
     rng = np.random.default_rng(np.random.SeedSequence(list(seeds), spawn_key=(0xE8C4, figure == "os_hr")))
     covariance = [[line.level_sd**2, line.covariance], [line.covariance, line.slope_sd**2]]
     drawn = rng.multivariate_normal([line.level, line.slope], covariance, draws, method="cholesky")
@@ -107,13 +128,13 @@ def corrected_ratio(
     predicted : the model's ln hazard ratio.
     added, exchanged : evidence of `figure` from a run; rows of the trial itself are not used.
     """
-    if exchanges_drugs(trial):
-        line = exchange_line([e for e in exchanged if e.trial != trial.name], figure)
+    if replaces_chemotherapy(trial):
+        line = exchange_line([e for e in exchanged if e.trial not in names_of_same_trial(trial)], figure)
         return (*line.at(predicted), line.slope)
     drug_class = added_class(trial)
     if not drug_class:
         return predicted, 0.0, 1.0
-    effects = class_effects([e for e in added if e.trial != trial.name], figure)
+    effects = class_effects([e for e in added if e.trial not in names_of_same_trial(trial)], figure)
     share, sd = shrunk(effects, drug_class, figure, 1.0)
     return share * predicted, sd * abs(predicted), share
 

@@ -1,9 +1,9 @@
 """What trials have shown where drugs were exchanged for chemotherapy: published on predicted ln hazard ratio.
 
 Where drugs are added to the control arm, no predicted effect means no effect, and the share that trials delivered says
-all (:mod:`immunescape.evaluation.harness.class_effects`). Where the arms exchange drugs, an inhibitor for chemotherapy
-above all, the model may err in the level as well, by how strong it takes chemotherapy to be. For published
-ln hazard ratio y and the model's m::
+all (:mod:`immunescape.evaluation.harness.class_effects`). Where chemotherapy is replaced, mostly by an inhibitor, the
+model may err in the level as well, by how strong it takes chemotherapy to be. For published ln hazard ratio y and the
+model's m::
 
     y = level + slope m + normal(0, s),   s^2 = (error of y)^2 + (slope times Monte Carlo error of m)^2 + tau^2
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from immunescape.evaluation.harness.scoring import FigureComparison
     from immunescape.trial.spec import Trial
 
-__all__ = ["ExchangeLine", "exchange_evidence", "exchange_line", "exchanges_drugs", "lines_of", "shipped_line"]
+__all__ = ["ExchangeLine", "exchange_evidence", "exchange_line", "lines_of", "replaces_chemotherapy", "shipped_line"]
 
 FloatArray = NDArray[np.float64]
 LEVEL_SD = 0.25
@@ -73,7 +73,7 @@ def exchange_line(rows: Sequence[ClassEvidence], figure: str = "") -> ExchangeLi
 
     Parameters
     ----------
-    rows : comparisons of arms that exchange drugs; none at all gives the prior.
+    rows : comparisons with chemotherapy; none at all gives the prior.
     figure : what the ratios are of, for tables.
     """
     y, m = np.array([r.published for r in rows]), np.array([r.predicted for r in rows])
@@ -107,35 +107,41 @@ def exchange_line(rows: Sequence[ClassEvidence], figure: str = "") -> ExchangeLi
     )
 
 
-def exchanges_drugs(trial: Trial, arm: str = "") -> bool:
-    """Whether an arm has drugs that the control arm has not, and does without some of the control's.
+def replaces_chemotherapy(trial: Trial, arm: str = "") -> bool:
+    """Whether an arm without chemotherapy is compared with a control of chemotherapy alone.
 
-    A control without drugs has none to exchange: there, as where drugs are added, no predicted effect means no effect.
-    A control with a checkpoint inhibitor counts as none, since the level of the line is that of chemotherapy.
+    Only of such comparisons does the line know: not of other controls (an inhibitor, a targeted drug, no drug), nor of
+    one chemotherapy against another. Conjugates of antibodies are no chemotherapy here.
 
     Parameters
     ----------
     trial : the protocol. arm : name of an experimental arm; empty: the first.
     """
-    from immunescape.trial.toxicity import contains_class
-
     mine = next((a for a in trial.experimental if not arm or a.name == arm), None)
     if trial.control is None or mine is None:
         return False
     experimental, control = ({d for choice in a.choices for d in choice.regimen.drugs} for a in (mine, trial.control))
-    if contains_class(tuple(sorted(control)), "ici"):
-        return False
-    return bool(experimental - control) and bool(control - experimental)
+    return (
+        bool(experimental and control)
+        and all(map(_chemotherapy, control))
+        and not any(map(_chemotherapy, experimental))
+    )
+
+
+def _chemotherapy(drug: str) -> bool:
+    from immunescape.trial.toxicity import contains_class
+
+    return contains_class((drug,), "cytotoxic") and not contains_class((drug,), "adc")
 
 
 def exchange_evidence(
     chosen: Sequence[Protocol], compared: Sequence[FigureComparison], figure: str
 ) -> list[ClassEvidence]:
-    """Comparisons of calibration trials in which drugs are exchanged, with a virtual ratio and a published one at hand.
+    """Calibration trials that replace chemotherapy, with a virtual ratio and a published one at hand.
 
     Published ratios that were entered from memory and not found again teach nothing.
     """
-    names = {p.trial.name for p in chosen if p.role == "calibration" and p.counted and exchanges_drugs(p.trial)}
+    names = {p.trial.name for p in chosen if p.role == "calibration" and p.counted and replaces_chemotherapy(p.trial)}
     return [
         ClassEvidence(c.trial, EXCHANGED, math.log(c.published), c.published_se, math.log(c.virtual), c.se or 0.0)
         for c in compared
@@ -156,14 +162,14 @@ TABLE = "exchange_evidence"
 
 
 @cache
-def shipped_line(figure: str, without: str = "") -> ExchangeLine:
-    """The line by the evidence that ships, without that of one trial."""
+def shipped_line(figure: str, without: frozenset[str] = frozenset()) -> ExchangeLine:
+    """The line by the evidence that ships, without that of some trials."""
     from immunescape.knowledge.tables import read_rows
 
     names = ("published", "published_se", "predicted", "predicted_se")
     rows = [
         ClassEvidence(row["trial"], row["drug_class"], *(row.number(name) for name in names))
         for row in read_rows(TABLE)
-        if row["figure"] == figure and row["trial"] != without
+        if row["figure"] == figure and row["trial"] not in without
     ]
     return exchange_line(rows, figure)

@@ -23,22 +23,27 @@ __all__ = ["judged_figures"]
 
 
 def judged_figures(
-    chosen: Sequence[Protocol], compared: Sequence[FigureComparison], *, forecasts: bool = False
+    chosen: Sequence[Protocol],
+    compared: Sequence[FigureComparison],
+    errors: Mapping[str, Mapping[str, float]],
+    *,
+    forecasts: bool = False,
 ) -> list[Judged]:
     """Every counted figure of an arm, and every hazard ratio, beside its naive predictions.
 
     The naive predictors learn on the calibration trials of the run. The predictive interval holds the Monte Carlo
-    error, the chance of the published figure, and the error of the model's structure that the calibration that ships
-    left. With `forecasts`, hazard ratios are those of `left_out_forecasts`, and their errors those of forecasts.
+    error, the chance of the published figure, and the error of the model's structure that other trials show.
+
+    Parameters
+    ----------
+    chosen, compared : of a run. errors : trial -> kind of figure -> SD (`left_out_errors`).
+    forecasts : hazard ratios are those of `left_out_forecasts`, and their errors those of forecasts.
     """
-    from immunescape.evaluation.calibration import comparison_kind
-    from immunescape.evaluation.posterior import shipped_discrepancy
     from immunescape.evaluation.trial_classes import regimen_class
 
     trials = {p.trial.name: p.trial for p in chosen}
     kinds = {(t.name, arm.name): arm_kind(t, arm) for t in trials.values() for arm in t.arms}
     classes = {name: regimen_class(t) if t.experimental else "own" for name, t in trials.items()}
-    structure = {name: shipped_discrepancy(comparison_kind(t)) for name, t in trials.items()}
     arms: list[ArmFigure] = []
     ratios: list[RatioFigure] = []
     for c in compared:
@@ -52,7 +57,7 @@ def judged_figures(
     for c in compared:
         if not c.counted or c.figure not in (*ROUND_RATIOS, *ARM_FIGURES):
             continue
-        low, high = _interval(c, structure[c.trial], forecasts)
+        low, high = _interval(c, errors[c.trial], forecasts)
         if c.figure in ROUND_RATIOS:
             kind, baselines = classes[c.trial], ratio_baselines(c.trial, c.figure, classes[c.trial], ratios)
         else:

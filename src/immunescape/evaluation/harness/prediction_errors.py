@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +22,13 @@ from immunescape.evaluation.harness.corrections import FORECAST_KINDS, corrected
 from immunescape.evaluation.harness.exchange_line import exchange_evidence
 from immunescape.evaluation.harness.scoring import FigureComparison
 from immunescape.evaluation.posterior import ENOUGH, fit_digest, shipped_record
+from immunescape.evaluation.trial_identity import names_of_same_trial
 
 if TYPE_CHECKING:
     from immunescape.evaluation.harness.run import Harness
     from immunescape.trial.spec import Trial
 
-__all__ = ["PredictionError", "fitted_trials", "prediction_errors", "tables"]
+__all__ = ["PredictionError", "fitted_trials", "left_out_errors", "prediction_errors", "tables"]
 
 KINDS = {
     "orr_pct": "orr",
@@ -89,9 +90,37 @@ def prediction_errors(run: Harness, fitted: Collection[str]) -> list[PredictionE
     ----------
     run : a finished run. fitted : names of the trials that the population was fitted to.
     """
+    kinds = {p.trial.name: comparison_kind(p.trial) for p in run.protocols}
+    return _summaries(_errors_of_figures(run, fitted), kinds)
+
+
+def left_out_errors(run: Harness, fitted: Collection[str]) -> dict[str, dict[str, float]]:
+    """SD of errors by kind of figure, for each trial those of the others, as a forecast of it would have read them.
+
+    Parameters
+    ----------
+    run : a finished run. fitted : names of the trials that the population was fitted to.
+    """
+    kinds = {p.trial.name: comparison_kind(p.trial) for p in run.protocols}
+    rows = _errors_of_figures(run, fitted)
+    out = {}
+    for protocol in run.protocols:
+        itself, group = names_of_same_trial(protocol.trial), kinds[protocol.trial.name]
+        others = _summaries({kind: [r for r in mine if r[0] not in itself] for kind, mine in rows.items()}, kinds)
+        sizes = {e.kind: e.sd for e in others if e.comparison == "all"}
+        sizes |= {e.kind: e.sd for e in others if e.comparison == group and e.figures >= ENOUGH}
+        out[protocol.trial.name] = sizes
+    return out
+
+
+FigureError = tuple[str, bool, float, float]
+"""Trial, whether nothing was fitted to it, error, variance of chance."""
+
+
+def _errors_of_figures(run: Harness, fitted: Collection[str]) -> dict[str, list[FigureError]]:
+    """Kind of figure -> errors."""
     trials = {p.trial.name: p.trial for p in run.protocols}
-    kinds = {name: comparison_kind(trial) for name, trial in trials.items()}
-    rows: dict[str, list[tuple[str, bool, float, float]]] = {}
+    rows: dict[str, list[FigureError]] = {}
     for figure in ("pfs_hr", "os_hr"):
         evidence_of = evidence(run.protocols, run.comparisons, figure)
         exchanged = exchange_evidence(run.protocols, run.comparisons, figure)
@@ -105,6 +134,11 @@ def prediction_errors(run: Harness, fitted: Collection[str]) -> list[PredictionE
         if c.figure in KINDS and c.figure not in ("pfs_hr", "os_hr") and _used(c):
             error, variance = _arm_error(c)
             rows.setdefault(KINDS[c.figure], []).append((c.trial, c.trial not in fitted, error, variance))
+    return rows
+
+
+def _summaries(rows: Mapping[str, Sequence[FigureError]], kinds: Mapping[str, str]) -> list[PredictionError]:
+    """Moments of the errors of each kind of figure, of all and by comparison (`kinds`: trial -> comparison)."""
     both = _moments([row for kind in FORECAST_KINDS.values() for row in rows.get(kind, ())])
     out = []
     for kind, mine in rows.items():
@@ -167,7 +201,7 @@ def _arm_error(c: FigureComparison) -> tuple[float, float]:
     return odds[0] - odds[1], variance
 
 
-def _moments(rows: Sequence[tuple[str, bool, float, float]]) -> tuple[float, float, int, int] | None:
+def _moments(rows: Sequence[FigureError]) -> tuple[float, float, int, int] | None:
     """Mean square beyond chance, bias, figures, and how many of them are of trials that were not fitted."""
     unseen = [r for r in rows if r[1]]
     used = unseen if len(unseen) >= ENOUGH else list(rows)

@@ -71,7 +71,7 @@ class Harness:
         scores, floors, correlation = combination_scores(self.protocols, self.comparisons, self.rows)
         after = after_inhibitor(self.protocols, self.comparisons)
         judged, forecasts = judged_groups(self), as_forecast(self)
-        judged_forecasts = judged_groups(forecasts, forecasts=True)
+        judged_forecasts = judged_groups(self, forecasts=True)
         forecast_scores = combination_scores(self.protocols, forecasts.comparisons, self.rows)[0]
         return {
             "digest": self.digest,
@@ -127,9 +127,12 @@ def as_forecast(run: Harness) -> Harness:
 def judged_groups(run: Harness, *, forecasts: bool = False) -> dict[str, list[Judged]]:
     """Figures that aims are set for, of all trials and of those of each role; groups without any are left out.
 
-    With `forecasts`, the run is one of :func:`as_forecast`.
+    With `forecasts`, hazard ratios are those of :func:`as_forecast`.
     """
-    every = judged_figures(run.protocols, run.comparisons, forecasts=forecasts)
+    from immunescape.evaluation.harness.prediction_errors import fitted_trials, left_out_errors
+
+    compared = as_forecast(run).comparisons if forecasts else run.comparisons
+    every = judged_figures(run.protocols, compared, left_out_errors(run, fitted_trials()), forecasts=forecasts)
     of_role = {p.trial.name: p.role for p in run.protocols}
     groups = {
         "all": every,
