@@ -183,10 +183,20 @@ _REFUSED = (
     r"ineligible|unfit|unsuitable|intolerable|unavailable|rejected"
 )
 # Three blanks stand where a dose or a number of cycles was: "planned 4 cycles" is no plan to give the drug at all.
-_PLANNED = (
-    r"planned(?!\s+(?:cycles?|doses?)|\s{3})|under\s+(?:consideration|discussion)|planning|pending|scheduled|offered|"
-    r"considered|considering|proposed|recommended|awaiting|awaited|upcoming|"
-    r"(?:to|will|should|would|could|may|might)\s+(?:be\s+)?(?:start(?:ed)?|begin|begun|receive|commence|initiate|given|considered|discussed)"
+_INTENDED = (
+    r"planned(?!\s+(?:cycles?|doses?)|(?:\s+for)?\s{3})|scheduled(?!(?:\s+for)?\s{3})|planning|pending|offered|postponed|"
+    r"consider(?:ed|ing)?|under\s+(?:consideration|discussion)|propos(?:ed|al)|recommended|awaiting|awaited|deferred|upcoming"
+)
+_TO_BEGIN = (
+    r"(?:to|will|should|would|could|may|might)\s+(?:be\s+)?"
+    r"(?:start(?:ed)?|begin|begun|receive|commence|initiate|given|considered|discussed)"
+)
+_PLANNED = rf"{_INTENDED}|{_TO_BEGIN}"
+# What may follow where a word says something of the name before it: "(refused chemotherapy)" says it of another.
+_OF_IT = (
+    r"(?![a-z])(?=\s*(?:$|[^\w\s]|(?:by|due|because|since|as|on|in|at|per|for(?!\s+(?:chemo|immuno|surg|radio|cis|carbo|plat))|"
+    r"owing|approval|insur\w*|authori[sz]\w*|reimburs\w*|funding|next|soon|today|tomorrow|later|this|after|before|until|"
+    r"and|or|patient|pt|\d+)(?![a-z])))"
 )
 _WISHED = (
     r"(?:candidates?|eligible|plan(?:s|ned)?|scheduled|waiting|listed|request(?:ed|s)?|considered|suitable|fit)"
@@ -206,20 +216,21 @@ _BEFORE = re.compile(
     rf"|\b(?:instead\s+of|rather\s+than|placebo\s+(?:for|to|matching))\s+{_BETWEEN})$",
     re.IGNORECASE,
 )
-_ENDS = r"(?=\s*(?:$|[,;.()\]/|+&\n]))"
+_ENDS = r"(?=\s*(?:$|[,;()\]/|+&\n]|\.(?!\s*\d)))"
 _SAYS_NO = (
-    rf"(?:{_REFUSED}|{_NOT}\s+(?:(?:yet|been|be|a|an|currently|ever|deemed|considered|clinically)\s+)*(?:{_NOT_DONE})|"
+    rf"(?:(?:{_REFUSED}|{_NOT}\s+(?:(?:yet|been|be|a|an|currently|ever|deemed|considered|clinically)\s+)*(?:{_NOT_DONE})){_OF_IT}|"
     rf"0+\s*(?:cycles?|doses?|courses?|x)|n/a{_ENDS}|(?:no|n|none|nil|absent|false|0|not|never|nope){_ENDS})(?![a-z])"
 )
+_SAYS_LATER = rf"(?:(?:{_INTENDED}){_OF_IT}|(?:{_TO_BEGIN})(?![a-z]))"
 _BEING = r"(?:(?:was|were|is|are|has|had|have|been|be|being|currently|still|only|use|initially)\s+)*"
 _OF_CLASS = r"(?:(?:antibod\w+|inhibitors?|blockade|therapy|treatment|chemotherapy|matched|matching)[\s_–-]+)*"
 _JOINED = r"(?:\s*(?:[/+&]|\bn?or\b|\band\b)\s*[^\s,;:=+&()/]+)"
 _AFTER = re.compile(
     rf"[\s_–—:=([-]*{_OF_CLASS}[(]?(?:na[iï]ve(?![a-z])|free(?![a-z]|\s+of)|placebo(?![a-z])|"
-    rf"{_BEING}(?:{_SAYS_NO}|(?:{_PLANNED})(?![a-z])))"
+    rf"{_BEING}(?:{_SAYS_NO}|{_SAYS_LATER}))"
     r"|[-–](?:refractory|resistant|pre-?treated|experienced|exposed|ineligible|intolerant)(?![a-z])"
     rf"|{_JOINED}*\s*[:=]\s*{_BEING}(?:{_SAYS_NO}|[-–]\s*$)"
-    rf"|{_JOINED}*[\s:(-]*{_BEING}(?:{_PLANNED})(?![a-z])"
+    rf"|{_JOINED}*[\s:(-]*{_BEING}{_SAYS_LATER}"
     rf"|(?:\s*(?:/|\bn?or\b)\s*[^\s,;:=+&()/]+)+[\s:(-]+(?:na[iï]ve(?![a-z])|{_BEING}{_SAYS_NO})",
     re.IGNORECASE,
 )
@@ -261,7 +272,7 @@ _LEVEL_AFTER = re.compile(
 
 
 _MARKER = re.compile(
-    r"\b(?:PD-?L1|EGFR|ALK|ROS-?1|KRAS|BRAF|MET|RET|HER2|NTRK|STK11|KEAP1|TP53|TMB|MSI|MSS|TPS|CPS|driver|biomarkers?)\b",
+    r"\b(?:PD-?L1|EGFR|ALK|ROS-?1|KRAS|BRAF|MET|RET|HER2|NTRK|STK11|KEAP1|TP53|TMB|MSI(?:-[HL])?|MSS|TPS|CPS|driver|biomarkers?)\b",
     re.IGNORECASE,
 )
 _RESULT = re.compile(

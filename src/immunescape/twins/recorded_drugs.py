@@ -33,7 +33,7 @@ _NOT_AGAINST_CANCER = ("antibiotic", "flora")
 _APART = re.compile(
     r"[+/,;&|\n→⇒]|[-=]+>|\s>\s|\b(?:and|then|plus)\b|\bfollowed\s+by\b|\b(?:switched|changed)\s+to\b", re.IGNORECASE
 )
-_NO_SEPARATOR = re.compile(r"(?<![a-z])(?:w/o?|n/a|s/p|c/w)(?![a-z])", re.IGNORECASE)
+_NO_SEPARATOR = re.compile(r"(?<![a-z])(?:w/o?|n/a|s/p|c/w|d/c|mut/mb)(?![a-z])", re.IGNORECASE)
 """Short forms with a slash that joins nothing."""
 _CHANGES_NOTHING = re.compile(
     r"\b(?:\d+(?:st|nd|rd|th|l)?|l\d|[a-z]|lines?|first|second|third|fourth|adjuvant|neo-?adjuvant|palliative|maintenance|"
@@ -48,7 +48,7 @@ _COMMENT = re.compile(
     r"\b(?:progress\w*|stop\w*|discontin\w*|toxic\w*|respon\w*|relaps\w*|recur\w*|complet\w*|ongoing|continu\w*|switch\w*|"
     r"due|because|after|before|during|pneumonitis|colitis|hepatitis|stable|partial|p[dr]|sd|cr|ir?ae|tolera\w*|reduc\w*|"
     r"dose\w*|held|interrupt\w*|rechallenge\w*|patients?|pts?|died|death|lost|follow\w*|hospital\w*|clinic|see|notes?|"
-    r"reported|report|documented|start\w*|end\w*|last|well|best|unknown|nos|unspecified|side|adverse|metasta\w*|brain|disease)\b",
+    r"reported|report|documented|start\w*|end\w*|last|well|best|unknown|nos|unspecified|side|adverse|record\w*|specif\w*|detail\w*|metasta\w*|brain|disease)\b",
     re.IGNORECASE,
 )
 """Words of a remark on a treatment."""
@@ -152,7 +152,7 @@ def _pieces(cell: str) -> tuple[_Piece, ...]:
         within = [(match.group(), given) for match, given in found if start <= match.start() < end]
         names = tuple(name for name, given in within if given)
         piece = _Piece(_trimmed(cell[start:end]), names, len(names) < len(within), left[start:end])
-        if re.search(r"\w", piece.text):
+        if re.search(r"[^\W\d_]", piece.text):
             pieces.append(piece)
     return tuple(pieces)
 
@@ -223,6 +223,8 @@ def _merged(named: Iterable[tuple[RecordedDrug, ...]]) -> tuple[RecordedDrug, ..
 
 _ANY_INHIBITOR = "checkpoint inhibitor"
 _INHIBITORS = frozenset(("PD-(L)1", "CTLA-4"))
+_AIMS = {"rasib": "KRAS", "metinib": "MEK", "parib": "PARP"}
+"""Ends of names of drugs, and what these inhibit."""
 _OF_TABLES = ("platinum", "taxane", "antiangiogenic", "adc")
 
 
@@ -238,6 +240,7 @@ def _classes(drug: RecordedDrug) -> frozenset[str]:
         if target and not drug.drugs:  # a "MET TKI" is no drug for EGFR
             return frozenset((target,))
         classes |= {table.driver_of(drug.name, drug.kind)} - {""}
+        classes |= {aim for ending, aim in _AIMS.items() if drug.name.casefold().endswith(ending)}
         classes |= {"chemotherapy"} if names_chemotherapy(drug.name) else set()
         classes |= {"targeted"} if _TARGETED.search(drug.name) else set()
     classes |= {"targeted"} if classes & set(table.for_driver) else set()
@@ -262,7 +265,7 @@ def _classes_of(name: str) -> frozenset[str]:
             *(("chemotherapy",) if cytotoxic else ()),
             *(("partner",) if cytotoxic and "platinum" not in classes else ()),
             *((driver,) if driver else ()),
-            *(("KRAS",) if name.endswith("rasib") else ()),
+            *(aim for ending, aim in _AIMS.items() if name.endswith(ending)),
         }
     )
 
