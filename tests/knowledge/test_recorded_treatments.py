@@ -420,6 +420,8 @@ def test_an_unknown_drug_is_named_beside_doses_and_others(cell: str) -> None:
             ("2nd line ", ""), ("adjuvant ", ""), ("cytotoxic ", " (2019)"), ("", ", regimen not recorded"),
         )),
         ("phase I trial", "trial"),
+        ("ALKi", "ALKi"),
+        ("anti-EGFR mAb", "anti-EGFR"),
         ("3rd gen TKI", "TKI"),
         ("MET TKI", "MET TKI"),
         ("novel HER2 inhibitor 20 mg", "HER2 inhibitor"),
@@ -492,4 +494,4 @@ def test_words_for_classes_are_no_names_of_drugs() -> None:
     assert not words & names
     assert all(s.names or s.words for s in table.stand_ins)
     assert {table.driver_of(n) for n in ("taletrectinib", "ROS1 inhibitor", "ALK TKI")} == {"ROS1", "ALK"}
-    assert {table.driver_of(n) for n in ("crizotinib", "entrectinib", "KRAS inhibitor", "TKI")} == {""}
+    assert {table.driver_of(n) for n in ("crizotinib", "entrectinib", "KRAS inhibitor", "TKI", "anti-EGFR")} == {""}

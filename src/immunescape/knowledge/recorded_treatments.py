@@ -52,8 +52,17 @@ class AgainstCancer(Block):
     @property
     def every_word(self) -> tuple[str, ...]:
         """Words for classes, with those that name what is inhibited: ``MET TKI``."""
-        kinds = ("TKI", "inhibitor", "tyrosine kinase inhibitor", "antibody")
-        return (*self.words, *(f"{target} {kind}" for target in self.targets for kind in kinds))
+        kinds = (
+            "{} TKI",
+            "{} inhibitor",
+            "{} tyrosine kinase inhibitor",
+            "{} antibody",
+            "{} mAb",
+            "{} ADC",
+            "{}i",
+            "anti-{}",
+        )
+        return (*self.words, *(kind.format(target) for target in self.targets for kind in kinds))
 
 
 class Named(Block):
@@ -89,12 +98,14 @@ class RecordedTreatments(Block):
             if kind in named.kinds or plain in map(plain_name, named.names):
                 return driver
         target = self.target_of(name)
-        return target if target in self.for_driver else ""
+        of_antibody = re.search(r"anti|mab|adc", name, re.IGNORECASE)  # to EGFR they are given without the mutation too
+        return target if target in self.for_driver and not of_antibody else ""
 
     def target_of(self, name: str) -> str:
         """What a word for a class says that is inhibited: ``MET`` of ``MET TKI``; '' where it names no target."""
-        target = re.split(r"[\s_–-]", name)[0].upper()
-        return target if target in self.against_cancer.targets and self.is_word(name) else ""
+        first = re.split(r"[\s_–-]", re.sub(r"^anti[\s_–-]*", "", name.casefold()))[0]
+        target = next((t for t in self.against_cancer.targets if t.casefold() in (first, first.removesuffix("i"))), "")
+        return target if target and self.is_word(name) else ""
 
     def is_word(self, name: str) -> bool:
         """Whether a treatment is named by its class, ``platinum doublet`` or ``ALK TKI``, and not as a drug."""
@@ -144,7 +155,7 @@ class NamesWithin:
         ends = "|".join(map(re.escape, endings)) or "(?!)"
         pattern = (
             rf"(?<![a-z0-9])(?:(?:{words})(?:s?(?![a-z0-9])|(?=\d+\s*mg))|(?:{with_dose})(?=\d)"
-            rf"|[a-z0-9]*(?:{ends})(?![a-z0-9]))"
+            rf"|[a-z0-9]{{2,}}(?:{ends})(?![a-z0-9]))"
         )
         self._pattern = re.compile(pattern, re.IGNORECASE)
 
@@ -245,8 +256,12 @@ _PREDICATE = re.compile(
     r"n['’]t\s|[:=]\s*(?:no|n|none|never)\b",
     re.IGNORECASE,
 )
-_NEGATION = re.compile(rf"\b(?:no|not|never|neither|without|w/o|{_REFUSED}|naive|naïve|untreated|nil)\b", re.IGNORECASE)
-_OF_TREATMENT = re.compile(r"\b(?:nil|untreated|systemic|anti-?cancer|cancer|treatments|therapies)\b", re.IGNORECASE)
+_NEGATION = re.compile(
+    rf"\b(?:no|not|never|neither|without|w/o|{_REFUSED}|{_PLANNED}|naive|naïve|untreated|nil)\b", re.IGNORECASE
+)
+_OF_TREATMENT = re.compile(
+    r"\b(?:nil|untreated|systemic|anti-?cancer|cancer|treatments|therapies|all|patients?|pt)\b", re.IGNORECASE
+)
 _UNIT = (
     r"(?:mg|gm?|[µμ]g|mcg|ml|c?gy|iu|mu|mio|fx|fractions?|cycles?|courses?|doses?|weeks?|wks?|w|months?|mo|days?|d|years?|"
     r"h|%)(?![a-z0-9])"
