@@ -292,7 +292,7 @@ _MARKER = re.compile(
 )
 _RESULT = re.compile(
     rf"\b(?:{_LEVEL}|neg|pos|stable|mut\w*|wild\W?type|wt|fusion|rearrange\w*|transloc\w*|amplif\w*|delet\w*|del|exon|"
-    r"insertion|status|expression|tested|tps|cps|[A-Z]\d{2,4}[A-Z])\b|[<>≤≥%+]|\d",
+    r"insertion|status|expression|tested|tps|cps|[A-Z]\d{2,4}[A-Z])\b|[<>≤≥%+]|\d\s*(?:$|[),;]|mut)",
     re.IGNORECASE,
 )
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import accumulate
 from typing import Literal
 
 from immunescape.knowledge.recorded_treatments import (
@@ -30,9 +31,8 @@ from immunescape.profile.biomarkers.antibiotics import is_antibiotic
 __all__ = ["RecordedDrug", "nearest_drug", "recorded_drug"]
 
 _NOT_AGAINST_CANCER = ("antibiotic", "flora")
-_APART = re.compile(
-    r"[+/,;&|\n→⇒]|[-=]+>|\s>\s|\b(?:and|then|plus)\b|\bfollowed\s+by\b|\b(?:switched|changed)\s+to\b", re.IGNORECASE
-)
+_NEXT = r"[→⇒]|[-=]+>|\s>\s|\bthen\b|\bfollowed\s+by\b|\b(?:switched|changed)\s+to\b"
+_APART = re.compile(rf"(?P<next>{_NEXT})|[+/,;&|\n]|\b(?:and|plus)\b", re.IGNORECASE)
 _NO_SEPARATOR = re.compile(r"(?<![a-z])(?:w/o?|n/a|s/p|c/w|d/c|mut/mb)(?![a-z])", re.IGNORECASE)
 """Short forms with a slash that joins nothing."""
 _CHANGES_NOTHING = re.compile(
@@ -48,7 +48,8 @@ _COMMENT = re.compile(
     r"\b(?:progress\w*|stop\w*|discontin\w*|toxic\w*|respon\w*|relaps\w*|recur\w*|complet\w*|ongoing|continu\w*|switch\w*|"
     r"due|because|after|before|during|pneumonitis|colitis|hepatitis|stable|partial|p[dr]|sd|cr|ir?ae|tolera\w*|reduc\w*|"
     r"dose\w*|held|interrupt\w*|rechallenge\w*|patients?|pts?|died|death|lost|follow\w*|hospital\w*|clinic|see|notes?|"
-    r"reported|report|documented|start\w*|end\w*|last|well|best|unknown|nos|unspecified|side|adverse|record\w*|specif\w*|detail\w*|metasta\w*|brain|disease)\b",
+    r"reported|report|documented|start\w*|end\w*|last|well|best|unknown|nos|unspecified|side|adverse|record\w*|"
+    r"specif\w*|detail\w*|metasta\w*|brain|disease)\b",
     re.IGNORECASE,
 )
 """Words of a remark on a treatment."""
@@ -113,9 +114,13 @@ def _usual() -> frozenset[str]:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A piece of a cell: its words, the names in it that were given, whether others were not, and what is left."""
+    """A piece of a cell: its words, the names in it that were given, whether others were not, and what is left.
+
+    Pieces of one `stage` were given together; "then" begins another.
+    """
 
     text: str
+    stage: int
     given: tuple[str, ...]
     denied: bool
     rest: str
@@ -134,7 +139,8 @@ def recorded_drug(text: object) -> tuple[RecordedDrug, ...]:
     if _is_known(name):
         return (_recorded_drug(name),)
     pieces = _pieces(name)
-    named = _merged([_of_names(piece) for piece in pieces])
+    stages = [[_of_names(p) for p in pieces if p.stage == stage] for stage in sorted({p.stage for p in pieces})]
+    named = _once(drug for stage in stages for drug in _merged(stage))
     others = tuple(_of_unnamed(piece, beside=bool(named)) for piece in pieces if not piece.given)
     found = dict.fromkeys((*named, *(drug for drug in others if drug is not None)))
     return tuple(found) or (RecordedDrug(name, counts="numbered"),)
@@ -145,13 +151,14 @@ def _pieces(cell: str) -> tuple[_Piece, ...]:
     found = _names_within().found(cell)
     left = _blanked(without_doses(cell), [match.span() for match, _ in found])
     joined = _blanked(left, [match.span() for match in _NO_SEPARATOR.finditer(left)])
-    cuts = [match.span() for match in _APART.finditer(joined)]
-    starts, ends = [0, *(end for _, end in cuts)], [*(start for start, _ in cuts), len(cell)]
+    cuts = list(_APART.finditer(joined))
+    starts, ends = [0, *(cut.end() for cut in cuts)], [*(cut.start() for cut in cuts), len(cell)]
+    stages = accumulate((cut["next"] is not None for cut in cuts), initial=0)
     pieces = []
-    for start, end in zip(starts, ends, strict=True):
+    for start, end, stage in zip(starts, ends, stages, strict=True):
         within = [(match.group(), given) for match, given in found if start <= match.start() < end]
         names = tuple(name for name, given in within if given)
-        piece = _Piece(_trimmed(cell[start:end]), names, len(names) < len(within), left[start:end])
+        piece = _Piece(_trimmed(cell[start:end]), stage, names, len(names) < len(within), left[start:end])
         if re.search(r"[^\W\d_]", piece.text):
             pieces.append(piece)
     return tuple(pieces)
@@ -201,12 +208,18 @@ def _of_unnamed(piece: _Piece, beside: bool) -> RecordedDrug | None:
     return RecordedDrug(piece.text, counts="numbered")
 
 
+def _once(drugs: Iterable[RecordedDrug]) -> tuple[RecordedDrug, ...]:
+    """Treatments without those that are named again, as by a brand."""
+    seen: dict[str, RecordedDrug] = {}
+    for drug in drugs:
+        seen.setdefault(drug.registered or plain_name(drug.name), drug)
+    return tuple(seen.values())
+
+
 def _merged(named: Iterable[tuple[RecordedDrug, ...]]) -> tuple[RecordedDrug, ...]:
-    """Treatments of a whole cell, without the words for a class of which a drug is named."""
+    """Treatments that were given together, without the words for a class of which a drug is named."""
     table = load_recorded_treatments()
-    drugs: dict[str, RecordedDrug] = {}
-    for drug in (drug for of_piece in named for drug in of_piece):
-        drugs.setdefault(drug.registered or plain_name(drug.name), drug)
+    drugs = {drug.name: drug for drug in _once(drug for of_piece in named for drug in of_piece)}
     kept = {key: drug for key, drug in drugs.items() if drug.counts != "line" or not table.is_word(drug.name)}
     # the word that says most comes first: "platinum" adds nothing to a platinum doublet, "ICI" to a PD-1 antibody
     words = sorted(
