@@ -407,7 +407,7 @@ def test_what_is_no_line_of_systemic_treatment_does_not_count():
 @pytest.mark.parametrize("line", [1.0, math.nan])
 def test_a_drug_beside_radiotherapy_or_a_denied_one_is_a_line_with_or_without_its_number(line):
     for cell in ("Keytruda + SBRT", "pembrolizumab (surgery 2020)", "pembrolizumab; platinum: no", "ICI (Keytruda)/RT"):
-        made = record(0.0, given({"start_day": -200.0, "drug": cell, "line": line}))
+        made = record(0.0, given({"start_day": -200.0, "end_day": -90.0, "drug": cell, "line": line}))
         assert [x.drugs for x in made.lines] == [("pembrolizumab",)]
         setting = setting_of(made)
         assert (setting.had_inhibitor, setting.had_platinum, made.notes) == (True, False, ())

@@ -214,7 +214,7 @@ _WISHED = (
     r"\s+(?:for|to)|too\s+\w+\s+(?:for|to)"
 )
 _NOT_DONE = (
-    r"given|received?|administered|used|started|indicated|approved|authori[sz]ed|eligible|suitable|fit|tolerated|available|"
+    r"given?|received?|administered|used|started|indicated|approved|authori[sz]ed|eligible|suitable|fit|tolerated|available|"
     r"reimbursed|covered|funded|recommended|done|applicable|offered|possible|feasible|planned|initiated|performed|required|"
     r"needed|prescribed|taken|appropriate|commenced|begun|start|candidates?|exposed|treated|considered"
 )
@@ -232,7 +232,7 @@ _SAYS_NO = (
     rf"(?:(?:{_REFUSED}|{_NOT}\s+(?:(?:yet|been|be|a|an|currently|ever|deemed|considered|clinically)\s+)*(?:{_NOT_DONE})){_OF_IT}|"
     rf"0+\s*(?:cycles?|doses?|courses?|x)|n/a{_ENDS}|(?:no|n|none|nil|absent|false|0|not|never|nope){_ENDS})(?![a-z])"
 )
-_SAYS_LATER = rf"(?:(?:{_INTENDED}){_OF_IT}|(?:{_TO_BEGIN})(?![a-z]))"
+_SAYS_LATER = rf"(?:(?:{_INTENDED}|eligible|candidate){_OF_IT}|(?:{_TO_BEGIN})(?![a-z]))"
 _BEING = r"(?:(?:was|were|is|are|has|had|have|been|be|being|currently|still|only|use|initially)\s+)*"
 _OF_CLASS = r"(?:(?:antibod\w+|inhibitors?|blockade|therapy|treatment|chemotherapy|matched|matching)[\s_–-]+)*"
 _JOINED = r"(?:\s*(?:[/+&]|\bn?or\b|\band\b)\s*[^\s,;:=+&()/]+)"
@@ -246,7 +246,7 @@ _AFTER = re.compile(
     re.IGNORECASE,
 )
 _DENIAL = re.compile(
-    rf"\b(?:no|non|{_NOT}|neither|nor|or|and|without|w/o|excluding|except|lack|absence|{_REFUSED}|{_PLANNED}|naive|naïve|"
+    rf"\b(?:no|non|{_NOT}|neither|nor|or|and|without|w/o|excluding|except|lack|absence|{_REFUSED}|{_PLANNED}|naive|naïve|none|nil|nope|"
     rf"free|placebo|matched|matching|administered|used|were|received|so\s+far|date|until|now|before|at\s+all|"
     rf"{_NOT_DONE}|{_WORDS_BETWEEN})\b",
     re.IGNORECASE,
@@ -266,7 +266,7 @@ _UNIT = (
     r"(?:mg|gm?|[µμ]g|mcg|ml|c?gy|iu|mu|mio|fx|fractions?|cycles?|courses?|doses?|weeks?|wks?|w|months?|mo|days?|d|years?|"
     r"h|%)(?![a-z0-9])"
 )
-_PER = r"(?:\s*/\s*(?:m\s*(?:\^?\s*2|²)|kg|days?|d|dose|die|weeks?|wk|w|h|cycle|ml|min)(?![a-z]))"
+_PER = r"(?:\s*/\s*(?:s?qm|m\s*(?:\^?\s*2|²)|kg|days?|d|dose|die|weeks?|wk|w|h|cycle|ml|min)(?![a-z]))"
 _DOSE = re.compile(
     rf"(?<![\w.-])(?!0\s*[a-z])\d[\d.,]*(?:\s*[/x×–-]\s*\d[\d.,]*)*\s*{_UNIT}{_PER}*|(?<![a-z])(?:mg|g|gy){_PER}+|"
     rf"(?<=\d){_UNIT}{_PER}*|"

@@ -33,8 +33,8 @@ __all__ = ["RecordedDrug", "nearest_drug", "recorded_drug"]
 _NOT_AGAINST_CANCER = ("antibiotic", "flora")
 _NEXT = r"[→⇒]|[-=]+>|\s>\s|\bthen\b|\bfollowed\s+by\b|\b(?:switched|changed)\s+to\b"
 _APART = re.compile(rf"(?P<next>{_NEXT})|[+/,;&|\n]|\b(?:and|plus)\b", re.IGNORECASE)
-_NO_SEPARATOR = re.compile(r"(?<![a-z])(?:w/o?|n/a|s/p|c/w|d/c|mut/mb)(?![a-z])", re.IGNORECASE)
-"""Short forms with a slash that joins nothing."""
+_NO_SEPARATOR = re.compile(r"(?<![a-z])(?:w/o?|n/a|s/p|c/w|d/c|mut/mb)(?![a-z])|\d[ab]?/(?=\d)", re.IGNORECASE)
+"""Short forms and dates with a slash that joins nothing."""
 _CHANGES_NOTHING = re.compile(
     r"\b(?:\d+(?:st|nd|rd|th|l)?|l\d|[a-z]|lines?|first|second|third|fourth|adjuvant|neo-?adjuvant|palliative|maintenance|"
     r"induction|consolidation|concurrent|sequential|weekly|daily|twice|once|bid|tid|qd|od|po|iv|sc|oral|orally|mono\w*|"
