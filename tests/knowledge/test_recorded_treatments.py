@@ -304,6 +304,8 @@ def test_what_was_denied_or_planned_is_neither_a_line_nor_in_a_profile(text: str
 @pytest.mark.parametrize(
     "cell",
     [
+        "no chemotherapy, nivolumab",
+        "no RT or surgery; nivolumab",
         "nivolumab: no response",
         "nivolumab (no progression)",
         "no progression on nivolumab",
@@ -331,7 +333,15 @@ def test_a_drug_that_was_given_is_not_denied_by_what_is_said_of_another_thing(ce
 
 
 @pytest.mark.parametrize(
-    "cell", ["carboplatin + pemetrexed planned", "carbo/pem: no", "carboplatin or pemetrexed: not given"]
+    "cell",
+    [
+        "carboplatin + pemetrexed planned",
+        "carbo/pem: no",
+        "carboplatin or pemetrexed: not given",
+        "no chemotherapy, immunotherapy or TKI",
+        "never received carboplatin, nivolumab, or osimertinib",
+        "neither chemotherapy nor ICI",
+    ],
 )
 def test_a_denial_or_plan_of_a_regimen_is_of_all_its_drugs(cell: str) -> None:
     assert lines_of(cell) == ([], [])

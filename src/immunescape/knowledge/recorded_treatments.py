@@ -227,6 +227,11 @@ _BEFORE = re.compile(
     rf"|\b(?:instead\s+of|rather\s+than|placebo\s+(?:for|to|matching))\s+{_BETWEEN})$",
     re.IGNORECASE,
 )
+# "no chemotherapy, immunotherapy or TKI": the denial is of the whole list, which an "or" shows to be one.
+_IN_LIST = re.compile(
+    rf"\b(?:no|{_NOT}|without|neither)\s+(?:[^,;:.()]{{1,40}},\s*)+(?:[^,;:.()]{{0,40}}\bn?or\s+)?{_BETWEEN}$",
+    re.IGNORECASE,
+)
 _ENDS = r"(?=\s*(?:$|[,;()\]/|+&\n]|\.(?!\s*\d)))"
 _SAYS_NO = (
     rf"(?:(?:{_REFUSED}|{_NOT}\s+(?:(?:yet|been|be|a|an|currently|ever|deemed|considered|clinically)\s+)*(?:{_NOT_DONE})){_OF_IT}|"
@@ -336,6 +341,9 @@ def _not_given(match: re.Match[str]) -> bool:
     plain = without_doses(match.string)
     before, after = plain[max(0, match.start() - 120) : match.start()], plain[match.end() :]
     if _BEFORE.search(before) or _AFTER.match(after):
+        return True
+    listed = _IN_LIST.search(before)
+    if listed and re.search(r"\bn?or\b", listed.group() + re.split(r"[;:.()]", after)[0], re.IGNORECASE):
         return True
     tested, written = plain_name(match.group()) in _TARGETS, match.string
     return tested and bool(_LEVEL_BEFORE.search(before) or _LEVEL_AFTER.match(written[match.end() :]))
