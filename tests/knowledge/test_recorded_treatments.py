@@ -268,6 +268,9 @@ NOT_GIVEN = (
     "contraindication to {}",
     "unable to receive {}",
     "too frail for {}",
+    "does not want {}",
+    "no access to {}",
+    "{}: patient refused",
 )
 PLANNED = (
     "{} planned",
@@ -374,7 +377,7 @@ def test_a_denial_or_plan_of_a_regimen_is_of_all_its_drugs(cell: str) -> None:
         ("clinical trial", "nivolumab", ["nivolumab"]),
     ],
 )
-def test_a_word_for_a_class_adds_nothing_to_a_drug_of_it(words: str, named: str, drugs: list) -> None:
+def test_a_word_for_a_class_adds_nothing_to_a_drug_of_it(words: str, named: str, drugs: list[str]) -> None:
     for cell in (f"{words} ({named})", f"{words}: {named}", f"{words} - {named}", f"{named} ({words})"):
         assert lines_of(cell) == (drugs, []), cell
 
@@ -391,7 +394,7 @@ def test_a_word_for_a_class_adds_nothing_to_a_drug_of_it(words: str, named: str,
         ("carboplatin + study drug", ["carboplatin"], ["study drug"]),
     ],
 )
-def test_a_word_for_another_class_is_kept_beside_a_drug(cell: str, drugs: list, others: list) -> None:
+def test_a_word_for_another_class_is_kept_beside_a_drug(cell: str, drugs: list[str], others: list[str]) -> None:
     assert lines_of(cell) == (drugs, others)
 
 
@@ -411,7 +414,7 @@ def test_a_word_for_another_class_is_kept_beside_a_drug(cell: str, drugs: list, 
         ("pembrolizumab400mg every 6 weeks / 12 months", ["pembrolizumab"]),
     ],
 )
-def test_doses_days_and_remarks_are_no_drugs(cell: str, drugs: list) -> None:
+def test_doses_days_and_remarks_are_no_drugs(cell: str, drugs: list[str]) -> None:
     assert lines_of(cell) == (drugs, [])
 
 
@@ -462,7 +465,7 @@ def test_words_and_brands_of_treatments_against_the_tumour_are_lines_without_a_n
         ("gefitinib, switched to osimertinib", ["osimertinib"], []),
     ],
 )
-def test_treatments_one_after_another_are_all_read(cell: str, drugs: list, others: list) -> None:
+def test_treatments_one_after_another_are_all_read(cell: str, drugs: list[str], others: list[str]) -> None:
     assert lines_of(cell) == (drugs, others)
 
 
@@ -479,7 +482,7 @@ def test_treatments_one_after_another_are_all_read(cell: str, drugs: list, other
         *((name, ["docetaxel"]) for name in ("VP-16", "VNR", "TS-1", "5-FU", "Xeloda", "ifosfamide", "bleomycin")),
     ],
 )
-def test_further_brands_and_short_forms_have_a_stand_in(name: str, drugs: list) -> None:
+def test_further_brands_and_short_forms_have_a_stand_in(name: str, drugs: list[str]) -> None:
     assert lines_of(f"{name} 100 mg") == (drugs, [])
 
 

@@ -181,7 +181,7 @@ _WORDS_BETWEEN = (
     r"get|got|exposed|exposure|treated|treatment|therapy|use|of|to|on|with|for|a|an|the|his|her|their|given|giving|give|"
     r"had|has|have|having|been|be|is|was|yet|start|starting|started|begin|begun|undergo|take|taken|fit|eligible|suitable|"
     r"appropriate|candidate|candidates|good|poor|indication|indications|indicated|tolerate|considered|approved|approval|"
-    r"history|record|evidence|\d+(?:l|st|nd|rd|th)?|cycles?|months?|doses?"
+    r"history|record|evidence|want|wish|access|afford|able|willing|\d+(?:l|st|nd|rd|th)?|cycles?|months?|doses?"
 )
 _PROGRESSION = r"progression|progressed|progressing|failure|failing|failed|relapse|relapsed|disease|response"
 _BETWEEN = rf"(?:(?:{_WORDS_BETWEEN})[\s-]+)*"
@@ -196,7 +196,8 @@ _REFUSED = (
 # Three blanks stand where a dose or a number of cycles was: "planned 4 cycles" is no plan to give the drug at all.
 _INTENDED = (
     r"planned(?!\s+(?:cycles?|doses?)|(?:\s+for)?\s{3})|scheduled(?!(?:\s+for)?\s{3})|planning|pending|offered|postponed|"
-    r"consider(?:ed|ing)?|under\s+(?:consideration|discussion)|propos(?:ed|al)|recommended|awaiting|awaited|deferred|upcoming"
+    r"consider(?:ed|ing)?|under\s+(?:consideration|discussion)|propos(?:ed|al)|recommended|awaiting|awaited|deferred|"
+    r"upcoming|requested|discussed|future"
 )
 _TO_BEGIN = (
     r"(?:to|will|should|would|could|may|might)\s+(?:be\s+)?"
@@ -216,7 +217,8 @@ _WISHED = (
 _NOT_DONE = (
     r"given?|received?|administered|used|started|indicated|approved|authori[sz]ed|eligible|suitable|fit|tolerated|available|"
     r"reimbursed|covered|funded|recommended|done|applicable|offered|possible|feasible|planned|initiated|performed|required|"
-    r"needed|prescribed|taken|appropriate|commenced|begun|start|candidates?|exposed|treated|considered"
+    r"needed|prescribed|taken|appropriate|commenced|begun|start|candidates?|exposed|treated|considered|"
+    r"want(?:ed)?|desired|affordable|accepted"
 )
 _BEFORE = re.compile(
     rf"(?:(?:\b(?:no|{_NOT}|neither|without|excluding|except|lack(?:s|ed|ing)?|absence|negative\s+for|n['’]t)|\bw/o)\s+"
@@ -238,7 +240,10 @@ _SAYS_NO = (
     rf"0+\s*(?:cycles?|doses?|courses?|x)|n/a{_ENDS}|(?:no|n|none|nil|absent|false|0|not|never|nope){_ENDS})(?![a-z])"
 )
 _SAYS_LATER = rf"(?:(?:{_INTENDED}|eligible|candidate){_OF_IT}|(?:{_TO_BEGIN})(?![a-z]))"
-_BEING = r"(?:(?:was|were|is|are|has|had|have|been|be|being|currently|still|only|use|initially)\s+)*"
+_BEING = (
+    r"(?:(?:was|were|is|are|has|had|have|been|be|being|currently|still|only|use|initially|start|patient|pt|"
+    r"family|insurer|insurance|s?he)\s+)*"
+)
 _OF_CLASS = r"(?:(?:antibod\w+|inhibitors?|blockade|therapy|treatment|chemotherapy|matched|matching)[\s_–-]+)*"
 _JOINED = r"(?:\s*(?:[/+&]|\bn?or\b|\band\b)\s*[^\s,;:=+&()/]+)"
 _AFTER = re.compile(
