@@ -509,5 +509,5 @@ def test_words_for_classes_are_no_names_of_drugs() -> None:
     names = {n for s in table.stand_ins for n in s.names} | set(table.against_cancer.names) | set(drugs())
     assert not words & names
     assert all(s.names or s.words for s in table.stand_ins)
-    assert {table.driver_of(n) for n in ("taletrectinib", "ROS1 inhibitor", "ALK TKI")} == {"ROS1", "ALK"}
+    assert {table.driver_of(n) for n in ("taletrectinib", "Augtyro", "ROS1 inhibitor", "ALK TKI")} == {"ROS1", "ALK"}
     assert {table.driver_of(n) for n in ("crizotinib", "entrectinib", "KRAS inhibitor", "TKI", "anti-EGFR")} == {""}
