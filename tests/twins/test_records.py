@@ -404,6 +404,24 @@ def test_what_is_no_line_of_systemic_treatment_does_not_count():
     assert (made.line, made.notes) == (1, ())
 
 
+@pytest.mark.parametrize("line", [1.0, math.nan])
+def test_a_drug_beside_radiotherapy_or_a_denied_one_is_a_line_with_or_without_its_number(line):
+    for cell in ("Keytruda + SBRT", "pembrolizumab (surgery 2020)", "pembrolizumab; platinum: no", "ICI (Keytruda)/RT"):
+        made = record(0.0, given({"start_day": -200.0, "end_day": -90.0, "drug": cell, "line": line}))
+        assert [x.drugs for x in made.lines] == [("pembrolizumab",)]
+        setting = setting_of(made)
+        assert (setting.had_inhibitor, setting.had_platinum, made.notes) == (True, False, ())
+
+
+@pytest.mark.parametrize(
+    "cell", ["N/A", "NA", "-", "not applicable", "EGFR negative", "chemo: no", "Xgeva", "SRS to brain"]
+)
+def test_the_number_of_a_line_makes_no_treatment_of_what_is_none(cell):
+    made = record(0.0, given({"start_day": -200.0, "drug": cell, "line": 1.0}))
+    assert (made.line, made.notes) == (1, ())
+    assert record(0.0, given({"start_day": -200.0, "drug": "unknown", "line": 1.0})).unknown_lines == 1
+
+
 def test_a_line_that_goes_on_and_cannot_be_followed_is_taken_as_over():
     made = record(30.0, given({"start_day": 0.0, "end_day": 200.0, "drug": "foozumab"}))
     assert (made.ongoing, made.line) == (None, 2)

@@ -1,19 +1,29 @@
-"""What a treatment of a patient's file is to the model: drugs of its own, a stand-in of the same kind, or no line."""
+"""What a treatment of a patient's file is to the model: drugs of its own, a stand-in of the same kind, or no line.
+
+A cell is cut at the signs and words that join treatments. In each piece the names of treatments are looked for; those
+that were not given (`NamesWithin`) are dropped, and so is a word for a class beside a drug of it.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import accumulate
 from typing import Literal
 
 from immunescape.knowledge.recorded_treatments import (
     NamesWithin,
+    denies_names,
     denies_treatment,
     load_recorded_treatments,
+    named_checkpoint_inhibitors,
+    names_chemotherapy,
+    names_test_result,
     plain_name,
+    without_doses,
 )
 from immunescape.knowledge.tables import read_rows
 from immunescape.profile.biomarkers.antibiotics import is_antibiotic
@@ -21,9 +31,28 @@ from immunescape.profile.biomarkers.antibiotics import is_antibiotic
 __all__ = ["RecordedDrug", "nearest_drug", "recorded_drug"]
 
 _NOT_AGAINST_CANCER = ("antibiotic", "flora")
-_APART = re.compile(r"\s*[+/,;&]\s*|\s+and\s+", re.IGNORECASE)
-
-_SLASH = "\N{DIVISION SLASH}"
+_NEXT = r"[→⇒]|[-=]+>|\s>\s|\bthen\b|\bfollowed\s+by\b|\b(?:switched|changed)\s+to\b"
+_APART = re.compile(rf"(?P<next>{_NEXT})|[+/,;&|\n]|\b(?:and|plus)\b", re.IGNORECASE)
+_NO_SEPARATOR = re.compile(r"(?<![a-z])(?:w/o?|n/a|s/p|c/w|d/c|mut/mb)(?![a-z])|\d[ab]?/(?=\d)", re.IGNORECASE)
+"""Short forms and dates with a slash that joins nothing."""
+_CHANGES_NOTHING = re.compile(
+    r"\b(?:\d+(?:st|nd|rd|th|l)?|l\d|[a-z]|lines?|first|second|third|fourth|adjuvant|neo-?adjuvant|palliative|maintenance|"
+    r"induction|consolidation|concurrent|sequential|weekly|daily|twice|once|bid|tid|qd|od|po|iv|sc|oral|orally|mono\w*|"
+    r"combination|combined|combo|regimen|triplet|doublet|based|with|in|for|of|the|until|since|from|to|at|by|on|cycles?|"
+    r"prior|previous\w*|earlier|systemic|standard|treatment|treated|therapy|therapies|alone|only|given|received|mg|kg|m2|"
+    r"mesylate|hydrochloride|jan\w*|feb\w*|mar|march|apr|april|may|june?|july?|aug\w*|sept?\w*|oct\w*|nov\w*|dec\w*)\b",
+    re.IGNORECASE,
+)
+"""Words beside a treatment that say how or when it was given."""
+_COMMENT = re.compile(
+    r"\b(?:progress\w*|stop\w*|discontin\w*|toxic\w*|respon\w*|relaps\w*|recur\w*|complet\w*|ongoing|continu\w*|switch\w*|"
+    r"due|because|after|before|during|pneumonitis|colitis|hepatitis|stable|partial|p[dr]|sd|cr|ir?ae|tolera\w*|reduc\w*|"
+    r"dose\w*|held|interrupt\w*|rechallenge\w*|patients?|pts?|died|death|lost|follow\w*|hospital\w*|clinic|see|notes?|"
+    r"reported|report|documented|start\w*|end\w*|last|well|best|unknown|nos|unspecified|side|adverse|record\w*|"
+    r"specif\w*|detail\w*|metasta\w*|brain|disease)\b",
+    re.IGNORECASE,
+)
+"""Words of a remark on a treatment."""
 
 
 @dataclass(frozen=True)
@@ -67,14 +96,9 @@ def _plain_names() -> Mapping[str, str]:
 
 @lru_cache(maxsize=1)
 def _names_within() -> NamesWithin:
-    """Every name of a drug or of what it stands in for, as it may stand within a longer text."""
-    return NamesWithin({*_drug_names(), *(n for s in load_recorded_treatments().stand_ins for n in s.names)})
-
-
-@lru_cache(maxsize=1)
-def _words_within() -> NamesWithin:
-    """Words for treatments against the tumour that are no drugs: ``chemotherapy``, ``TKI``."""
-    return NamesWithin(load_recorded_treatments().against_cancer.names)
+    """Every name of a treatment as it may stand within a longer text."""
+    table = load_recorded_treatments()
+    return NamesWithin({*_drug_names(), *table.every_name()}, table.against_cancer.endings)
 
 
 def nearest_drug(name: str) -> str:
@@ -88,6 +112,20 @@ def _usual() -> frozenset[str]:
     return frozenset(row["drug"] for row in read_rows("usual_regimens"))
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """A piece of a cell: its words, the names in it that were given, whether others were not, and what is left.
+
+    Pieces of one `stage` were given together; "then" begins another.
+    """
+
+    text: str
+    stage: int
+    given: tuple[str, ...]
+    denied: bool
+    rest: str
+
+
 def recorded_drug(text: object) -> tuple[RecordedDrug, ...]:
     """What a cell of the column of drugs names: one treatment, several that it joins (``a + b``, ``a/b``), or none.
 
@@ -96,42 +134,174 @@ def recorded_drug(text: object) -> tuple[RecordedDrug, ...]:
     name = text.strip() if isinstance(text, str) else ""
     if not name:
         return ()
-    whole = _recorded_drug(name)
-    if whole.drugs or whole.registered or whole.counts == "never":
-        return (whole,)
-    kept = _names_within().replaced(name, lambda drug: drug.replace("/", _SLASH))  # PD-1/PD-L1 is one word
-    pieces = [piece.replace(_SLASH, "/") for piece in _APART.split(kept) if piece]
-    return tuple(dict.fromkeys(drug for piece in pieces for drug in _within(piece)))
+    if load_recorded_treatments().says_nothing(name):
+        return (RecordedDrug(name, counts="never"),)
+    if _is_known(name):
+        return (_recorded_drug(name),)
+    pieces = _pieces(name)
+    stages = [[_of_names(p) for p in pieces if p.stage == stage] for stage in sorted({p.stage for p in pieces})]
+    named = _once(drug for stage in stages for drug in _merged(stage))
+    others = tuple(_of_unnamed(piece, beside=bool(named)) for piece in pieces if not piece.given)
+    found = dict.fromkeys((*named, *(drug for drug in others if drug is not None)))
+    return tuple(found) or (RecordedDrug(name, counts="numbered"),)
 
 
-def _within(piece: str) -> tuple[RecordedDrug, ...]:
-    """What a text without separators names."""
-    whole = _recorded_drug(piece)
-    if whole.drugs or whole.registered or whole.counts == "never":
-        return (whole,)
-    named: dict[tuple[str, str], RecordedDrug] = {}
-    for match in _names_within().given(piece):
-        drug = _recorded_drug(match.group())
-        named.setdefault((drug.registered, drug.kind), drug)  # a brand beside the name of its drug is no second drug
-    rest = _names_within().rest(piece)
-    given = rest if _words_within().given(rest) else _words_within().rest(rest)  # 'without chemotherapy' is none
-    further = _further(given, tuple(named.values())) if rest != piece else ()
-    if named or further:
-        return (*named.values(), *further)
-    if denies_treatment(piece) or any(names.denies_only(piece) for names in (_names_within(), _words_within())):
-        return (RecordedDrug(piece, counts="never"),)  # 'ICI-naive' is nothing that was given
-    if rest != piece:  # 'XY-12 after pembrolizumab' may be
-        return (RecordedDrug(piece, counts="numbered"),)
-    return (whole,)
+def _pieces(cell: str) -> tuple[_Piece, ...]:
+    """A cell cut where treatments are joined, but not within a name (``PD-1/PD-L1``) or a dose (``mg/m2``)."""
+    found = _names_within().found(cell)
+    left = _blanked(without_doses(cell), [match.span() for match, _ in found])
+    joined = _blanked(left, [match.span() for match in _NO_SEPARATOR.finditer(left)])
+    cuts = list(_APART.finditer(joined))
+    starts, ends = [0, *(cut.end() for cut in cuts)], [*(cut.start() for cut in cuts), len(cell)]
+    stages = accumulate((cut["next"] is not None for cut in cuts), initial=0)
+    pieces = []
+    for start, end, stage in zip(starts, ends, stages, strict=True):
+        within = [(match.group(), given) for match, given in found if start <= match.start() < end]
+        names = tuple(name for name, given in within if given)
+        piece = _Piece(_trimmed(cell[start:end]), stage, names, len(names) < len(within), left[start:end])
+        if re.search(r"[^\W\d_]", piece.text):
+            pieces.append(piece)
+    return tuple(pieces)
 
 
-def _further(rest: str, named: tuple[RecordedDrug, ...]) -> tuple[RecordedDrug, ...]:
-    """Treatments against the tumour that stand between the names of others: drugs that the model has not."""
+def _trimmed(text: str) -> str:
+    """A piece of a cell without signs around it, and without the half of a pair of brackets."""
+    text = text.strip(" \t[]:.-=")
+    return text if text.count("(") == text.count(")") else text.strip("( )")
+
+
+def _blanked(text: str, spans: Iterable[tuple[int, int]]) -> str:
+    """The text with blanks in some places, so that every word keeps its own."""
+    for start, end in spans:
+        text = text[:start] + " " * (end - start) + text[end:]
+    return text
+
+
+def _of_names(piece: _Piece) -> tuple[RecordedDrug, ...]:
+    """What the names of a piece are, without a word for a trial beside what was given in it."""
+    table = load_recorded_treatments()
+    drugs: dict[tuple[str, str, bool], RecordedDrug] = {}
+    for name in piece.given:
+        drug = _recorded_drug(name if _is_known(name) else name.removesuffix("s"))
+        # a brand beside the name of its drug is no second drug
+        key = (drug.registered, drug.kind) if drug.registered or drug.kind else (plain_name(name), "")
+        drugs.setdefault((*key, table.is_word(drug.name)), drug)
+    lines = [drug for drug in drugs.values() if drug.counts == "line"]
+    if any(not _is_of_trial(drug) for drug in lines):
+        return tuple(drug for drug in drugs.values() if not _is_of_trial(drug))
+    return tuple(drugs.values())
+
+
+def _is_of_trial(drug: RecordedDrug) -> bool:
+    return any(word in drug.name.casefold() for word in ("trial", "study", "investigational", "experimental"))
+
+
+def _of_unnamed(piece: _Piece, beside: bool) -> RecordedDrug | None:
+    """What a piece is that names nothing that was given; None for a remark beside another treatment."""
+    if is_antibiotic(piece.text) or denies_treatment(piece.text) or names_test_result(piece.text):
+        return RecordedDrug(piece.text, counts="never")
+    if piece.denied and denies_names(piece.text, piece.rest):
+        return RecordedDrug(piece.text, counts="never")
+    says_something = re.search(r"[^\W_]{2}", _CHANGES_NOTHING.sub(" ", piece.rest)) is not None
+    if beside and (not says_something or _COMMENT.search(piece.rest)):
+        return None
+    return RecordedDrug(piece.text, counts="numbered")
+
+
+def _once(drugs: Iterable[RecordedDrug]) -> tuple[RecordedDrug, ...]:
+    """Treatments without those that are named again, as by a brand."""
+    seen: dict[str, RecordedDrug] = {}
+    for drug in drugs:
+        seen.setdefault(drug.registered or plain_name(drug.name), drug)
+    return tuple(seen.values())
+
+
+def _merged(named: Iterable[tuple[RecordedDrug, ...]]) -> tuple[RecordedDrug, ...]:
+    """Treatments that were given together, without the words for a class of which a drug is named."""
+    table = load_recorded_treatments()
+    drugs = {drug.name: drug for drug in _once(drug for of_piece in named for drug in of_piece)}
+    kept = {key: drug for key, drug in drugs.items() if drug.counts != "line" or not table.is_word(drug.name)}
+    # the word that says most comes first: "platinum" adds nothing to a platinum doublet, "ICI" to a PD-1 antibody
+    words = sorted(
+        (item for item in drugs.items() if item[0] not in kept),
+        key=lambda item: (-len(item[1].drugs), item[1].kind == _ANY_INHIBITOR),
+    )
+    for key, word in words:
+        beside = frozenset().union(*map(_classes, kept.values()))
+        left = tuple(d for d in word.drugs if not _is_named(d, word, beside))
+        if left or not (word.drugs or _classes(word) & beside):
+            kept[key] = replace(word, drugs=left)
+    return tuple(kept[key] for key in drugs if key in kept)
+
+
+_ANY_INHIBITOR = "checkpoint inhibitor"
+_INHIBITORS = frozenset(("PD-(L)1", "CTLA-4"))
+_AIMS = {"rasib": "KRAS", "metinib": "MEK", "parib": "PARP"}
+"""Ends of names of drugs, and what these inhibit."""
+_OF_TABLES = ("platinum", "taxane", "antiangiogenic", "adc")
+
+
+@lru_cache(maxsize=512)
+def _classes(drug: RecordedDrug) -> frozenset[str]:
+    """Classes of a treatment, by what is simulated for it, its name in the registry and its name."""
+    table = load_recorded_treatments()
+    classes: set[str] = set()
+    for name in {*drug.drugs, drug.registered} - {""}:
+        classes |= _classes_of(name)
+    if drug.counts == "line":
+        target = table.target_of(drug.name)
+        if target and not drug.drugs:  # a "MET TKI" is no drug for EGFR
+            return frozenset((target,))
+        classes |= {table.driver_of(drug.name, drug.kind)} - {""}
+        classes |= {aim for ending, aim in _AIMS.items() if drug.name.casefold().endswith(ending)}
+        classes |= {"chemotherapy"} if names_chemotherapy(drug.name) else set()
+        classes |= {"targeted"} if _TARGETED.search(drug.name) else set()
+    classes |= {"targeted"} if classes & set(table.for_driver) else set()
+    return frozenset(classes)
+
+
+_TARGETED = re.compile(r"(?:nib|rasib|parib|lisib)\b|targeted|\btki\b|tyrosine kinase", re.IGNORECASE)
+
+
+@lru_cache(maxsize=512)
+def _classes_of(name: str) -> frozenset[str]:
+    """Classes of a drug of the registry."""
     from immunescape.trial.toxicity import contains_class
 
-    cytotoxic = any(contains_class((d,), "cytotoxic") for drug in named for d in drug.drugs)
-    words = (w for w in re.findall(r"[a-z0-9]{6,}", rest, re.IGNORECASE) if _recorded_drug(w).counts == "line")
-    return tuple(RecordedDrug(w) for w in words if not (cytotoxic and w.casefold() == "chemotherapy"))
+    classes = {c for c in (*_OF_TABLES, "targeted") if contains_class((name,), c)}
+    cytotoxic = contains_class((name,), "cytotoxic") and "adc" not in classes
+    driver = load_recorded_treatments().driver_of(name)
+    return frozenset(
+        {
+            *classes,
+            *named_checkpoint_inhibitors(name),
+            *(("chemotherapy",) if cytotoxic else ()),
+            *(("partner",) if cytotoxic and "platinum" not in classes else ()),
+            *((driver,) if driver else ()),
+            *(aim for ending, aim in _AIMS.items() if name.endswith(ending)),
+        }
+    )
+
+
+def _is_named(drug: str, word: RecordedDrug, beside: frozenset[str]) -> bool:
+    """Whether a drug that is simulated for a word, such as the platinum of a doublet, is named by classes beside it."""
+    classes = _classes_of(drug)
+    if classes & _INHIBITORS:
+        return bool(beside & _INHIBITORS) if word.kind == _ANY_INHIBITOR else classes & _INHIBITORS <= beside
+    if "partner" in classes and len(word.drugs) > 1:
+        return not beside.isdisjoint(("platinum", "partner"))
+    return not beside.isdisjoint(classes - {"chemotherapy", "partner", "targeted", "cytotoxic"})
+
+
+def _is_known(name: str) -> bool:
+    """Whether a text is a name itself, and no longer text with one."""
+    plain = plain_name(name)
+    return plain in _plain_names() or plain in _known_names() or (is_antibiotic(name) and name.isalpha())
+
+
+@lru_cache(maxsize=1)
+def _known_names() -> frozenset[str]:
+    return frozenset(map(plain_name, load_recorded_treatments().every_name()))
 
 
 def _recorded_drug(name: str) -> RecordedDrug:
@@ -149,4 +319,4 @@ def _recorded_drug(name: str) -> RecordedDrug:
         return RecordedDrug(name, stand_in.drugs, stand_in.kind, registered)
     if registered or table.is_against_cancer(name):
         return RecordedDrug(name, registered=registered)
-    return RecordedDrug(name, counts="never" if table.names_no_line(name) else "numbered")
+    return RecordedDrug(name, counts="numbered")
