@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from immunescape.trial.spec import Trial
 
 __all__ = ["names_of_same_trial"]
+
+_REGISTRIES = Path(__file__).parent / "harness" / "registries.csv"
+"""Registry numbers of trials of the evidence whose protocols do not ship."""
 
 
 def names_of_same_trial(trial: Trial) -> frozenset[str]:
@@ -35,14 +38,6 @@ def _by_registry() -> Mapping[str, frozenset[str]]:
     for trial in (*map(load_trial, list_trials()), *calibration_trials()):
         if trial.registry:
             out.setdefault(trial.registry.upper(), set()).add(trial.name)
-    for table in ("combination_evidence", "option_evidence"):
-        for row in read_rows(table):
-            if row["registry"]:
-                out.setdefault(row["registry"].upper(), set()).update(_spelt(row["trial"]))
+    for row in read_rows(_REGISTRIES):
+        out.setdefault(row["registry"].upper(), set()).add(row["trial"])
     return {registry: frozenset(names) for registry, names in out.items()}
-
-
-def _spelt(title: str) -> set[str]:
-    """Names of a trial in the form of trial files: ``KEYNOTE-654/ECHO-305`` is ``keynote-654`` and ``echo-305``."""
-    pieces = {title, *title.split("/"), re.sub(r"^CCTG ", "", title)}
-    return {re.sub(r"[^a-z0-9]+", "-", piece.casefold()).strip("-") for piece in pieces}
