@@ -50,7 +50,7 @@ class AgainstCancer(Block):
     endings: tuple[str, ...]
 
     @property
-    def every_word(self) -> tuple[str, ...]:
+    def general_names(self) -> tuple[str, ...]:
         """Words for classes, with those that name what is inhibited: ``MET TKI``."""
         kinds = (
             "{} TKI",
@@ -105,18 +105,18 @@ class RecordedTreatments(Block):
         """What a word for a class says that is inhibited: ``MET`` of ``MET TKI``; '' where it names no target."""
         first = re.split(r"[\s_–-]", re.sub(r"^anti[\s_–-]*", "", name.casefold()))[0]
         target = next((t for t in self.against_cancer.targets if t.casefold() in (first, first.removesuffix("i"))), "")
-        return target if target and self.is_word(name) else ""
+        return target if target and self.is_general(name) else ""
 
-    def is_word(self, name: str) -> bool:
+    def is_general(self, name: str) -> bool:
         """Whether a treatment is named by its class, ``platinum doublet`` or ``ALK TKI``, and not as a drug."""
-        words = (*self.against_cancer.every_word, *(w for s in self.stand_ins for w in s.words))
+        words = (*self.against_cancer.general_names, *(w for s in self.stand_ins for w in s.words))
         return plain_name(name) in map(plain_name, words)
 
     def every_name(self) -> frozenset[str]:
         """Names of all treatments of the table, against the tumour or not."""
         of_drivers = (n for named in self.for_driver.values() for n in named.names)
         stand_ins = (n for s in self.stand_ins for n in s.every_name)
-        others = (*self.against_cancer.names, *self.against_cancer.every_word, *self.no_line)
+        others = (*self.against_cancer.names, *self.against_cancer.general_names, *self.no_line)
         return frozenset((*of_drivers, *stand_ins, *self.chemotherapy.names, *others))
 
     def says_nothing(self, cell: str) -> bool:
@@ -132,8 +132,8 @@ class RecordedTreatments(Block):
         """Whether a treatment is against the tumour, by its name or the end of it."""
         plain = plain_name(name)
         of_drivers = (n for named in self.for_driver.values() for n in named.names)
-        known = (*self.against_cancer.names, *self.against_cancer.every_word, *of_drivers, *self.chemotherapy.names)
-        return plain in map(plain_name, known) or any(
+        names = (*self.against_cancer.names, *self.against_cancer.general_names, *of_drivers, *self.chemotherapy.names)
+        return plain in map(plain_name, names) or any(
             piece.endswith(self.against_cancer.endings) for piece in re.split(r"[^a-z0-9]+", name.casefold()) if piece
         )
 
@@ -159,13 +159,13 @@ class NamesWithin:
         )
         self._pattern = re.compile(pattern, re.IGNORECASE)
 
-    def found(self, text: str) -> tuple[tuple[re.Match[str], bool], ...]:
+    def located(self, text: str) -> tuple[tuple[re.Match[str], bool], ...]:
         """Where the names stand, in the order of the text, and whether the text says that they were given."""
         return tuple((match, not _not_given(match)) for match in self._pattern.finditer(text))
 
     def given(self, text: str) -> tuple[re.Match[str], ...]:
         """Where the names stand that were given, in the order of the text."""
-        return tuple(match for match, given in self.found(text) if given)
+        return tuple(match for match, given in self.located(text) if given)
 
 
 def _as_written(name: str) -> str:
@@ -407,7 +407,8 @@ def _other_names() -> NamesWithin:
     names = drugs | {n for s in table.stand_ins if s.kind not in inhibitors for n in s.every_name}
     short = {text for drug in drugs for text in table.abbreviations.get(drug, ())}
     of_drivers = {n for named in table.for_driver.values() for n in named.names}
-    words = {n for n in (*table.against_cancer.names, *table.against_cancer.every_word) if not _TELL_NOTHING.search(n)}
+    all_names = (*table.against_cancer.names, *table.against_cancer.general_names)
+    words = {n for n in all_names if not _TELL_NOTHING.search(n)}
     endings = tuple(e for e in table.against_cancer.endings if e != "mab")
     return NamesWithin({*names, *short, *of_drivers, *words, "placebo"}, endings)
 

@@ -136,27 +136,27 @@ def recorded_drug(text: object) -> tuple[RecordedDrug, ...]:
         return ()
     if load_recorded_treatments().says_nothing(name):
         return (RecordedDrug(name, counts="never"),)
-    if _is_known(name):
+    if _is_name(name):
         return (_recorded_drug(name),)
     pieces = _pieces(name)
     stages = [[_of_names(p) for p in pieces if p.stage == stage] for stage in sorted({p.stage for p in pieces})]
     named = _once(drug for stage in stages for drug in _merged(stage))
     others = tuple(_of_unnamed(piece, beside=bool(named)) for piece in pieces if not piece.given)
-    found = dict.fromkeys((*named, *(drug for drug in others if drug is not None)))
-    return tuple(found) or (RecordedDrug(name, counts="numbered"),)
+    treatments = dict.fromkeys((*named, *(drug for drug in others if drug is not None)))
+    return tuple(treatments) or (RecordedDrug(name, counts="numbered"),)
 
 
 def _pieces(cell: str) -> tuple[_Piece, ...]:
     """A cell cut where treatments are joined, but not within a name (``PD-1/PD-L1``) or a dose (``mg/m2``)."""
-    found = _names_within().found(cell)
-    left = _blanked(without_doses(cell), [match.span() for match, _ in found])
+    located = _names_within().located(cell)
+    left = _blanked(without_doses(cell), [match.span() for match, _ in located])
     joined = _blanked(left, [match.span() for match in _NO_SEPARATOR.finditer(left)])
     cuts = list(_APART.finditer(joined))
     starts, ends = [0, *(cut.end() for cut in cuts)], [*(cut.start() for cut in cuts), len(cell)]
     stages = accumulate((cut["next"] is not None for cut in cuts), initial=0)
     pieces = []
     for start, end, stage in zip(starts, ends, stages, strict=True):
-        within = [(match.group(), given) for match, given in found if start <= match.start() < end]
+        within = [(match.group(), given) for match, given in located if start <= match.start() < end]
         names = tuple(name for name, given in within if given)
         piece = _Piece(_trimmed(cell[start:end]), stage, names, len(names) < len(within), left[start:end])
         if re.search(r"[^\W\d_]", piece.text):
@@ -182,10 +182,10 @@ def _of_names(piece: _Piece) -> tuple[RecordedDrug, ...]:
     table = load_recorded_treatments()
     drugs: dict[tuple[str, str, bool], RecordedDrug] = {}
     for name in piece.given:
-        drug = _recorded_drug(name if _is_known(name) else name.removesuffix("s"))
+        drug = _recorded_drug(name if _is_name(name) else name.removesuffix("s"))
         # a brand beside the name of its drug is no second drug
         key = (drug.registered, drug.kind) if drug.registered or drug.kind else (plain_name(name), "")
-        drugs.setdefault((*key, table.is_word(drug.name)), drug)
+        drugs.setdefault((*key, table.is_general(drug.name)), drug)
     lines = [drug for drug in drugs.values() if drug.counts == "line"]
     if any(not _is_of_trial(drug) for drug in lines):
         return tuple(drug for drug in drugs.values() if not _is_of_trial(drug))
@@ -193,7 +193,7 @@ def _of_names(piece: _Piece) -> tuple[RecordedDrug, ...]:
 
 
 def _is_of_trial(drug: RecordedDrug) -> bool:
-    return any(word in drug.name.casefold() for word in ("trial", "study", "investigational", "experimental"))
+    return any(term in drug.name.casefold() for term in ("trial", "study", "investigational", "experimental"))
 
 
 def _of_unnamed(piece: _Piece, beside: bool) -> RecordedDrug | None:
@@ -220,17 +220,17 @@ def _merged(named: Iterable[tuple[RecordedDrug, ...]]) -> tuple[RecordedDrug, ..
     """Treatments that were given together, without the words for a class of which a drug is named."""
     table = load_recorded_treatments()
     drugs = {drug.name: drug for drug in _once(drug for of_piece in named for drug in of_piece)}
-    kept = {key: drug for key, drug in drugs.items() if drug.counts != "line" or not table.is_word(drug.name)}
+    kept = {key: drug for key, drug in drugs.items() if drug.counts != "line" or not table.is_general(drug.name)}
     # the word that says most comes first: "platinum" adds nothing to a platinum doublet, "ICI" to a PD-1 antibody
     words = sorted(
         (item for item in drugs.items() if item[0] not in kept),
         key=lambda item: (-len(item[1].drugs), item[1].kind == _ANY_INHIBITOR),
     )
-    for key, word in words:
+    for key, general in words:
         beside = frozenset().union(*map(_classes, kept.values()))
-        left = tuple(d for d in word.drugs if not _is_named(d, word, beside))
-        if left or not (word.drugs or _classes(word) & beside):
-            kept[key] = replace(word, drugs=left)
+        left = tuple(d for d in general.drugs if not _is_named(d, general, beside))
+        if left or not (general.drugs or _classes(general) & beside):
+            kept[key] = replace(general, drugs=left)
     return tuple(kept[key] for key in drugs if key in kept)
 
 
@@ -283,24 +283,24 @@ def _classes_of(name: str) -> frozenset[str]:
     )
 
 
-def _is_named(drug: str, word: RecordedDrug, beside: frozenset[str]) -> bool:
-    """Whether a drug that is simulated for a word, such as the platinum of a doublet, is named by classes beside it."""
+def _is_named(drug: str, general: RecordedDrug, beside: frozenset[str]) -> bool:
+    """Whether a drug that is simulated for a class, such as the platinum of a doublet, is named by classes beside it."""
     classes = _classes_of(drug)
     if classes & _INHIBITORS:
-        return bool(beside & _INHIBITORS) if word.kind == _ANY_INHIBITOR else classes & _INHIBITORS <= beside
-    if "partner" in classes and len(word.drugs) > 1:
+        return bool(beside & _INHIBITORS) if general.kind == _ANY_INHIBITOR else classes & _INHIBITORS <= beside
+    if "partner" in classes and len(general.drugs) > 1:
         return not beside.isdisjoint(("platinum", "partner"))
     return not beside.isdisjoint(classes - {"chemotherapy", "partner", "targeted", "cytotoxic"})
 
 
-def _is_known(name: str) -> bool:
+def _is_name(name: str) -> bool:
     """Whether a text is a name itself, and no longer text with one."""
     plain = plain_name(name)
-    return plain in _plain_names() or plain in _known_names() or (is_antibiotic(name) and name.isalpha())
+    return plain in _plain_names() or plain in _table_names() or (is_antibiotic(name) and name.isalpha())
 
 
 @lru_cache(maxsize=1)
-def _known_names() -> frozenset[str]:
+def _table_names() -> frozenset[str]:
     return frozenset(map(plain_name, load_recorded_treatments().every_name()))
 
 
