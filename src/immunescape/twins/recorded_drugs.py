@@ -284,7 +284,7 @@ def _classes_of(name: str) -> frozenset[str]:
 
 
 def _is_named(drug: str, general: RecordedDrug, beside: frozenset[str]) -> bool:
-    """Whether a drug that is simulated for a class, such as the platinum of a doublet, is named by classes beside it."""
+    """Whether a drug that is simulated for a class, as the platinum of a doublet, is named by classes beside it."""
     classes = _classes_of(drug)
     if classes & _INHIBITORS:
         return bool(beside & _INHIBITORS) if general.kind == _ANY_INHIBITOR else classes & _INHIBITORS <= beside
