@@ -252,14 +252,14 @@ COLUMNS = (
 
 
 @cache
-def shipped_evidence(figure: str) -> tuple[ClassEvidence, ...]:
-    """Comparisons of ``knowledge/data/class_evidence.csv`` of one figure."""
+def shipped_evidence(figure: str, table: str = TABLE) -> tuple[ClassEvidence, ...]:
+    """Comparisons of one figure, of ``knowledge/data/class_evidence.csv`` or another table of that form."""
     from immunescape.knowledge.tables import read_rows
 
     names = ("published", "published_se", "predicted", "predicted_se")
     return tuple(
         ClassEvidence(row["trial"], row["drug_class"], *(row.number(name) for name in names))
-        for row in read_rows(TABLE)
+        for row in read_rows(table)
         if row["figure"] == figure
     )
 

@@ -30,6 +30,7 @@ from immunescape.evaluation.harness.class_effects import (
     PRIOR_SD,
     ClassEvidence,
     half_normal_nodes,
+    shipped_evidence,
 )
 
 if TYPE_CHECKING:
@@ -164,12 +165,4 @@ TABLE = "exchange_evidence"
 @cache
 def shipped_line(figure: str, without: frozenset[str] = frozenset()) -> ExchangeLine:
     """The line by the evidence that ships, without that of some trials."""
-    from immunescape.knowledge.tables import read_rows
-
-    names = ("published", "published_se", "predicted", "predicted_se")
-    rows = [
-        ClassEvidence(row["trial"], row["drug_class"], *(row.number(name) for name in names))
-        for row in read_rows(TABLE)
-        if row["figure"] == figure and row["trial"] not in without
-    ]
-    return exchange_line(rows, figure)
+    return exchange_line([e for e in shipped_evidence(figure, TABLE) if e.trial not in without], figure)
