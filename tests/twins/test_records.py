@@ -371,6 +371,15 @@ def test_a_drug_for_a_driver_that_the_files_do_not_name_is_noted():
     assert not any("-driven tumours" in note for note in docetaxel.notes)
 
 
+def test_an_earlier_treatment_that_only_another_cell_names_is_noted_unless_a_row_records_it():
+    cell = {"start_day": -100.0, "drug": "docetaxel after progression on nivolumab", "line": 2.0}
+    alone = record(0.0, given(cell))
+    assert [line.drugs for line in alone.lines] == [("docetaxel",)]
+    assert any(n.startswith("'nivolumab' is named as an earlier treatment in 'docetaxel after") for n in alone.notes)
+    both = record(0.0, given({"start_day": -300.0, "drug": "Opdivo", "line": 1.0}, cell))
+    assert not any("named as an earlier treatment" in n for n in both.notes)
+
+
 def test_a_misspelt_drug_is_named_with_the_one_that_is_near():
     made = record(0.0, given({"start_day": -200.0, "drug": "pembrolizumb"}))
     assert any("if it is pembrolizumab, correct its name" in n for n in made.notes)

@@ -28,7 +28,7 @@ from immunescape.knowledge.recorded_treatments import (
 from immunescape.knowledge.tables import read_rows
 from immunescape.profile.biomarkers.antibiotics import is_antibiotic
 
-__all__ = ["RecordedDrug", "nearest_drug", "recorded_drug"]
+__all__ = ["RecordedDrug", "earlier_treatments", "missing_earlier", "nearest_drug", "recorded_drug"]
 
 _NOT_AGAINST_CANCER = ("antibiotic", "flora")
 _NEXT = r"[→⇒]|[-=]+>|\s>\s|\bthen\b|\bfollowed\s+by\b|\b(?:switched|changed)\s+to\b"
@@ -144,6 +144,37 @@ def recorded_drug(text: object) -> tuple[RecordedDrug, ...]:
     others = tuple(_of_unnamed(piece, beside=bool(named)) for piece in pieces if not piece.given)
     treatments = dict.fromkeys((*named, *(drug for drug in others if drug is not None)))
     return tuple(treatments) or (RecordedDrug(name, counts="numbered"),)
+
+
+_EARLIER = re.compile(r"\b(?:after|following|post)\b[^,;+/&|]*$", re.IGNORECASE)
+
+
+def earlier_treatments(text: object) -> tuple[RecordedDrug, ...]:
+    """Treatments against the tumour that a cell names as earlier ones only: nivolumab in ``docetaxel after nivolumab``.
+
+    They are no part of what the cell records; where no other row has them, they are missing.
+    """
+    cell = text if isinstance(text, str) else ""
+    names = (
+        match.group()
+        for match, given in _names_within().located(cell)
+        if not given and _EARLIER.search(cell[: match.start()])
+    )
+    return tuple(drug for drug in map(_recorded_drug, names) if drug.counts == "line")
+
+
+def missing_earlier(cells: Iterable[object]) -> dict[str, str]:
+    """Treatments that cells name as earlier ones, and that no cell records -> the cell."""
+    texts = [cell for cell in cells if isinstance(cell, str)]
+    recorded = [drug for cell in texts for drug in recorded_drug(cell)]
+    kinds = {drug.kind for drug in recorded} - {""}
+    drugs = {name for drug in recorded for name in (drug.registered, *drug.drugs)} - {""}
+    return {
+        drug.name: cell
+        for cell in texts
+        for drug in earlier_treatments(cell)
+        if drug.kind not in kinds and drugs.isdisjoint((drug.registered, *drug.drugs))
+    }
 
 
 def _pieces(cell: str) -> tuple[_Piece, ...]:

@@ -17,7 +17,7 @@ from immunescape.knowledge.recorded_treatments import load_recorded_treatments
 from immunescape.profile.biomarkers.words import analyte_title, within_sentence
 from immunescape.trial.recist import has_progressed, has_shrunk
 from immunescape.twins.facts import Fact, checked, facts_of_measurements
-from immunescape.twins.recorded_drugs import RecordedDrug, nearest_drug, recorded_drug
+from immunescape.twins.recorded_drugs import RecordedDrug, missing_earlier, nearest_drug, recorded_drug
 from immunescape.twins.recorded_patient import CtdnaSample, LineRecord, PatientRecord, Scan, ShownScans
 
 if TYPE_CHECKING:
@@ -397,6 +397,7 @@ def _notes_on_treatments(study: Study, patient: str, at: float, lines: Sequence[
                 rest = "its line is simulated without it" if line.drugs else "its line counts, as one of unknown drugs"
                 seen.setdefault(drug.name, f"{begun} {what}, and nothing stands in for it: {rest}")
     rows = study.treatments[study.treatments["patient"] == patient]
+    missing = missing_earlier(rows["drug"])
     unknown: dict[str, float] = {}
     undated: dict[str, None] = {}
     counted = {drug.name for drug in _undated(study, patient, lines)}
@@ -411,6 +412,10 @@ def _notes_on_treatments(study: Study, patient: str, at: float, lines: Sequence[
     without = "; it counts neither as a line of treatment nor for the setting"
     return [
         *(seen[name] for name in sorted(seen)),
+        *(
+            f"'{name}' is named as an earlier treatment in '{cell}' alone: it does not count; give it a row of its own"
+            for name, cell in sorted(missing.items())
+        ),
         *(
             f"'{drug}' (day {start:g}) is no drug of the model and is not used{without}: {_meant(drug)}give the "
             "number of its line (column 'line'), or name a drug with the same target in its place, if it belongs to an "
