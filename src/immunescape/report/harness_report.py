@@ -52,8 +52,13 @@ def _rows(table: Table) -> list[str]:
 def harness_markdown(run: Harness) -> str:
     """Report of a run as Markdown: errors, trials, arms, biomarkers, patients helped, deviations of protocols."""
     from immunescape.evaluation.aims import ratio_aims
-    from immunescape.evaluation.harness.combination_table import after_inhibitor, combination_aims, combination_scores
-    from immunescape.evaluation.harness.run import as_forecast, judged_groups
+    from immunescape.evaluation.harness.combination_table import (
+        after_inhibitor,
+        combination_aims,
+        combination_scores,
+        scores_alone,
+    )
+    from immunescape.evaluation.harness.run import judged_groups
 
     names = {p.trial.name: p for p in run.protocols}
     seeds = f"seed {run.seeds[0]}" if len(run.seeds) == 1 else f"seeds {run.seeds[0]} to {run.seeds[-1]}"
@@ -103,10 +108,9 @@ def harness_markdown(run: Harness) -> str:
     judged = judged_groups(run)
     lines += ["## Bias and median error beside naive baselines", "", _NAIVE, "", *_rows(errors_table(judged))]
     lines += ["## Aims", "", _AIMS, "", *_rows(aims_table(judged))]
-    forecasts = as_forecast(run)
     lines += ["## Hazard ratios as forecast", "", _FORECASTS, ""]
     lines += _rows(aims_table(judged_groups(run, forecasts=True), ratio_aims))
-    forecast_scores = combination_scores(run.protocols, forecasts.comparisons, run.rows)[0]
+    forecast_scores = scores_alone(run.protocols, run.forecasts)
     lines += _rows(table_of_aims({"combinations": combination_aims(forecast_scores)}))
     lines += _lines_of_exchanges(run)
     scores, floors, correlation = combination_scores(run.protocols, run.comparisons, run.rows)

@@ -28,7 +28,7 @@ from immunescape.knowledge.recorded_treatments import (
 from immunescape.knowledge.tables import read_rows
 from immunescape.profile.biomarkers.antibiotics import is_antibiotic
 
-__all__ = ["RecordedDrug", "earlier_treatments", "missing_earlier", "nearest_drug", "recorded_drug"]
+__all__ = ["RecordedDrug", "missing_earlier", "nearest_drug", "recorded_drug"]
 
 _NOT_AGAINST_CANCER = ("antibiotic", "flora")
 _NEXT = r"[→⇒]|[-=]+>|\s>\s|\bthen\b|\bfollowed\s+by\b|\b(?:switched|changed)\s+to\b"
@@ -131,7 +131,12 @@ def recorded_drug(text: object) -> tuple[RecordedDrug, ...]:
 
     A text that is no name itself is read for the names in it: ``pembrolizumab 200 mg``, ``cisplatin-pemetrexed``.
     """
-    name = text.strip() if isinstance(text, str) else ""
+    return _of_cell(text.strip()) if isinstance(text, str) else ()
+
+
+@lru_cache(maxsize=4096)
+def _of_cell(name: str) -> tuple[RecordedDrug, ...]:
+    """What a cell names; the rows of a patient are read several times, and those of a cohort repeat each other."""
     if not name:
         return ()
     if load_recorded_treatments().says_nothing(name):
@@ -149,12 +154,11 @@ def recorded_drug(text: object) -> tuple[RecordedDrug, ...]:
 _EARLIER = re.compile(r"\b(?:after|following|post)\b[^,;+/&|]*$", re.IGNORECASE)
 
 
-def earlier_treatments(text: object) -> tuple[RecordedDrug, ...]:
+def _earlier_treatments(cell: str) -> tuple[RecordedDrug, ...]:
     """Treatments against the tumour that a cell names as earlier ones only: nivolumab in ``docetaxel after nivolumab``.
 
     They are no part of what the cell records; where no other row has them, they are missing.
     """
-    cell = text if isinstance(text, str) else ""
     names = (
         match.group()
         for match, given in _names_within().located(cell)
@@ -172,7 +176,7 @@ def missing_earlier(cells: Iterable[object]) -> dict[str, str]:
     return {
         drug.name: cell
         for cell in texts
-        for drug in earlier_treatments(cell)
+        for drug in _earlier_treatments(cell)
         if drug.kind not in kinds and drugs.isdisjoint((drug.registered, *drug.drugs))
     }
 

@@ -31,6 +31,7 @@ __all__ = [
     "combination_scores",
     "combined",
     "noise_floor",
+    "scores_alone",
     "seed_correlation",
 ]
 
@@ -234,6 +235,17 @@ ASSUMED_CORRELATION = 0.3
 """Of errors between trials of one seed where a run has a single seed, from which it cannot be estimated (assumed)."""
 
 
+def scores_alone(chosen: Sequence[Protocol], compared: Sequence[FigureComparison]) -> list[CombinationScore]:
+    """Scores of PFS and OS without their noise floors, which take a simulation each."""
+    return [combination_score(mine, figure) for figure, mine in _enough(chosen, compared).items()]
+
+
+def _enough(chosen: Sequence[Protocol], compared: Sequence[FigureComparison]) -> dict[str, list[Combined]]:
+    """Figure -> combinations, where there are at least `LEAST`."""
+    of_figure = {figure: combined(chosen, compared, figure) for figure in ("pfs_hr", "os_hr")}
+    return {figure: mine for figure, mine in of_figure.items() if len(mine) >= LEAST}
+
+
 def combination_scores(
     chosen: Sequence[Protocol], compared: Sequence[FigureComparison], rows: Mapping[str, Mapping[str, Any]]
 ) -> tuple[list[CombinationScore], list[Floor], str]:
@@ -243,11 +255,8 @@ def combination_scores(
     ----------
     chosen, compared, rows : of a run of the harness.
     """
-    scores, floors, informative = [], [], []
-    for figure in ("pfs_hr", "os_hr"):
-        mine = combined(chosen, compared, figure)
-        if len(mine) < LEAST:
-            continue
+    floors, informative = [], []
+    for figure, mine in _enough(chosen, compared).items():
         by_seed = [
             [math.log(v) for v in values]
             for r in mine
@@ -255,10 +264,10 @@ def combination_scores(
         ]
         estimated = seed_correlation(by_seed)
         correlation = ASSUMED_CORRELATION if estimated is None else estimated
-        scores.append(combination_score(mine, figure))
         floors += noise_floor(mine, figure, correlation=correlation)
         source = "assumed, as the run has one seed" if estimated is None else "estimated between the run's seeds"
         informative.append(f"{figure.removesuffix('_hr').upper()} {correlation:.2f} ({source})")
+    scores = scores_alone(chosen, compared)
     return scores, floors, f"Correlation: {'; '.join(informative)}." if informative else ""
 
 

@@ -11,14 +11,20 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from immunescape.errors import InputError
 from immunescape.evaluation.aims import aims, error_rows, ratio_aims
 from immunescape.evaluation.harness.class_effects import effects_of
-from immunescape.evaluation.harness.combination_table import after_inhibitor, combination_aims, combination_scores
+from immunescape.evaluation.harness.combination_table import (
+    after_inhibitor,
+    combination_aims,
+    combination_scores,
+    scores_alone,
+)
 from immunescape.evaluation.harness.corrections import left_out_forecasts
 from immunescape.evaluation.harness.exchange_line import lines_of
 from immunescape.evaluation.harness.figures import figures
@@ -30,7 +36,7 @@ from immunescape.evaluation.naive import ROUND_RATIOS, Judged
 from immunescape.files import check_folder, whole_file
 from immunescape.release import installed_version
 
-__all__ = ["Harness", "as_forecast", "compare_run", "judged_groups", "run_harness"]
+__all__ = ["Harness", "compare_run", "judged_groups", "run_harness"]
 
 _ROOM = "Make room or choose another folder (--out); the same command resumes from what is stored."
 FORM = 2
@@ -66,13 +72,24 @@ class Harness:
     fifteen: tuple[OddsRow, ...] = field(default=())
     numbers: str = ""
 
+    @cached_property
+    def forecasts(self) -> tuple[FigureComparison, ...]:
+        """Comparisons with hazard ratios as they would have been forecast, each trial without its own evidence."""
+        return tuple(left_out_forecasts(self.protocols, self.comparisons))
+
+    @cached_property
+    def errors_of_others(self) -> Mapping[str, Mapping[str, float]]:
+        """Trial -> kind of figure -> SD of the errors of the other trials."""
+        from immunescape.evaluation.harness.prediction_errors import fitted_trials, left_out_errors
+
+        return left_out_errors(self, fitted_trials())
+
     def to_json(self) -> dict[str, Any]:
         """Everything, as plain JSON."""
         scores, floors, correlation = combination_scores(self.protocols, self.comparisons, self.rows)
         after = after_inhibitor(self.protocols, self.comparisons)
-        judged, forecasts = judged_groups(self), as_forecast(self)
-        judged_forecasts = judged_groups(self, forecasts=True)
-        forecast_scores = combination_scores(self.protocols, forecasts.comparisons, self.rows)[0]
+        judged, judged_forecasts = judged_groups(self), judged_groups(self, forecasts=True)
+        forecast_scores = scores_alone(self.protocols, self.forecasts)
         return {
             "digest": self.digest,
             "numbers": self.numbers,
@@ -103,7 +120,7 @@ class Harness:
                 "aims": [a.row() for a in combination_aims(scores, after)],
             },
             "forecasts": {
-                "comparisons": [c.row() for c in forecasts.comparisons if c.figure in ROUND_RATIOS],
+                "comparisons": [c.row() for c in self.forecasts if c.figure in ROUND_RATIOS],
                 "errors": {group: [r.row() for r in error_rows(mine)] for group, mine in judged_forecasts.items()},
                 "aims": {group: [a.row() for a in ratio_aims(mine)] for group, mine in judged_forecasts.items()},
                 "combinations": [s.row() for s in forecast_scores],
@@ -119,20 +136,13 @@ class Harness:
         }
 
 
-def as_forecast(run: Harness) -> Harness:
-    """The run with hazard ratios as they would have been forecast, each trial without its own evidence."""
-    return replace(run, comparisons=tuple(left_out_forecasts(run.protocols, run.comparisons)))
-
-
 def judged_groups(run: Harness, *, forecasts: bool = False) -> dict[str, list[Judged]]:
     """Figures that aims are set for, of all trials and of those of each role; groups without any are left out.
 
-    With `forecasts`, hazard ratios are those of :func:`as_forecast`.
+    With `forecasts`, hazard ratios are those of :attr:`Harness.forecasts`.
     """
-    from immunescape.evaluation.harness.prediction_errors import fitted_trials, left_out_errors
-
-    compared = as_forecast(run).comparisons if forecasts else run.comparisons
-    every = judged_figures(run.protocols, compared, left_out_errors(run, fitted_trials()), forecasts=forecasts)
+    compared = run.forecasts if forecasts else run.comparisons
+    every = judged_figures(run.protocols, compared, run.errors_of_others, forecasts=forecasts)
     of_role = {p.trial.name: p.role for p in run.protocols}
     groups = {
         "all": every,
